@@ -1,0 +1,46 @@
+# The two commands a newcomer needs: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test lint coverage simulate format clean
+
+help:
+	@echo "make demo      run the main job for real: a queue, a function, a mapping, poison messages"
+	@echo "make test      run every test that needs no other server"
+	@echo "make lint      ruff, mypy --strict, import-linter"
+	@echo "make coverage  branch coverage of core and model"
+	@echo "make simulate  run the simulator for a minute"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Penstock needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(BIN)/penstock demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: $(INSTALLED)
+	$(BIN)/coverage run -m pytest -n 0 tests/core tests/model tests/conformance -q
+	$(BIN)/coverage report --fail-under 100
+
+simulate: $(INSTALLED)
+	$(BIN)/python -m penstock.simulation --minutes 1
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Lambda's HTTP API, and Penstock's own operations."""

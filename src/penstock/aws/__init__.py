@@ -1,0 +1,1 @@
+"""The data-plane wire client: transport, signing, JSON protocols, errors."""

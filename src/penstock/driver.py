@@ -1,0 +1,119 @@
+"""The only loop: feed inputs to a machine, carry out its commands, wake it at its deadline.
+
+A machine decides (``handle(input, now) -> commands``); the driver does. It is the lean form of the
+contract: a finished command's input goes straight to ``handle``, and one timer is armed, only when
+the deadline changes. ``handle`` is never re-entered, because completions arrive in tasks of their
+own, on a later turn of the loop.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, Protocol, TypeVar
+
+from penstock.model.instant import Instant
+from penstock.ports import Clock
+
+InputT = TypeVar("InputT")
+CommandT = TypeVar("CommandT")
+InputT_contra = TypeVar("InputT_contra", contravariant=True)
+
+
+class Machine(Protocol[InputT_contra, CommandT]):
+    """A pure decision maker."""
+
+    def handle(self, inp: InputT_contra, now: Instant) -> list[CommandT]:
+        """Take one input in; give back what must be done."""
+        ...
+
+    def deadline_ms(self) -> int | None:
+        """Monotonic time at which the driver must feed its wake-up input; None: no timer."""
+        ...
+
+    def is_finished(self) -> bool:
+        """Tell whether the machine's life is over: nothing is in flight and nothing will start."""
+        ...
+
+
+class Driver(Generic[InputT, CommandT]):
+    """Runs one machine until it is finished.
+
+    Args:
+        machine: Owned by this driver alone; nobody else calls ``handle``.
+        carry_out: Starts a command. It gives back a coroutine whose result, unless None, is fed to
+            the machine; or None for a command that is done at once and has no completion.
+            Expected failures are inputs: an exception from it is a defect and ends ``run``.
+        clock: Its monotonic time must be the running loop's.
+        deadline_reached: The input that says a deadline was reached.
+        observe: Called after each ``handle`` with the input and its commands, for metrics and logs.
+    """
+
+    def __init__(
+        self,
+        machine: Machine[InputT, CommandT],
+        carry_out: Callable[[CommandT], Coroutine[Any, Any, InputT | None] | None],
+        *,
+        clock: Clock,
+        deadline_reached: InputT,
+        observe: Callable[[InputT, list[CommandT]], None] | None = None,
+    ) -> None:
+        self._machine = machine
+        self._carry_out = carry_out
+        self._clock = clock
+        self._deadline_reached = deadline_reached
+        self._observe = observe
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_ms: int | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._finished = asyncio.Event()
+
+    async def run(self, first: InputT) -> None:
+        """Feed ``first`` and run until the machine is finished; cancelling cancels all commands."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._feed(first)
+                await self._finished.wait()
+        finally:
+            self._tasks = None
+            self._arm(None)
+
+    def send(self, inp: InputT) -> None:
+        """Feed an input from outside, on a later turn; dropped once the machine is finished."""
+        asyncio.get_running_loop().call_soon(self._feed, inp)
+
+    def _feed(self, inp: InputT) -> None:
+        if self._tasks is None or self._finished.is_set():
+            return
+        commands = self._machine.handle(inp, self._clock.now())
+        if self._observe is not None:
+            self._observe(inp, commands)
+        for command in commands:
+            running = self._carry_out(command)
+            if running is not None:
+                self._tasks.create_task(self._complete(running), name=type(command).__name__)
+        if self._machine.is_finished():
+            self._arm(None)
+            self._finished.set()
+        else:
+            self._arm(self._machine.deadline_ms())
+
+    async def _complete(self, running: Coroutine[Any, Any, InputT | None]) -> None:
+        inp = await running
+        if inp is not None:
+            self._feed(inp)
+
+    def _arm(self, deadline_ms: int | None) -> None:
+        if deadline_ms == self._armed_ms:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_ms = deadline_ms
+        if deadline_ms is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(deadline_ms / 1000, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._armed_ms = None
+        self._feed(self._deadline_reached)

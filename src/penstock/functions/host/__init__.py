@@ -1,0 +1,1 @@
+"""Local functions: a Lambda Runtime API server and the processes it feeds."""

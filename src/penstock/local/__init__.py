@@ -1,0 +1,1 @@
+"""For use on one machine: the embedded AWS, the gateway, the project file."""

@@ -1,0 +1,105 @@
+"""Amazon Resource Names and the forms in which Lambda accepts a function's name."""
+
+import re
+
+import msgspec
+
+from penstock.model.errors import ConfigurationError
+
+
+class Arn(msgspec.Struct, frozen=True):
+    """``arn:partition:service:region:account:resource``; colons and slashes in the resource."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    def __str__(self) -> str:
+        parts = (self.partition, self.service, self.region, self.account, self.resource)
+        return "arn:" + ":".join(parts)
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """The account and region that own a mapping or a function."""
+
+    account: str
+    region: str
+
+
+_ARN_PARTS = 6
+
+
+def parse_arn(text: str) -> Arn:
+    """Read an ARN.
+
+    Raises:
+        ConfigurationError: Not of the form ``arn:partition:service:region:account:resource``.
+    """
+    parts = text.split(":", _ARN_PARTS - 1)
+    if len(parts) != _ARN_PARTS or parts[0] != "arn" or not parts[2] or not parts[5]:
+        raise ConfigurationError(
+            f"{text!r} is not an ARN; the form is arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE"
+        )
+    return Arn(*parts[1:])
+
+
+class FunctionReference(msgspec.Struct, frozen=True):
+    """A function as a caller named it; the qualifier is kept exactly as asked.
+
+    Attributes:
+        qualifier: A version, an alias, ``$LATEST``, or None when none was written.
+    """
+
+    scope: Scope
+    name: str
+    qualifier: str | None = None
+    partition: str = "aws"
+
+    @property
+    def arn(self) -> str:
+        """The full ARN, with the qualifier when one was asked for."""
+        return self.unqualified_arn + (f":{self.qualifier}" if self.qualifier else "")
+
+    @property
+    def unqualified_arn(self) -> str:
+        """The full ARN of the function itself."""
+        scope = self.scope
+        return f"arn:{self.partition}:lambda:{scope.region}:{scope.account}:function:{self.name}"
+
+
+_FUNCTION_NAME = re.compile(
+    r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?"
+    r"(?:(?P<region>[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<account>\d{12}):)?"
+    r"(?:function:)?"
+    r"(?P<name>[a-zA-Z0-9-_.]+)"
+    r"(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+)
+
+
+def parse_function_name(text: str, scope: Scope) -> FunctionReference:
+    """Read any form in which Lambda accepts a function: name or ARN, qualified or not.
+
+    Args:
+        text: ``my-function``, ``my-function:1``, ``123456789012:function:my-function``,
+            ``arn:aws:lambda:us-east-1:123456789012:function:my-function:alias``.
+        scope: Fills the account and region that the text does not name.
+
+    Raises:
+        ConfigurationError: None of those forms.
+
+    Source: docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+    """
+    match = _FUNCTION_NAME.fullmatch(text)
+    if match is None:
+        raise ConfigurationError(
+            f"{text!r} is not a function name; use NAME, NAME:QUALIFIER or a function's ARN"
+        )
+    return FunctionReference(
+        scope=Scope(match["account"] or scope.account, match["region"] or scope.region),
+        name=match["name"],
+        qualifier=match["qualifier"],
+        partition=match["partition"] or "aws",
+    )

@@ -1,0 +1,121 @@
+"""Every error that crosses a border inside Penstock, as one tree.
+
+::
+
+    PenstockError
+    ├── ConfigurationError               a setting, a file or a parameter that cannot be used
+    ├── SourceError                      a call to a source of records failed
+    │   ├── SourceThrottledError         the server asks for a slower pace
+    │   ├── SourceNotFoundError          the queue or stream is not there
+    │   ├── SourceAccessDeniedError      the credentials may not do this
+    │   ├── SourceUnavailableError       no connection, a timeout, a 5xx answer
+    │   └── SourceProtocolError          an answer that cannot be read, a request the server refuses
+    ├── InvokeError                      a function was not run to its end as far as we know
+    │   ├── InvokeThrottledError         429: no capacity; the function did not run
+    │   ├── InvokeUnavailableError       not reached, or a 5xx before it ran
+    │   ├── FunctionNotFoundError        no such function, version or alias
+    │   ├── InvokeAccessDeniedError      the credentials may not invoke it
+    │   ├── InvokeRefusedError           the request itself is refused (413, 400)
+    │   └── InvocationOutcomeUnknownError  the connection was lost after the request was written
+    └── StoreError
+        ├── StoreConflictError           somebody else changed the row first
+        ├── StoreUnavailableError        locked, unreachable, full
+        └── StoreSchemaError             written by a newer version
+
+A message says what happened, with which value, and what mends it. A function's own error is not in
+this tree: it is a value (``FunctionResult.function_error``).
+"""
+
+from typing import ClassVar
+
+
+class PenstockError(Exception):
+    """Any failure that Penstock names."""
+
+    retryable: ClassVar[bool] = False
+
+
+class ConfigurationError(PenstockError):
+    """A setting, file or parameter that cannot be used; the message names it and the choices."""
+
+
+class SourceError(PenstockError):
+    """A call to a source of records failed."""
+
+
+class SourceThrottledError(SourceError):
+    """The server asks for a slower pace."""
+
+    retryable = True
+
+
+class SourceNotFoundError(SourceError):
+    """The queue or stream is not there."""
+
+
+class SourceAccessDeniedError(SourceError):
+    """The credentials may not do this."""
+
+
+class SourceUnavailableError(SourceError):
+    """No connection, a timeout, or a 5xx answer."""
+
+    retryable = True
+
+
+class SourceProtocolError(SourceError):
+    """An answer that cannot be read, or a request that the server refuses."""
+
+
+class InvokeError(PenstockError):
+    """A function was not run to its end, as far as we know."""
+
+
+class InvokeThrottledError(InvokeError):
+    """No capacity (429); the function did not run."""
+
+    retryable = True
+
+
+class InvokeUnavailableError(InvokeError):
+    """The function was not reached; it did not run."""
+
+    retryable = True
+
+
+class FunctionNotFoundError(InvokeError):
+    """No such function, version or alias."""
+
+    retryable = True
+
+
+class InvokeAccessDeniedError(InvokeError):
+    """The credentials may not invoke the function."""
+
+    retryable = True
+
+
+class InvokeRefusedError(InvokeError):
+    """The request itself is refused, for example as too large."""
+
+
+class InvocationOutcomeUnknownError(InvokeError):
+    """The connection was lost after the request was written: the function may have run."""
+
+
+class StoreError(PenstockError):
+    """The store did not do what was asked."""
+
+
+class StoreConflictError(StoreError):
+    """Somebody else changed the row first, or the row is already there."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store is locked, unreachable or full."""
+
+    retryable = True
+
+
+class StoreSchemaError(StoreError):
+    """The store was written by a newer version of Penstock."""

@@ -1,0 +1,92 @@
+"""A function: where it runs, and what came back from an invocation."""
+
+import enum
+
+import msgspec
+
+from penstock.model.arn import Scope
+
+PAYLOAD_BYTES_MAX = 6 * 1024 * 1024  # AWS quota: synchronous invocation request, and response
+TIMEOUT_S_DEFAULT = 3  # Lambda's own default
+MEMORY_MB_DEFAULT = 128  # Lambda's own default
+
+
+class LocalProcess(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
+    """A handler that runs in processes of this machine.
+
+    Attributes:
+        code: Absolute path of the folder that holds the handler's module.
+        handler: ``module.function``, as Lambda's Handler.
+        python: Absolute path of the interpreter; None takes the service's own.
+    """
+
+    code: str
+    handler: str
+    runtime: str = "python3"
+    python: str | None = None
+    environment: dict[str, str] = {}
+
+
+class InvokeEndpoint(msgspec.Struct, frozen=True, kw_only=True, tag="url"):
+    """A Lambda-compatible Invoke endpoint, for example a runtime interface emulator.
+
+    Attributes:
+        url: ``http://host:port`` (the invocations path of ``function`` is appended), or a full
+            invocations URL.
+    """
+
+    url: str
+
+
+class LambdaFunction(msgspec.Struct, frozen=True, kw_only=True, tag="lambda"):
+    """A function of AWS Lambda, invoked with the service's own credentials."""
+
+    arn: str
+
+
+Hosting = LocalProcess | InvokeEndpoint | LambdaFunction
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that mappings may name.
+
+    Attributes:
+        timeout_s: 1..900.
+        memory_mb: Told to the handler; not a limit in this version.
+        concurrency: Invocations in flight at once on this node, direct Invokes included.
+    """
+
+    scope: Scope
+    name: str
+    hosting: Hosting
+    timeout_s: int = TIMEOUT_S_DEFAULT
+    memory_mb: int = MEMORY_MB_DEFAULT
+    concurrency: int = 10
+
+    @property
+    def arn(self) -> str:
+        """The unqualified ARN."""
+        return f"arn:aws:lambda:{self.scope.region}:{self.scope.account}:function:{self.name}"
+
+
+class FunctionErrorKind(enum.StrEnum):
+    """What Lambda's X-Amz-Function-Error header says."""
+
+    HANDLED = "Handled"
+    UNHANDLED = "Unhandled"
+
+
+class FunctionResult(msgspec.Struct, frozen=True):
+    """A function ran and ended.
+
+    Attributes:
+        payload: What it returned, or the error object ``{"errorMessage": .., "errorType": ..}``.
+        function_error: None when it ended without an error; else the X-Amz-Function-Error header.
+        log_tail: The last 4 KB of what it printed, when asked for.
+    """
+
+    payload: bytes
+    function_error: str | None = None
+    executed_version: str = "$LATEST"
+    log_tail: bytes = b""
+    request_id: str = ""

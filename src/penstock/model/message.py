@@ -1,0 +1,65 @@
+"""An SQS message as it came over the wire, and an ordered batch of them."""
+
+import msgspec
+
+BATCH_ENTRIES_MAX = 10  # SQS: entries per DeleteMessageBatch, messages per ReceiveMessage
+
+
+class Message(msgspec.Struct, frozen=True, rename="pascal"):
+    """One received message; what the function only passes on stays encoded.
+
+    Attributes:
+        body: The JSON string literal of the body, quotes included, byte for byte as received.
+        attributes: The JSON object of system attributes, as received (receive count ...).
+        message_attributes: The JSON object of user attributes in SQS's spelling ("StringValue"),
+            or empty when there are none.
+
+    Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Message.html
+    """
+
+    message_id: str
+    receipt_handle: str
+    body: msgspec.Raw
+    md5_of_body: str = msgspec.field(name="MD5OfBody", default="")
+    attributes: msgspec.Raw = msgspec.Raw(b"{}")
+    message_attributes: msgspec.Raw = msgspec.Raw(b"")
+    md5_of_message_attributes: str | None = msgspec.field(
+        name="MD5OfMessageAttributes", default=None
+    )
+
+
+class MessageBatch(msgspec.Struct, frozen=True):
+    """Messages that are invoked together, in the order they were received.
+
+    Attributes:
+        id: Unique within its queue consumer's life.
+    """
+
+    id: int
+    messages: tuple[Message, ...]
+
+
+class QueueAttributes(msgspec.Struct, frozen=True):
+    """What a mapping must know of its queue.
+
+    Attributes:
+        visibility_timeout_s: 0..43200; how long a received message stays hidden.
+        max_receive_count: The redrive policy's maximum; None without a redrive policy.
+    """
+
+    visibility_timeout_s: int
+    max_receive_count: int | None = None
+
+
+class DeleteReport(msgspec.Struct, frozen=True):
+    """The outcome of deleting a batch: every message is in exactly one of the three.
+
+    Attributes:
+        deleted: Gone from the queue.
+        retryable: The server failed on them; deleting again may work.
+        refused: The server refuses them (an expired or foreign receipt handle).
+    """
+
+    deleted: tuple[Message, ...]
+    retryable: tuple[Message, ...] = ()
+    refused: tuple[Message, ...] = ()

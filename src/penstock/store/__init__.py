@@ -1,0 +1,1 @@
+"""The store of mappings and functions, in SQL."""
