@@ -1,0 +1,101 @@
+"""The event a function sees, built from wire bytes without decoding what is only passed on."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from penstock.model.message import Message
+
+_RECORD_OVERHEAD_BYTES = 512  # the fixed member names and values of one record, rounded up
+_ATTRIBUTE_OVERHEAD_BYTES = 64  # what the translation of one message attribute adds, rounded up
+_ATTRIBUTES_MAX = 10  # SQS: message attributes per message
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _QueueAttribute(msgspec.Struct, rename="pascal"):
+    data_type: str
+    string_value: msgspec.Raw | None = None
+    binary_value: msgspec.Raw | None = None
+
+
+_decode_attributes = msgspec.json.Decoder(dict[str, _QueueAttribute]).decode
+
+
+def queue_event(messages: Iterable[Message], queue_arn: str) -> bytes:
+    """Build the event of a queue batch, members in the order AWS writes them.
+
+    Returns:
+        {"Records": [{"messageId": .., "receiptHandle": .., "body": .., "attributes": {..},
+        "messageAttributes": {..}, "md5OfMessageAttributes": .. (only with attributes),
+        "md5OfBody": .., "eventSource": "aws:sqs", "eventSourceARN": .., "awsRegion": ..}]}
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/with-sqs.html; member order and
+        md5OfMessageAttributes as recorded, docs/semantics.md#queue-event
+    """
+    region = queue_arn.split(":", 4)[3]
+    tail = b',"eventSource":"aws:sqs","eventSourceARN":%b,"awsRegion":%b}' % (
+        _encode(queue_arn),
+        _encode(region),
+    )
+    return b'{"Records":[%b]}' % b",".join([_queue_record(message, tail) for message in messages])
+
+
+def queue_record_bytes_max(message: Message, queue_arn: str) -> int:
+    """Bound the bytes of a message's record in the event from above, without building it."""
+    return (
+        len(bytes(message.body))
+        + len(bytes(message.attributes))
+        + len(bytes(message.message_attributes))
+        + len(message.receipt_handle)
+        + len(message.message_id)
+        + len(queue_arn)
+        + _RECORD_OVERHEAD_BYTES
+        + _ATTRIBUTES_MAX * _ATTRIBUTE_OVERHEAD_BYTES
+    )
+
+
+def _queue_record(message: Message, tail: bytes) -> bytes:
+    attributes = _message_attributes(message)
+    md5_of_attributes = (
+        b',"md5OfMessageAttributes":%b' % _encode(message.md5_of_message_attributes)
+        if message.md5_of_message_attributes is not None
+        else b""
+    )
+    return (
+        b'{"messageId":%b,"receiptHandle":%b,"body":%b,"attributes":%b,'
+        b'"messageAttributes":%b%b,"md5OfBody":%b%b'
+    ) % (
+        _encode(message.message_id),
+        _encode(message.receipt_handle),
+        message.body,
+        message.attributes,
+        attributes,
+        md5_of_attributes,
+        _encode(message.md5_of_body),
+        tail,
+    )
+
+
+def _message_attributes(message: Message) -> bytes:
+    if len(message.message_attributes) <= len(b"{}"):
+        return b"{}"
+    translated = [
+        b"%b:{%b%b" % (_encode(name), _attribute_value(attribute), _attribute_tail(attribute))
+        for name, attribute in _decode_attributes(message.message_attributes).items()
+    ]
+    return b"{%b}" % b",".join(translated)
+
+
+def _attribute_value(attribute: _QueueAttribute) -> bytes:
+    if attribute.string_value is not None:
+        return b'"stringValue":%b,' % attribute.string_value
+    if attribute.binary_value is not None:
+        return b'"binaryValue":%b,' % attribute.binary_value
+    return b""
+
+
+def _attribute_tail(attribute: _QueueAttribute) -> bytes:
+    return b'"stringListValues":[],"binaryListValues":[],"dataType":%b}' % _encode(
+        attribute.data_type
+    )

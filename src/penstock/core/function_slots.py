@@ -1,0 +1,86 @@
+"""Who may run a function how often at once: one ledger per function and node.
+
+Mappings *want* slots and are granted them when they are free; a direct Invoke takes one at once or
+is throttled. A slot goes to the waiting mapping that holds the fewest, so none starves another.
+"""
+
+import msgspec
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """Slots that now belong to a holder."""
+
+    holder: str
+    count: int
+
+
+class FunctionSlots:
+    """The slots of one function.
+
+    Invariants: never more slots are held than there are, but for a concurrency lowered while they
+    were held; while a holder waits, no slot is free.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._held: dict[str, int] = {}
+        self._held_count = 0
+        # Insertion order is the order of waiting.
+        self._wanted: dict[str, int] = {}
+
+    @property
+    def held_count(self) -> int:
+        """Count the slots in use."""
+        return self._held_count
+
+    def change_concurrency(self, concurrency: int) -> list[Grant]:
+        """Apply a changed concurrency; slots held above it are not taken back."""
+        self._concurrency = concurrency
+        return self._grant()
+
+    def want(self, holder: str, count: int) -> list[Grant]:
+        """Say how many more slots the holder wants, in place of what it wanted before."""
+        if count > 0:
+            self._wanted[holder] = count
+        else:
+            self._wanted.pop(holder, None)
+        return self._grant()
+
+    def take_one(self, holder: str) -> bool:
+        """Take a slot at once, for a direct Invoke; False when there is none."""
+        if self._held_count >= self._concurrency:
+            return False
+        self._take(holder, 1)
+        return True
+
+    def free(self, holder: str, count: int) -> list[Grant]:
+        """Give slots back; the grants go to those who waited."""
+        held = self._held.get(holder, 0)
+        assert 0 <= count <= held, f"{holder} frees {count} of {held} slots"
+        if held == count:
+            self._held.pop(holder, None)
+        else:
+            self._held[holder] = held - count
+        self._held_count -= count
+        return self._grant()
+
+    def leave(self, holder: str) -> list[Grant]:
+        """Forget a holder: what it held is free, what it wanted is dropped."""
+        self._wanted.pop(holder, None)
+        return self.free(holder, self._held.get(holder, 0))
+
+    def _grant(self) -> list[Grant]:
+        granted: dict[str, int] = {}
+        while self._wanted and self._held_count < self._concurrency:
+            # min keeps the first of equals: the one that has waited longest.
+            holder = min(self._wanted, key=lambda name: self._held.get(name, 0))
+            wanted = self._wanted.pop(holder)
+            if wanted > 1:
+                self._wanted[holder] = wanted - 1
+            self._take(holder, 1)
+            granted[holder] = granted.get(holder, 0) + 1
+        return [Grant(holder, count) for holder, count in granted.items()]
+
+    def _take(self, holder: str, count: int) -> None:
+        self._held[holder] = self._held.get(holder, 0) + count
+        self._held_count += count

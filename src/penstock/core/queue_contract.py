@@ -1,0 +1,255 @@
+"""The inputs and commands of ``QueueConsumer``: all that crosses its border."""
+
+import msgspec
+
+from penstock.model.message import DeleteReport, Message, MessageBatch, QueueAttributes
+
+
+class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mapping asks of its consumer; may change while it runs.
+
+    Attributes:
+        function_arn: Full ARN, with the qualifier as asked.
+        function_timeout_s: None when it is not known, as for a function of AWS Lambda.
+        batch_size: 1..10.
+        maximum_concurrency: 2..1000, or None.
+        long_poll_s: 0..20; how long an idle receive waits.
+    """
+
+    function_arn: str
+    queue_arn: str
+    batch_size: int
+    function_timeout_s: int | None = None
+    maximum_concurrency: int | None = None
+    report_batch_item_failures: bool = False
+    long_poll_s: int = 20
+
+
+# Inputs: something that happened.
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The consumer's life begins."""
+
+
+class QueueDescribed(msgspec.Struct, frozen=True):
+    """The queue is there and these are its attributes."""
+
+    attributes: QueueAttributes
+
+
+class DescribeFailed(msgspec.Struct, frozen=True):
+    """The queue could not be read; ``reason`` is for the log."""
+
+    reason: str
+
+
+class MessagesReceived(msgspec.Struct, frozen=True):
+    """A receive ended; empty when nothing came or the receive was abandoned."""
+
+    receive_id: int
+    messages: tuple[Message, ...]
+
+
+class ReceiveFailed(msgspec.Struct, frozen=True):
+    """A receive failed; ``reason`` is for the log."""
+
+    receive_id: int
+    reason: str
+
+
+class SlotsGranted(msgspec.Struct, frozen=True):
+    """The function has capacity for ``count`` more invocations of this mapping."""
+
+    function_arn: str
+    count: int
+
+
+class InvocationSucceeded(msgspec.Struct, frozen=True):
+    """The function succeeded with the whole batch."""
+
+    batch: MessageBatch
+
+
+class InvocationPartiallyFailed(msgspec.Struct, frozen=True):
+    """The function reported some messages as failed; ``failed`` holds their ids, never empty."""
+
+    batch: MessageBatch
+    failed: frozenset[str]
+
+
+class InvocationFailed(msgspec.Struct, frozen=True):
+    """The function ended in an error, or its response counts as one."""
+
+    batch: MessageBatch
+    reason: str
+
+
+class InvocationRejected(msgspec.Struct, frozen=True):
+    """The function did not run: throttled, missing, forbidden or unreachable."""
+
+    batch: MessageBatch
+    reason: str
+    is_throttle: bool = False
+
+
+class InvocationOutcomeUnknown(msgspec.Struct, frozen=True):
+    """The connection was lost after the request was written: the function may have run."""
+
+    batch: MessageBatch
+    reason: str
+
+
+class DeleteEnded(msgspec.Struct, frozen=True):
+    """A delete call ended; ``attempt`` is the command's."""
+
+    report: DeleteReport
+    attempt: int
+
+
+class VisibilityExtended(msgspec.Struct, frozen=True):
+    """The batch stays hidden for a further visibility timeout, counted from the command."""
+
+    batch_id: int
+
+
+class ExtendVisibilityFailed(msgspec.Struct, frozen=True):
+    """The batch's visibility timeout runs on."""
+
+    batch_id: int
+    reason: str
+
+
+class MessagesReturned(msgspec.Struct, frozen=True):
+    """Giving messages back ended, well or not: if not, they return by their timeout."""
+
+    count: int
+
+
+class PolicyChanged(msgspec.Struct, frozen=True):
+    """The mapping was updated; what is in flight ends as it began."""
+
+    policy: QueuePolicy
+
+
+class StopRequested(msgspec.Struct, frozen=True):
+    """Receive no more; let invocations end; give back what waits.
+
+    Attributes:
+        abandon_receives: Cut running long polls short. Without it they run to their end, so that no
+            server hands a message to a poll that nobody reads any more.
+    """
+
+    abandon_receives: bool = False
+
+
+class DeadlineReached(msgspec.Struct, frozen=True):
+    """The time of ``deadline_ms`` has come."""
+
+
+InvocationEnded = (
+    InvocationSucceeded
+    | InvocationPartiallyFailed
+    | InvocationFailed
+    | InvocationRejected
+    | InvocationOutcomeUnknown
+)
+
+Input = (
+    Started
+    | QueueDescribed
+    | DescribeFailed
+    | MessagesReceived
+    | ReceiveFailed
+    | SlotsGranted
+    | InvocationEnded
+    | DeleteEnded
+    | VisibilityExtended
+    | ExtendVisibilityFailed
+    | MessagesReturned
+    | PolicyChanged
+    | StopRequested
+    | DeadlineReached
+)
+
+
+# Commands: something the shell must do. Those with a completion name its inputs.
+
+
+class DescribeQueue(msgspec.Struct, frozen=True):
+    """Read the queue's attributes -> QueueDescribed | DescribeFailed."""
+
+
+class Receive(msgspec.Struct, frozen=True):
+    """Receive 1..10 messages, waiting up to ``wait_s`` -> MessagesReceived | ReceiveFailed."""
+
+    receive_id: int
+    max_messages: int
+    wait_s: int
+
+
+class AbandonReceives(msgspec.Struct, frozen=True):
+    """End running receives now; each still completes, with no messages."""
+
+
+class RequestSlots(msgspec.Struct, frozen=True):
+    """Want ``count`` more slots, in place of what was wanted before -> SlotsGranted, any number."""
+
+    function_arn: str
+    count: int
+
+
+class ReturnSlots(msgspec.Struct, frozen=True):
+    """Give slots back; done at once."""
+
+    function_arn: str
+    count: int
+
+
+class Invoke(msgspec.Struct, frozen=True):
+    """Run the function with the batch -> one of the Invocation... inputs."""
+
+    batch: MessageBatch
+    function_arn: str
+    queue_arn: str
+    report_batch_item_failures: bool
+
+
+class DeleteMessages(msgspec.Struct, frozen=True):
+    """Delete 1..10 messages in one call -> DeleteEnded; ``attempt`` counts from 1."""
+
+    messages: tuple[Message, ...]
+    attempt: int
+
+
+class ExtendVisibility(msgspec.Struct, frozen=True):
+    """Hide a waiting batch for ``timeout_s`` -> VisibilityExtended | ExtendVisibilityFailed."""
+
+    batch: MessageBatch
+    timeout_s: int
+
+
+class ReturnToQueue(msgspec.Struct, frozen=True):
+    """Make messages visible at once -> MessagesReturned."""
+
+    messages: tuple[Message, ...]
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """Nothing to do but to say it: the batch never ran, is visible again and will come again."""
+
+    batch: MessageBatch
+
+
+Command = (
+    DescribeQueue
+    | Receive
+    | AbandonReceives
+    | RequestSlots
+    | ReturnSlots
+    | Invoke
+    | DeleteMessages
+    | ExtendVisibility
+    | ReturnToQueue
+    | Forget
+)

@@ -1,0 +1,87 @@
+"""How many invocations of one queue mapping may be in flight."""
+
+import msgspec
+
+from penstock.model.instant import Instant
+
+_MS_PER_MINUTE = 60_000
+THROTTLE_PAUSE_MS = 1_000  # throttles of one burst count once
+
+
+class RampPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """AWS's ramp for queues, as a node setting.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    """
+
+    initial: int = 5
+    per_minute: int = 300
+    maximum: int = 1_250
+
+
+class ConcurrencyRamp:
+    """The limit of one mapping: it rises while there is a backlog and falls on trouble.
+
+    Rules:
+        1. It starts at ``initial`` and rises by ``per_minute`` while messages keep coming.
+        2. An idle mapping starts anew at ``initial``.
+        3. A throttle halves it; a burst of throttles within a second counts once.
+        4. A function error takes one off (not with ReportBatchItemFailures).
+        5. It is at least 1 and at most ``maximum`` and MaximumConcurrency.
+    """
+
+    def __init__(self, policy: RampPolicy, maximum_concurrency: int | None) -> None:
+        self._policy = policy
+        self._maximum = _lowest(policy.maximum, maximum_concurrency)
+        self._base = float(policy.initial)
+        self._rising_since_ms: int | None = None
+        self._throttled_at_ms: int | None = None
+
+    def limit(self, now: Instant) -> int:
+        """Count the invocations that may be in flight now."""
+        return max(1, min(self._maximum, int(self._level(now))))
+
+    def is_rising(self, now: Instant) -> bool:
+        """Tell whether the limit will be higher later without any further input."""
+        return self._rising_since_ms is not None and self.limit(now) < self._maximum
+
+    def change_maximum(self, maximum_concurrency: int | None) -> None:
+        """Apply a changed MaximumConcurrency at once."""
+        self._maximum = _lowest(self._policy.maximum, maximum_concurrency)
+
+    def note_backlog(self, now: Instant) -> None:
+        """Messages keep coming: rise from now on."""
+        if self._rising_since_ms is None:
+            self._rising_since_ms = now.monotonic_ms
+
+    def note_idle(self) -> None:
+        """Nothing came and nothing runs: start anew."""
+        self._base = float(self._policy.initial)
+        self._rising_since_ms = None
+
+    def note_throttle(self, now: Instant) -> None:
+        """The function had no capacity: halve, once per burst."""
+        throttled_at_ms = self._throttled_at_ms
+        if throttled_at_ms is not None and now.monotonic_ms - throttled_at_ms < THROTTLE_PAUSE_MS:
+            return
+        self._throttled_at_ms = now.monotonic_ms
+        self._lower_to(self.limit(now) / 2, now)
+
+    def note_function_error(self, now: Instant) -> None:
+        """The function failed: take one off."""
+        self._lower_to(self.limit(now) - 1, now)
+
+    def _lower_to(self, level: float, now: Instant) -> None:
+        self._base = max(1.0, level)
+        if self._rising_since_ms is not None:
+            self._rising_since_ms = now.monotonic_ms
+
+    def _level(self, now: Instant) -> float:
+        if self._rising_since_ms is None:
+            return self._base
+        elapsed_ms = now.monotonic_ms - self._rising_since_ms
+        return self._base + self._policy.per_minute * elapsed_ms / _MS_PER_MINUTE
+
+
+def _lowest(maximum: int, maximum_concurrency: int | None) -> int:
+    return maximum if maximum_concurrency is None else min(maximum, maximum_concurrency)
