@@ -1,13 +1,15 @@
 """What the engine needs from the world, as protocols; ``service.py`` chooses who keeps them."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from penstock.model.arn import Scope
 from penstock.model.function import Function, FunctionResult
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import DeleteReport, Message, QueueAttributes
+
+ResultT = TypeVar("ResultT")
 
 
 class Clock(Protocol):
@@ -100,8 +102,10 @@ class Store(Protocol):
         """Read one mapping of that scope."""
         ...
 
-    def list_mappings(self, scope: Scope | None = None) -> list[EventSourceMapping]:
-        """Read every mapping of a scope (None: of all), ordered by uuid."""
+    def list_mappings(
+        self, scope: Scope | None = None, *, event_source_arn: str | None = None
+    ) -> list[EventSourceMapping]:
+        """Read every mapping of a scope (None: of all) and of a source, ordered by uuid."""
         ...
 
     def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
@@ -126,4 +130,16 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+class StoreCalls(Protocol):
+    """Runs calls of the store one after another: on its own thread, or inline in a simulation."""
+
+    async def run(self, call: Callable[[Store], ResultT]) -> ResultT:
+        """Run ``call`` on the store and give back its result; its errors are raised here.
+
+        A call that has begun runs to its end even when the caller is cancelled. One call may read
+        and write several times: nobody else of this process comes between.
+        """
         ...

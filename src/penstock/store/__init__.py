@@ -1,1 +1,1 @@
-"""The store of mappings and functions, in SQL."""
+"""The store: SQLAlchemy Core tables, SQLite underneath; mappings and functions that survive."""

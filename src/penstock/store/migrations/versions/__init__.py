@@ -1,0 +1,1 @@
+"""One module per revision, numbered; additive within a minor version of Penstock."""

@@ -1,0 +1,202 @@
+"""The one store: ``ports.Store`` on SQLAlchemy Core."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from penstock.model.arn import Scope
+from penstock.model.errors import (
+    ConfigurationError,
+    StoreConflictError,
+    StoreError,
+    StoreUnavailableError,
+)
+from penstock.model.function import Function
+from penstock.model.mapping import EventSourceMapping
+from penstock.store import tables
+from penstock.store.schema import prepare_schema
+from penstock.store.sqlite import READ_ONLY, open_sqlite
+
+_mapping_decoder = msgspec.json.Decoder(EventSourceMapping)
+_function_decoder = msgspec.json.Decoder(Function)
+
+
+class SqlStore:
+    """Mappings and functions in an SQL database.
+
+    Not for use by several threads at once; several processes may share one store.
+
+    Args:
+        url: ``sqlite:///relative/path``, ``sqlite:////absolute/path``, or ``sqlite://`` for one in
+            memory that ends with this object.
+
+    Raises:
+        ConfigurationError: The URL cannot be read, or names another kind of database.
+        StoreError: The store cannot be opened, or was written by a newer version.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._location = url
+        self._engine = open_sqlite(_parse_url(url))
+        try:
+            with self._writing() as connection:
+                prepare_schema(connection)
+        except StoreError:
+            self._engine.dispose()
+            raise
+
+    def insert_mapping(self, mapping: EventSourceMapping) -> None:
+        """Add a mapping."""
+        with self._writing() as connection:
+            connection.execute(sa.insert(tables.mappings).values(_mapping_row(mapping)))
+
+    def get_mapping(self, scope: Scope, uuid: str) -> EventSourceMapping | None:
+        """Read one mapping of that scope."""
+        query = sa.select(tables.mappings.c.document).where(
+            tables.mappings.c.uuid == uuid,
+            tables.mappings.c.account == scope.account,
+            tables.mappings.c.region == scope.region,
+        )
+        with self._reading() as connection:
+            document = connection.scalar(query)
+            return None if document is None else _mapping_decoder.decode(document)
+
+    def list_mappings(
+        self, scope: Scope | None = None, *, event_source_arn: str | None = None
+    ) -> list[EventSourceMapping]:
+        """Read every mapping of a scope (None: of all) and of a source, ordered by uuid."""
+        query = sa.select(tables.mappings.c.document).order_by(tables.mappings.c.uuid)
+        if scope is not None:
+            query = query.where(
+                tables.mappings.c.account == scope.account, tables.mappings.c.region == scope.region
+            )
+        if event_source_arn is not None:
+            query = query.where(tables.mappings.c.event_source_arn == event_source_arn)
+        with self._reading() as connection:
+            return [_mapping_decoder.decode(document) for document in connection.scalars(query)]
+
+    def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
+        """Write the mapping if the row's version is still ``mapping.version``."""
+        changed = msgspec.structs.replace(mapping, version=mapping.version + 1)
+        statement = (
+            sa.update(tables.mappings)
+            .where(
+                tables.mappings.c.uuid == mapping.uuid, tables.mappings.c.version == mapping.version
+            )
+            .values(_mapping_row(changed))
+            .returning(tables.mappings.c.uuid)
+        )
+        with self._writing() as connection:
+            if connection.scalar(statement) is None:
+                raise StoreConflictError(
+                    f"mapping {mapping.uuid} is gone or no longer at version {mapping.version}; "
+                    "read it again"
+                )
+        return changed
+
+    def delete_mapping(self, uuid: str) -> None:
+        """Remove a mapping; removing one that is gone does nothing."""
+        with self._writing() as connection:
+            connection.execute(sa.delete(tables.mappings).where(tables.mappings.c.uuid == uuid))
+
+    def replace_functions(self, functions: Sequence[Function]) -> None:
+        """Make these the declared functions: add, change and remove in one transaction."""
+        rows = [_function_row(function) for function in functions]
+        with self._writing() as connection:
+            connection.execute(sa.delete(tables.functions))
+            if rows:
+                connection.execute(sa.insert(tables.functions), rows)
+
+    def list_functions(self) -> list[Function]:
+        """Read every function, ordered by account, region and name."""
+        query = sa.select(tables.functions.c.document).order_by(
+            tables.functions.c.account, tables.functions.c.region, tables.functions.c.name
+        )
+        with self._reading() as connection:
+            return [_function_decoder.decode(document) for document in connection.scalars(query)]
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """One transaction; durable when the block has ended without an error."""
+        with self._named_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """One consistent view, without the write lock."""
+        with self._named_errors(), self._engine.connect() as connection:
+            yield connection.execution_options(**READ_ONLY)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.IntegrityError as exc:
+            raise StoreConflictError(f"the row is taken: {exc.orig}") from exc
+        except (sa.exc.DBAPIError, sqlite3.Error) as exc:
+            raise _store_error(self._location, exc) from exc
+        except msgspec.DecodeError as exc:
+            raise StoreError(f"the store {self._location} holds an unreadable row: {exc}") from exc
+
+
+def _parse_url(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as exc:
+        raise ConfigurationError(f"{url!r} is not a store URL; use sqlite:///PATH") from exc
+    if parsed.drivername == "sqlite":
+        return parsed
+    raise ConfigurationError(
+        f"a store of kind {parsed.drivername!r} is not implemented in this version; use "
+        "sqlite:///PATH (PostgreSQL comes with the fleet)"
+    )
+
+
+def _store_error(location: str, exc: Exception) -> StoreError:
+    """Name what SQLite says: its texts are stable, its extended codes are not always set."""
+    cause = str(exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc)
+    if "locked" in cause:
+        return StoreUnavailableError(
+            f"the store {location} is locked by another process; stop it, or wait until it is done"
+        )
+    if "not a database" in cause or "malformed" in cause:
+        return StoreError(
+            f"the store {location} is not an SQLite database or is damaged ({cause}); restore it "
+            "from a copy, or move it away and start with an empty one"
+        )
+    if "readonly" in cause or "unable to open" in cause:
+        return StoreError(
+            f"the store {location} cannot be opened for writing ({cause}); its folder and file "
+            "must be writable"
+        )
+    return StoreUnavailableError(f"the store {location} failed: {cause}")
+
+
+def _mapping_row(mapping: EventSourceMapping) -> dict[str, Any]:
+    return {
+        "uuid": mapping.uuid,
+        "account": mapping.scope.account,
+        "region": mapping.scope.region,
+        "event_source_arn": mapping.event_source_arn,
+        "function_arn": mapping.function_arn,
+        "name": mapping.name,
+        "version": mapping.version,
+        "document": msgspec.json.encode(mapping).decode(),
+    }
+
+
+def _function_row(function: Function) -> dict[str, Any]:
+    return {
+        "account": function.scope.account,
+        "region": function.scope.region,
+        "name": function.name,
+        "document": msgspec.json.encode(function).decode(),
+    }

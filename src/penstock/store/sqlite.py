@@ -1,0 +1,61 @@
+"""SQLite, set up so that what was committed stays and that no update is lost.
+
+1. Transactions that write begin IMMEDIATE: they take the write lock before their first read. The
+   default, deferred BEGIN lost updates in silence when several processes read, decided and wrote.
+2. WAL: readers and the one writer do not block each other; a killed process leaves a store that
+   opens, since an unfinished transaction is simply not in the log.
+3. ``synchronous = FULL``: each commit is flushed to the disk, so that an answered request survives
+   a power cut, not only a kill -9 (for which NORMAL would do). The price is one flush per commit,
+   and commits are rare: control requests, and checkpoints written in groups.
+"""
+
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from penstock.model.errors import StoreError
+
+LOCK_WAIT_S = 5  # another process's transaction lasts milliseconds; this long means it hangs
+READ_ONLY = {"penstock_read_only": True}  # execution option: this transaction will not write
+
+
+def open_sqlite(url: sa.URL) -> sa.Engine:
+    """Make the engine; the folder and the file are created, for this user's eyes only.
+
+    Raises:
+        StoreError: The folder or the file cannot be made or opened.
+    """
+    connect_args = {"timeout": LOCK_WAIT_S, "check_same_thread": False}
+    if url.database in (None, "", ":memory:"):
+        engine = sa.create_engine(url, poolclass=sa.StaticPool, connect_args=connect_args)
+    else:
+        path = Path(url.database).expanduser().absolute()
+        _create_file(path)
+        url = url.set(database=str(path))
+        engine = sa.create_engine(url, pool_size=1, max_overflow=0, connect_args=connect_args)
+    sa.event.listen(engine, "connect", _set_up_connection)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _create_file(path: Path) -> None:
+    # Functions may carry secrets in their environment variables: nobody else may read the store.
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+    except OSError as exc:
+        raise StoreError(f"the store {path} cannot be created: {exc.strerror}") from exc
+
+
+def _set_up_connection(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver must not begin transactions on its own: _begin does.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: sa.Connection) -> None:
+    is_read_only = connection.get_execution_options().keys() >= READ_ONLY.keys()
+    connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
