@@ -27,6 +27,18 @@ class Message(msgspec.Struct, frozen=True, rename="pascal"):
         name="MD5OfMessageAttributes", default=None
     )
 
+    @property
+    def receive_count(self) -> str:
+        """ApproximateReceiveCount; decoded at each call, so not for the hot path."""
+        return _decode_counts(self.attributes).receive_count
+
+
+class _Counts(msgspec.Struct):
+    receive_count: str = msgspec.field(name="ApproximateReceiveCount", default="")
+
+
+_decode_counts = msgspec.json.Decoder(_Counts).decode
+
 
 class MessageBatch(msgspec.Struct, frozen=True):
     """Messages that are invoked together, in the order they were received.

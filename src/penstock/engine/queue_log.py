@@ -1,0 +1,83 @@
+"""What a queue mapping's log says, derived from inputs and commands: the core stays silent."""
+
+from typing import Any, Protocol
+
+from penstock.core import queue_contract as q
+from penstock.model.message import Message
+
+_REMIND_EVERY = 10  # repeated source failures are logged at 1, 10, 20, ...
+
+
+class Log(Protocol):
+    """A structured logger: an event and its fields."""
+
+    def debug(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401, D102
+    def info(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401, D102
+    def warning(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401, D102
+
+
+class QueueLog:
+    """The observer of one queue mapping's driver.
+
+    Args:
+        log: Bound to the mapping's name already.
+        is_verbose: Also say what went well, message by message; costs time per batch.
+    """
+
+    def __init__(self, log: Log, *, is_verbose: bool) -> None:
+        self._log = log
+        self._is_verbose = is_verbose
+        self._source_failures = 0
+
+    def observe(self, inp: q.Input, commands: list[q.Command]) -> None:
+        """Say what the input and the commands mean to an operator."""
+        self._observe_source(inp)
+        self._observe_invocation(inp)
+        for command in commands:
+            if isinstance(command, q.Forget):
+                ids = _ids(command.batch.messages)
+                self._log.warning("messages visible again before they could run", ids=ids)
+            elif self._is_verbose and isinstance(command, q.Invoke):
+                self._log.debug("invocation started", ids=_ids(command.batch.messages))
+
+    def _observe_source(self, inp: q.Input) -> None:
+        match inp:
+            case q.DescribeFailed(reason) | q.ReceiveFailed(_, reason):
+                self._source_failures += 1
+                if self._source_failures == 1 or self._source_failures % _REMIND_EVERY == 0:
+                    failures = self._source_failures
+                    self._log.warning("queue not readable", reason=reason, failures=failures)
+            case q.QueueDescribed() if self._source_failures:
+                self._source_failures = 0
+                self._log.info("queue readable again")
+            case q.MessagesReceived(_, messages) if messages and self._is_verbose:
+                self._log.debug("messages received", ids=_ids(messages), counts=_counts(messages))
+            case q.DeleteEnded(report, attempt):
+                if report.retryable or report.refused:
+                    left = _ids((*report.retryable, *report.refused))
+                    self._log.warning("messages not deleted", ids=left, attempt=attempt)
+                if report.deleted and self._is_verbose:
+                    self._log.debug("messages deleted", ids=_ids(report.deleted))
+
+    def _observe_invocation(self, inp: q.Input) -> None:
+        match inp:
+            case q.InvocationSucceeded(batch) if self._is_verbose:
+                self._log.debug("invocation succeeded", ids=_ids(batch.messages))
+            case q.InvocationPartiallyFailed(batch, failed):
+                count = len(batch.messages)
+                self._log.warning("invocation partly failed", failed=sorted(failed), of=count)
+            case q.InvocationFailed(batch, reason):
+                self._log.warning("invocation failed", ids=_ids(batch.messages), reason=reason)
+            case q.InvocationRejected(batch, reason):
+                self._log.warning("function did not run", ids=_ids(batch.messages), reason=reason)
+            case q.InvocationOutcomeUnknown(batch, reason):
+                ids = _ids(batch.messages)
+                self._log.warning("invocation's outcome unknown", ids=ids, reason=reason)
+
+
+def _ids(messages: tuple[Message, ...]) -> list[str]:
+    return [message.message_id for message in messages]
+
+
+def _counts(messages: tuple[Message, ...]) -> list[str]:
+    return [message.receive_count for message in messages]

@@ -1,0 +1,170 @@
+"""Carries out a queue consumer's commands through the ports."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from penstock.core import queue_contract as q
+from penstock.core.function_event import queue_event
+from penstock.core.queue_outcome import queue_outcome
+from penstock.engine.slots import SlotLedger
+from penstock.model.errors import (
+    InvocationOutcomeUnknownError,
+    InvokeError,
+    InvokeRefusedError,
+    InvokeThrottledError,
+    PenstockError,
+    SourceError,
+    SourceNotFoundError,
+    SourceUnavailableError,
+)
+from penstock.model.function import PAYLOAD_BYTES_MAX
+from penstock.model.message import DeleteReport
+from penstock.ports import FunctionInvoker, QueueSource, Sources
+
+_Running = Coroutine[Any, Any, q.Input | None]
+
+
+class QueueWork:
+    """The effects of one queue mapping; every expected failure comes back as an input.
+
+    Args:
+        holder: The mapping's name in the slot ledger: unique among what runs.
+        queue_arn: Opened on the first ``DescribeQueue``, and anew when the queue was gone.
+    """
+
+    def __init__(
+        self,
+        holder: str,
+        queue_arn: str,
+        *,
+        sources: Sources,
+        invoker: FunctionInvoker,
+        slots: SlotLedger,
+    ) -> None:
+        self._holder = holder
+        self._queue_arn = queue_arn
+        self._sources = sources
+        self._invoker = invoker
+        self._slots = slots
+        self._source: QueueSource | None = None
+        self._receives: set[asyncio.Timeout] = set()
+        self._send: Callable[[q.Input], None] = _drop
+
+    def connect(self, send: Callable[[q.Input], None]) -> None:
+        """Say where inputs go that answer no command: granted slots."""
+        self._send = send
+
+    def disconnect(self) -> None:
+        """The machine has ended: give every slot back."""
+        self._send = _drop
+        self._slots.leave(self._holder)
+
+    def carry_out(self, command: q.Command) -> _Running | None:  # noqa: PLR0911 - one per command
+        """Start a command; None when it is done at once."""
+        match command:
+            case q.DescribeQueue():
+                return self._describe()
+            case q.Receive():
+                return self._receive(command)
+            case q.AbandonReceives():
+                self._abandon_receives()
+            case q.RequestSlots(function_arn, count):
+                self._slots.want(function_arn, self._holder, count, self._grant)
+            case q.ReturnSlots(function_arn, count):
+                self._slots.free(function_arn, self._holder, count)
+            case q.Invoke():
+                return self._invoke(command)
+            case q.DeleteMessages():
+                return self._delete(command)
+            case q.ExtendVisibility():
+                return self._extend_visibility(command)
+            case q.ReturnToQueue():
+                return self._return_to_queue(command)
+            case q.Forget():
+                pass
+        return None
+
+    def _grant(self, function_arn: str, count: int) -> None:
+        self._send(q.SlotsGranted(function_arn, count))
+
+    async def _describe(self) -> q.QueueDescribed | q.DescribeFailed:
+        try:
+            if self._source is None:
+                self._source = await self._sources.open_queue(self._queue_arn)
+            return q.QueueDescribed(await self._source.describe())
+        except SourceNotFoundError as error:
+            self._source = None
+            return q.DescribeFailed(str(error))
+        except PenstockError as error:
+            return q.DescribeFailed(str(error))
+
+    async def _receive(self, command: q.Receive) -> q.MessagesReceived | q.ReceiveFailed:
+        try:
+            async with asyncio.timeout(None) as abandonable:
+                self._receives.add(abandonable)
+                messages = await self._open_source().receive(command.max_messages, command.wait_s)
+        except TimeoutError:
+            return q.MessagesReceived(command.receive_id, ())
+        except SourceError as error:
+            return q.ReceiveFailed(command.receive_id, str(error))
+        finally:
+            self._receives.discard(abandonable)
+        return q.MessagesReceived(command.receive_id, messages)
+
+    def _abandon_receives(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        for receive in self._receives:
+            receive.reschedule(now_s)
+
+    async def _invoke(self, command: q.Invoke) -> q.InvocationEnded:
+        batch = command.batch
+        payload = queue_event(batch.messages, command.queue_arn)
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            reason = f"the event has {len(payload)} bytes; the most is {PAYLOAD_BYTES_MAX}"
+            return q.InvocationFailed(batch, reason)
+        try:
+            result = await self._invoker.invoke(command.function_arn, payload)
+        except InvocationOutcomeUnknownError as error:
+            return q.InvocationOutcomeUnknown(batch, str(error))
+        except InvokeRefusedError as error:
+            return q.InvocationFailed(batch, str(error))
+        except InvokeError as error:
+            is_throttle = isinstance(error, InvokeThrottledError)
+            return q.InvocationRejected(batch, str(error), is_throttle)
+        return queue_outcome(
+            result, batch, report_batch_item_failures=command.report_batch_item_failures
+        )
+
+    async def _delete(self, command: q.DeleteMessages) -> q.DeleteEnded:
+        try:
+            report = await self._open_source().delete(command.messages)
+        except SourceError:
+            report = DeleteReport(deleted=(), retryable=command.messages)
+        return q.DeleteEnded(report, command.attempt)
+
+    async def _extend_visibility(
+        self, command: q.ExtendVisibility
+    ) -> q.VisibilityExtended | q.ExtendVisibilityFailed:
+        batch = command.batch
+        try:
+            await self._open_source().change_visibility(batch.messages, command.timeout_s)
+        except SourceError as error:
+            return q.ExtendVisibilityFailed(batch.id, str(error))
+        return q.VisibilityExtended(batch.id)
+
+    async def _return_to_queue(self, command: q.ReturnToQueue) -> q.MessagesReturned:
+        # Where this fails they come back by their visibility timeout instead.
+        with contextlib.suppress(SourceError):
+            await self._open_source().change_visibility(command.messages, 0)
+        return q.MessagesReturned(len(command.messages))
+
+    def _open_source(self) -> QueueSource:
+        if self._source is None:
+            raise SourceUnavailableError(f"{self._queue_arn} is not open; it was gone a moment ago")
+        return self._source
+
+
+def _drop(_: q.Input) -> None:
+    """Take inputs of nobody."""
