@@ -1,0 +1,173 @@
+"""The wire client: opens AWS services, signs their requests, retries what may be sent twice."""
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from penstock.aws.credentials import CredentialCache
+from penstock.aws.endpoints import Address, EndpointResolver
+from penstock.aws.errors import AnswerError, Fault, TransportError, WireError
+from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
+from penstock.aws.json_protocol import JsonDialect, parse_answer
+from penstock.aws.session import AwsSession
+from penstock.aws.signer import Signer
+from penstock.aws.transport import DirectTransport, Transport
+from penstock.ports import Clock
+
+ATTEMPTS_MAX = 3  # AWS SDKs' standard retry mode
+BACKOFF_S_MAX = 20.0  # standard retry mode; reached only with more attempts
+
+
+class WireClient:
+    """All that talks to AWS in this process: one session, one set of connections.
+
+    Args:
+        draw_fraction: Draws from [0, 1), for the jitter of retries.
+        own_addresses: Where this process listens: (host, port) as bound. Endpoints there are
+            refused.
+        profile: A profile of the shared configuration files; None: AWS_PROFILE, else the default.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        draw_fraction: Callable[[], float],
+        own_addresses: Collection[Address] = (),
+        profile: str | None = None,
+    ) -> None:
+        self.clock = clock
+        self.draw_fraction = draw_fraction
+        self._session = AwsSession(profile)
+        self.credentials = CredentialCache(self._session, clock)
+        self._endpoints = EndpointResolver(self._session, own_addresses)
+        self._direct = DirectTransport(self._session.open_ssl_context)
+        self._transport_by_proxy: dict[str, Transport] = {}
+
+    async def default_region(self) -> str | None:
+        """Read the region of the environment or the profile."""
+        region = await self._session.ask(lambda session: session.get_config_variable("region"))
+        return None if region is None else str(region)
+
+    async def open(self, service: str, region: str) -> "ServiceClient":
+        """Open a service in a region, at the endpoint that AWS SDKs would use.
+
+        Raises:
+            ConfigurationError: The endpoint is this process, or it cannot be resolved.
+        """
+        endpoint = await self._endpoints.resolve(service, region)
+        return ServiceClient(self, endpoint, Signer(service, region))
+
+    async def open_url(self, url: str, *, service: str, region: str) -> "ServiceClient":
+        """Open a server that speaks a service's protocol at a URL of its own.
+
+        Raises:
+            ConfigurationError: It is this process, or it is not a URL.
+        """
+        endpoint = await self._endpoints.resolve_url(url)
+        return ServiceClient(self, endpoint, Signer(service, region))
+
+    def transport_to(self, endpoint: Endpoint) -> Transport:
+        """Give what carries exchanges to an endpoint: straight, or through its proxy."""
+        if endpoint.proxy is None:
+            return self._direct
+        if endpoint.proxy not in self._transport_by_proxy:
+            # Imported here: aiohttp's client is not needed but for proxies.
+            from penstock.aws.proxied import ProxiedTransport  # noqa: PLC0415
+
+            proxied = ProxiedTransport(endpoint.proxy, self._session.open_ssl_context)
+            self._transport_by_proxy[endpoint.proxy] = proxied
+        return self._transport_by_proxy[endpoint.proxy]
+
+    async def close(self) -> None:
+        """Close every connection; exchanges in flight fail."""
+        for transport in (self._direct, *self._transport_by_proxy.values()):
+            await transport.close()
+
+
+class ServiceClient:
+    """One AWS service in one region: signs and sends; opened by ``WireClient``."""
+
+    def __init__(self, wire: WireClient, endpoint: Endpoint, signer: Signer) -> None:
+        self.endpoint = endpoint
+        self._wire = wire
+        self._signer = signer
+        self._transport = wire.transport_to(endpoint)
+        self._host = ("Host", endpoint.origin.authority)
+
+    async def send(
+        self, request: HttpRequest, rules: ExchangeRules, *, unsigned_allowed: bool = False
+    ) -> HttpResponse:
+        """Sign a request and send it once; any answer is given back.
+
+        Args:
+            request: Its target is below the endpoint's path; without a Host header.
+            rules: Limits and bounds of the operation.
+            unsigned_allowed: Send it unsigned where no credentials are configured.
+
+        Raises:
+            TransportError: No complete answer came.
+            CredentialsError: There are no usable credentials.
+            ConfigurationError: The shared configuration files cannot be used.
+        """
+        credentials = self._wire.credentials
+        found = await (credentials.find() if unsigned_allowed else credentials.require())
+        headers = (self._host, *request.headers)
+        target = self.endpoint.path + request.target
+        complete = HttpRequest(request.method, target, headers, request.body)
+        if found is not None:
+            complete = self._signer.sign(complete, found, self._wire.clock.now().wall_ms)
+        return await self._transport.exchange(self.endpoint.origin, complete, rules)
+
+
+class JsonServiceClient:
+    """One AWS service in one region that speaks AWS JSON."""
+
+    def __init__(self, wire: WireClient, service: ServiceClient, dialect: JsonDialect) -> None:
+        self._wire = wire
+        self._service = service
+        self._dialect = dialect
+        self._headers_by_operation: dict[str, Headers] = {}
+
+    async def call(self, operation: str, body: bytes, rules: ExchangeRules) -> bytes:
+        """Call an operation; give back the body of its success.
+
+        Where the rules say that it may be sent twice, a throttle, a failure of the server and a
+        lost answer are retried, up to three attempts in all.
+
+        Raises:
+            WireError: The last attempt failed.
+            ConfigurationError: The shared configuration files cannot be used.
+
+        Source: docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+        """
+        headers = self._headers_by_operation.get(operation)
+        if headers is None:
+            headers = self._dialect.headers(operation)
+            self._headers_by_operation[operation] = headers
+        request = HttpRequest("POST", "/", headers, body)
+        attempts_max = ATTEMPTS_MAX if rules.is_idempotent else 1
+        for attempt in range(1, attempts_max):
+            try:
+                return parse_answer(await self._service.send(request, rules))
+            except WireError as exc:
+                if not _is_worth_retrying(exc):
+                    raise
+            await _wait_s(self._wire.draw_fraction() * min(2.0 ** (attempt - 1), BACKOFF_S_MAX))
+        return parse_answer(await self._service.send(request, rules))
+
+
+def _is_worth_retrying(error: WireError) -> bool:
+    if isinstance(error, AnswerError):
+        return error.fault in {Fault.THROTTLED, Fault.TRANSIENT}
+    return isinstance(error, TransportError)
+
+
+async def _wait_s(delay_s: float) -> None:
+    """Wait on a timer of the loop, which a simulated loop can carry out too."""
+    loop = asyncio.get_running_loop()
+    elapsed: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_later(delay_s, elapsed.set_result, None)
+    try:
+        await elapsed
+    finally:
+        timer.cancel()

@@ -1,0 +1,118 @@
+"""Where a service lives, as AWS SDKs resolve it; never the service's own address."""
+
+import asyncio
+import contextlib
+import functools
+import socket
+import urllib.request
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from penstock.aws.exchange import Endpoint, Origin, parse_endpoint
+from penstock.aws.session import AwsSession
+from penstock.model.errors import ConfigurationError
+
+Address = tuple[str, int]  # host and port as bound; the host may be a wildcard
+
+_WILDCARDS = frozenset({"0.0.0.0", "::", ""})
+
+
+class EndpointResolver:
+    """Resolves endpoints once each.
+
+    botocore decides: AWS_ENDPOINT_URL and its service-specific forms, the profile's ``services``
+    section, FIPS and dual-stack settings, else AWS's own endpoint of the region.
+
+    Args:
+        own_addresses: Where this process listens; an endpoint there would make it call itself.
+    """
+
+    def __init__(self, session: AwsSession, own_addresses: Collection[Address]) -> None:
+        self._session = session
+        self._own_addresses = tuple(own_addresses)
+        self._lock = asyncio.Lock()  # a hundred mappings that start at once resolve once
+        self._endpoint_by_name: dict[tuple[str, ...], Endpoint] = {}
+
+    async def resolve(self, service: str, region: str) -> Endpoint:
+        """Resolve a service's endpoint.
+
+        Raises:
+            ConfigurationError: It is this service itself, or the configuration cannot be used.
+        """
+        async with self._lock:
+            known = self._endpoint_by_name.get((service, region))
+            if known is None:
+                question = functools.partial(_ask_endpoint_url, service=service, region=region)
+                url = await self._session.ask(question)
+                known = await self._check(url, f"the endpoint of {service}")
+                self._endpoint_by_name[service, region] = known
+            return known
+
+    async def resolve_url(self, url: str) -> Endpoint:
+        """Read a function's URL as an endpoint.
+
+        Raises:
+            ConfigurationError: It is not a URL, or it is this service itself.
+        """
+        async with self._lock:
+            known = self._endpoint_by_name.get((url,))
+            if known is None:
+                known = await self._check(url, "url")
+                self._endpoint_by_name[url,] = known
+            return known
+
+    async def _check(self, url: str, named_by: str) -> Endpoint:
+        endpoint = parse_endpoint(url, named_by=named_by)
+        if await asyncio.to_thread(_is_own, endpoint.origin, self._own_addresses):
+            raise ConfigurationError(
+                f"{named_by} is {url}, which is this service's own address: "
+                "point AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_LAMBDA, "
+                "or the function's url) at another server"
+            )
+        return msgspec.structs.replace(endpoint, proxy=_find_proxy(endpoint.origin))
+
+
+def _ask_endpoint_url(session: Any, service: str, region: str) -> str:  # noqa: ANN401
+    unused = "unused"  # keys that are given keep the making of the client from looking for some
+    client = session.create_client(
+        service, region_name=region, aws_access_key_id=unused, aws_secret_access_key=unused
+    )
+    try:
+        return str(client.meta.endpoint_url)
+    finally:
+        client.close()
+
+
+def _find_proxy(origin: Origin) -> str | None:
+    """Give the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, as botocore reads them."""
+    if urllib.request.proxy_bypass(origin.authority):
+        return None
+    return urllib.request.getproxies().get(origin.scheme)
+
+
+def _is_own(origin: Origin, own_addresses: Collection[Address]) -> bool:
+    for host, port in own_addresses:
+        if port == origin.port:
+            addresses = _look_up(origin.host)
+            if host in _WILDCARDS and any(map(_is_of_this_machine, addresses)):
+                return True
+            if addresses & _look_up(host):
+                return True
+    return False
+
+
+def _look_up(host: str) -> frozenset[str]:
+    with contextlib.suppress(OSError):
+        return frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None))
+    return frozenset()
+
+
+def _is_of_this_machine(address: str) -> bool:
+    """Tell whether a socket can be bound there."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((address, 0))
+        return True
+    return False

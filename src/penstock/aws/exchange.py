@@ -1,0 +1,145 @@
+"""One HTTP exchange as values: where it goes, what is sent, within which limits, what came back."""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from penstock.model.errors import ConfigurationError
+
+DEFAULT_PORT_BY_SCHEME = {"http": 80, "https": 443}
+Headers = tuple[tuple[str, str], ...]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """A server: connections are pooled by it.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        host: Lower case; an IPv6 address without brackets.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """The Host header: the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port == DEFAULT_PORT_BY_SCHEME[self.scheme]:
+            return host
+        return f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """An origin, and the path below which a service lives there.
+
+    Attributes:
+        path: Without a slash at its end; usually empty.
+        proxy: URL of the HTTP proxy that leads there; None: straight.
+    """
+
+    origin: Origin
+    path: str = ""
+    proxy: str | None = None
+
+
+def parse_endpoint(url: str, *, named_by: str) -> Endpoint:
+    """Read an endpoint's URL.
+
+    Args:
+        url: ``http[s]://host[:port][/path]``.
+        named_by: The setting it came from, for the error.
+
+    Raises:
+        ConfigurationError: Not of that form.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        raise ConfigurationError(f"{named_by}: {url!r} is not a URL: {exc}") from exc
+    if parts.scheme not in DEFAULT_PORT_BY_SCHEME or not parts.hostname or parts.query:
+        raise ConfigurationError(
+            f"{named_by}: {url!r} is not an endpoint; the form is http[s]://HOST[:PORT][/PATH]"
+        )
+    origin = Origin(parts.scheme, parts.hostname, port or DEFAULT_PORT_BY_SCHEME[parts.scheme])
+    return Endpoint(origin, parts.path.rstrip("/"))
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """A request, complete but for Content-Length.
+
+    Attributes:
+        target: Path and query, percent-encoded, as they go over the wire.
+        headers: Host included; values are free of line breaks.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes = b""
+
+    def encode_head(self) -> bytes:
+        """Write the request line and the headers, with Content-Length."""
+        lines = [f"{self.method} {self.target} HTTP/1.1\r\n"]
+        lines += [f"{name}: {text}\r\n" for name, text in self.headers]
+        lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
+        return "".join(lines).encode("latin-1")
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """A complete answer.
+
+    Attributes:
+        headers: As received, in order; names in any case.
+    """
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """Give the first header of that name, in any case."""
+        wanted = name.lower().encode()
+        for header_name, text in self.headers:
+            if header_name.lower() == wanted:
+                return text.decode("latin-1")
+        return None
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each phase of an exchange may take, in seconds; connecting is the transport's.
+
+    Attributes:
+        pool_s: Until one of the bounded connections is free.
+        write_s: Between two pieces that the server takes of a large request.
+        first_byte_s: From the request's last byte to the answer's first.
+        body_s: Between two pieces of the answer.
+        total_s: From the request's first byte to the answer's last.
+    """
+
+    pool_s: float = 10.0
+    write_s: float = 10.0
+    first_byte_s: float = 10.0
+    body_s: float = 10.0
+    total_s: float = 30.0
+
+
+class ExchangeRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for every exchange of one operation.
+
+    Attributes:
+        is_idempotent: It may be sent twice; only then anything is retried.
+        is_long: It holds its connection for long (a long poll, an invocation), so it takes one of
+            its own and never one that short calls wait for.
+        answer_bytes_max: Bound of the answer's body.
+    """
+
+    timeouts: Timeouts = Timeouts()
+    is_idempotent: bool = False
+    is_long: bool = False
+    answer_bytes_max: int = 4 * 1024 * 1024  # far above any answer of a short SQS call

@@ -1,0 +1,109 @@
+"""HTTP through a configured proxy: aiohttp's client, behind the same protocol."""
+
+import aiohttp
+from yarl import URL
+
+from penstock.aws.errors import (
+    AnswerMalformedError,
+    AnswerTooLargeError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Phase,
+    PhaseTimeoutError,
+    TransportError,
+)
+from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Origin, Timeouts
+from penstock.aws.transport import CONNECT_S_MAX, SHORT_CONNECTIONS_MAX, SslContextFactory
+
+
+class ProxiedTransport:
+    """Keeps ``Transport``: three times the CPU of a straight connection, every proxy's manners.
+
+    Args:
+        proxy: The proxy's URL, with its user and password where it wants them.
+        open_ssl_context: Called before each exchange over TLS.
+    """
+
+    def __init__(self, proxy: str, open_ssl_context: SslContextFactory) -> None:
+        self._proxy = proxy
+        self._open_ssl_context = open_ssl_context
+        self._session_by_is_long: dict[bool, aiohttp.ClientSession] = {}
+
+    async def exchange(
+        self, origin: Origin, request: HttpRequest, rules: ExchangeRules
+    ) -> HttpResponse:
+        """Send a request and give back the answer.
+
+        Raises:
+            TransportError: No complete answer came.
+        """
+        context = await self._open_ssl_context() if origin.scheme == "https" else False
+        try:
+            async with self._session(is_long=rules.is_long).request(
+                request.method,
+                URL(f"{origin}{request.target}", encoded=True),
+                headers=request.headers,
+                data=request.body,
+                proxy=self._proxy,
+                ssl=context,
+                timeout=_to_client_timeout(rules.timeouts),
+                allow_redirects=False,
+            ) as answer:
+                body = await _read_body(answer, rules.answer_bytes_max)
+                return HttpResponse(answer.status, answer.raw_headers, body)
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            raise _translate(exc) from exc
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for session in self._session_by_is_long.values():
+            await session.close()
+
+    def _session(self, *, is_long: bool) -> aiohttp.ClientSession:
+        if is_long not in self._session_by_is_long:
+            self._session_by_is_long[is_long] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0 if is_long else SHORT_CONNECTIONS_MAX),
+                auto_decompress=False,
+                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            )
+        return self._session_by_is_long[is_long]
+
+
+def _to_client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=timeouts.total_s,
+        connect=timeouts.pool_s,
+        sock_connect=CONNECT_S_MAX,
+        sock_read=max(timeouts.first_byte_s, timeouts.body_s),
+    )
+
+
+async def _read_body(answer: aiohttp.ClientResponse, bytes_max: int) -> bytes:
+    pieces = bytearray()
+    async for piece in answer.content.iter_any():
+        pieces += piece
+        if len(pieces) > bytes_max:
+            answer.close()
+            message = f"the answer's body is larger than {bytes_max} bytes"
+            raise AnswerTooLargeError(message, written=True)
+    return bytes(pieces)
+
+
+def _translate(exc: aiohttp.ClientError | TimeoutError) -> TransportError:
+    """Translate; whatever is not certainly before the request counts as written."""
+    match exc:
+        case aiohttp.ConnectionTimeoutError():
+            return PhaseTimeoutError(Phase.CONNECT, written=False)
+        case TimeoutError():
+            return PhaseTimeoutError(Phase.FIRST_BYTE, written=True)
+        case aiohttp.ClientConnectorError():
+            return ConnectFailedError(f"cannot connect through the proxy: {exc}")
+        case aiohttp.ClientHttpProxyError():
+            return ConnectFailedError(f"the proxy refuses with status {exc.status}")
+        case aiohttp.ClientResponseError():
+            return AnswerMalformedError(f"not an HTTP answer: {exc.message}", written=True)
+        case _:
+            answered = isinstance(exc, aiohttp.ClientPayloadError)
+            return ConnectionLostError(
+                f"the connection was lost: {exc}", written=True, answered=answered
+            )

@@ -1,0 +1,283 @@
+"""SQS queues: ``QueueSource`` over the wire client.
+
+Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from penstock.aws.client import JsonServiceClient, WireClient
+from penstock.aws.errors import AnswerError, CredentialsError, Fault, WireError
+from penstock.aws.exchange import ExchangeRules, Timeouts
+from penstock.aws.json_protocol import JsonDialect, classify
+from penstock.model.arn import Arn, parse_arn
+from penstock.model.errors import (
+    ConfigurationError,
+    SourceAccessDeniedError,
+    SourceError,
+    SourceNotFoundError,
+    SourceProtocolError,
+    SourceThrottledError,
+    SourceUnavailableError,
+)
+from penstock.model.message import DeleteReport, Message, QueueAttributes
+
+DIALECT = JsonDialect("AmazonSQS", "1.0")
+RECEIVE_MARGIN_S = 10.0  # beyond the long poll: the server's and the network's own time
+# Ten messages of 1 MiB, three times over where an emulator writes every character as an escape.
+RECEIVE_BYTES_MAX = 32 * 1024 * 1024
+QUOTE = ord('"')
+
+_QUICK = ExchangeRules(is_idempotent=True)
+_NOT_FOUND = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
+_ERROR_BY_FAULT: dict[Fault, type[SourceError]] = {
+    Fault.THROTTLED: SourceThrottledError,
+    Fault.TRANSIENT: SourceUnavailableError,
+    Fault.DENIED: SourceAccessDeniedError,
+    Fault.REFUSED: SourceProtocolError,
+}
+
+
+class _GetQueueUrl(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    queue_name: str
+    queue_owner_aws_account_id: str | None = msgspec.field(
+        name="QueueOwnerAWSAccountId", default=None
+    )
+
+
+class _QueueUrl(msgspec.Struct, frozen=True, rename="pascal"):
+    queue_url: str
+
+
+class _GetQueueAttributes(msgspec.Struct, frozen=True, rename="pascal"):
+    queue_url: str
+    attribute_names: tuple[str, ...] = ("All",)
+
+
+class _Attributes(msgspec.Struct, frozen=True, rename="pascal"):
+    visibility_timeout: str
+    redrive_policy: str = ""
+
+
+class _QueueAttributes(msgspec.Struct, frozen=True, rename="pascal"):
+    attributes: _Attributes
+
+
+class _RedrivePolicy(msgspec.Struct, frozen=True, rename="camel"):
+    max_receive_count: int
+
+
+class _ReceiveMessage(msgspec.Struct, frozen=True, rename="pascal"):
+    """``AttributeNames`` is the older name of the second list; some emulators know only that."""
+
+    queue_url: str
+    max_number_of_messages: int
+    wait_time_seconds: int
+    message_system_attribute_names: tuple[str, ...] = ("All",)
+    attribute_names: tuple[str, ...] = ("All",)
+    message_attribute_names: tuple[str, ...] = ("All",)
+
+
+class _Received(msgspec.Struct, frozen=True, rename="pascal"):
+    messages: tuple[Message, ...] | None = None
+
+
+class _Entry(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """``id`` is the message's place in the call."""
+
+    id: str
+    receipt_handle: str
+    visibility_timeout: int | None = None
+
+
+class _EntriesCall(msgspec.Struct, frozen=True, rename="pascal"):
+    queue_url: str
+    entries: tuple[_Entry, ...]
+
+
+class _FailedEntry(msgspec.Struct, frozen=True, rename="pascal"):
+    id: str
+    code: str = ""
+    sender_fault: bool = False
+    message: str | None = None
+
+
+class _EntriesReport(msgspec.Struct, frozen=True, rename="pascal"):
+    failed: tuple[_FailedEntry, ...] | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_url_decoder = msgspec.json.Decoder(_QueueUrl)
+_attributes_decoder = msgspec.json.Decoder(_QueueAttributes)
+_redrive_decoder = msgspec.json.Decoder(_RedrivePolicy, strict=False)  # "3" is common for 3
+_received_decoder = msgspec.json.Decoder(_Received)
+_report_decoder = msgspec.json.Decoder(_EntriesReport)
+AnswerT = TypeVar("AnswerT")
+
+
+class SqsSources:
+    """Opens SQS queues by ARN; keeps ``ports.Sources``."""
+
+    def __init__(self, wire: WireClient) -> None:
+        self._wire = wire
+
+    async def open_queue(self, arn: str) -> "SqsQueue":
+        """Find the queue's URL in the ARN's region.
+
+        Raises:
+            SourceError: No such queue, no permission, or no answer.
+            ConfigurationError: Not an SQS ARN, or the endpoint is this service itself.
+        """
+        queue = parse_arn(arn)
+        if queue.service != "sqs":
+            raise ConfigurationError(f"{arn!r} is not the ARN of an SQS queue")
+        service = await self._wire.open("sqs", queue.region)
+        client = JsonServiceClient(self._wire, service, DIALECT)
+        ask = _encode(_GetQueueUrl(queue.resource, queue.account or None))
+        answer = await _call(client, queue, "GetQueueUrl", ask, _QUICK)
+        return SqsQueue(client, queue, _decode(queue, _url_decoder, answer).queue_url)
+
+
+class SqsQueue:
+    """One queue; keeps ``ports.QueueSource``. Opened by ``SqsSources``."""
+
+    def __init__(self, client: JsonServiceClient, arn: Arn, url: str) -> None:
+        self._client = client
+        self._arn = arn
+        self._url = url
+        self._receive_by_shape: dict[tuple[int, int], tuple[bytes, ExchangeRules]] = {}
+
+    async def describe(self) -> QueueAttributes:
+        """Read the visibility timeout and the redrive policy.
+
+        Raises:
+            SourceError: As mapped by ``to_source_error``.
+        """
+        ask = _encode(_GetQueueAttributes(self._url))
+        answer = await _call(self._client, self._arn, "GetQueueAttributes", ask, _QUICK)
+        found = _decode(self._arn, _attributes_decoder, answer).attributes
+        redrive = found.redrive_policy
+        try:
+            return QueueAttributes(
+                visibility_timeout_s=int(found.visibility_timeout),
+                max_receive_count=(
+                    _redrive_decoder.decode(redrive).max_receive_count if redrive else None
+                ),
+            )
+        except ValueError as exc:  # msgspec's errors are ValueErrors too
+            raise _unreadable(self._arn, exc) from exc
+
+    async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
+        """Long-poll once; never retried here, since a lost answer has hidden its messages.
+
+        Raises:
+            SourceError: As mapped by ``to_source_error``.
+        """
+        body, rules = self._receive_call(max_messages, wait_s)
+        answer = await _call(self._client, self._arn, "ReceiveMessage", body, rules)
+        try:
+            # Bodies stay encoded, so that nothing further on looks at their bytes again.
+            answer.decode()
+        except UnicodeDecodeError as exc:
+            raise _unreadable(self._arn, exc) from exc
+        messages = _decode(self._arn, _received_decoder, answer).messages or ()
+        if any(memoryview(message.body)[0] != QUOTE for message in messages):
+            raise _unreadable(self._arn, ValueError("the Body of a message is not a string"))
+        return messages
+
+    async def delete(self, messages: Sequence[Message]) -> DeleteReport:
+        """Delete 1..10 messages in one call.
+
+        Raises:
+            SourceError: As mapped by ``to_source_error``; any of them may be deleted.
+        """
+        failed = await self._call_with_entries("DeleteMessageBatch", messages, None)
+        if not failed:
+            return DeleteReport(tuple(messages))
+        deleted, retryable, refused = [], [], []
+        for index, message in enumerate(messages):
+            entry = failed.get(str(index))
+            if entry is None:
+                deleted.append(message)
+            elif _is_refused(entry):
+                refused.append(message)
+            else:
+                retryable.append(message)
+        return DeleteReport(tuple(deleted), tuple(retryable), tuple(refused))
+
+    async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
+        """Hide 1..10 messages for ``timeout_s`` from now; expired handles are passed over.
+
+        Raises:
+            SourceError: As mapped by ``to_source_error``, also where the server failed on some.
+        """
+        failed = await self._call_with_entries("ChangeMessageVisibilityBatch", messages, timeout_s)
+        for entry in failed.values():
+            if not _is_refused(entry):
+                fault = classify(entry.code, 0)
+                kind = SourceThrottledError if fault is Fault.THROTTLED else SourceUnavailableError
+                raise kind(f"{self._arn.resource}: {entry.message or ''} ({entry.code})")
+
+    def _receive_call(self, max_messages: int, wait_s: int) -> tuple[bytes, ExchangeRules]:
+        known = self._receive_by_shape.get((max_messages, wait_s))
+        if known is None:
+            limit_s = wait_s + RECEIVE_MARGIN_S
+            timeouts = Timeouts(first_byte_s=limit_s, total_s=limit_s + RECEIVE_MARGIN_S)
+            known = (
+                _encode(_ReceiveMessage(self._url, max_messages, wait_s)),
+                ExchangeRules(timeouts=timeouts, is_long=True, answer_bytes_max=RECEIVE_BYTES_MAX),
+            )
+            self._receive_by_shape[max_messages, wait_s] = known
+        return known
+
+    async def _call_with_entries(
+        self, operation: str, messages: Sequence[Message], timeout_s: int | None
+    ) -> dict[str, _FailedEntry]:
+        entries = tuple(
+            [
+                _Entry(str(index), message.receipt_handle, timeout_s)
+                for index, message in enumerate(messages)
+            ]
+        )
+        body = _encode(_EntriesCall(self._url, entries))
+        answer = await _call(self._client, self._arn, operation, body, _QUICK)
+        failed = _decode(self._arn, _report_decoder, answer).failed
+        return {entry.id: entry for entry in failed or ()}
+
+
+async def _call(
+    client: JsonServiceClient, arn: Arn, operation: str, body: bytes, rules: ExchangeRules
+) -> bytes:
+    try:
+        return await client.call(operation, body, rules)
+    except WireError as exc:
+        raise to_source_error(exc, f"{operation} on {arn.resource}") from exc
+
+
+def to_source_error(error: WireError, what: str) -> SourceError:
+    """Translate a failed call; ``what`` names the operation and the queue."""
+    if isinstance(error, CredentialsError):
+        return SourceAccessDeniedError(f"{what}: {error}")
+    if not isinstance(error, AnswerError):
+        return SourceUnavailableError(f"{what}: {error}")
+    if error.code in _NOT_FOUND:
+        return SourceNotFoundError(f"{what}: {error}")
+    return _ERROR_BY_FAULT[error.fault](f"{what}: {error}")
+
+
+def _is_refused(entry: _FailedEntry) -> bool:
+    """Tell whether the entry itself is at fault; a throttle is marked so too, but passes."""
+    return entry.sender_fault and classify(entry.code, 0) is not Fault.THROTTLED
+
+
+def _decode(arn: Arn, decoder: msgspec.json.Decoder[AnswerT], answer: bytes) -> AnswerT:
+    try:
+        return decoder.decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise _unreadable(arn, exc) from exc
+
+
+def _unreadable(arn: Arn, exc: Exception) -> SourceProtocolError:
+    return SourceProtocolError(f"{arn.resource}: the server's answer cannot be read: {exc}")
