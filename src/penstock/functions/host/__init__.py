@@ -1,1 +1,1 @@
-"""Local functions: a Lambda Runtime API server and the processes it feeds."""
+"""Runs handlers in processes of this machine, as AWS Lambda would: the Runtime API's other side."""

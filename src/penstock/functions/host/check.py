@@ -1,0 +1,89 @@
+"""What can be known of a local function before it is invoked."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from penstock.model.errors import ConfigurationError
+from penstock.model.function import Function, LocalProcess
+
+PYTHON_VERSION_MIN = (3, 10)  # of the official runtime client
+PYTHON_CHECK_S_MAX = 20  # a first start from a cold disk
+
+_HANDLER = re.compile(r"[^\s./]+(?:[./][^\s./]+)*\.[^\s./]+")
+
+
+def check_function(function: Function) -> None:
+    """Refuse a local function that cannot run; other hostings are not looked at.
+
+    It starts the function's interpreter once, and waits for it.
+
+    Raises:
+        ConfigurationError: The code folder, the handler, the interpreter or a variable.
+    """
+    hosting = function.hosting
+    if not isinstance(hosting, LocalProcess):
+        return
+    name = function.name
+    if not Path(hosting.code).is_dir():
+        raise ConfigurationError(
+            f"function {name}: code {hosting.code!r} is not a folder; name the folder that holds"
+            f" the module of {hosting.handler!r}"
+        )
+    _check_handler(name, hosting)
+    _check_variables(name, hosting)
+    if hosting.python is not None:
+        _check_python(name, hosting.python)
+
+
+def _check_handler(name: str, hosting: LocalProcess) -> None:
+    if _HANDLER.fullmatch(hosting.handler) is None:
+        raise ConfigurationError(
+            f"function {name}: Handler {hosting.handler!r} is not of the form module.function"
+        )
+    module = hosting.handler.rpartition(".")[0].replace(".", "/")
+    path = Path(hosting.code, module)
+    is_there = (
+        path.with_name(path.name + ".py").is_file()
+        or path.is_dir()
+        or any(path.parent.glob(f"{path.name}.*.so"))
+    )
+    if not is_there:
+        raise ConfigurationError(
+            f"function {name}: Handler {hosting.handler!r} needs {module}.py in"
+            f" {hosting.code!r}, which is not there; correct Handler or code"
+        )
+
+
+def _check_variables(name: str, hosting: LocalProcess) -> None:
+    for key, text in hosting.environment.items():
+        if not key or "=" in key or "\0" in key + text:
+            raise ConfigurationError(
+                f"function {name}: Environment variable {key!r} cannot be set; a name holds no"
+                " '=', and neither name nor value holds a NUL character"
+            )
+
+
+def _check_python(name: str, python: str) -> None:
+    command = [python, "-c", "import sys; print(*sys.version_info[:2])"]
+    if not os.access(python, os.X_OK):
+        raise ConfigurationError(
+            f"function {name}: python {python!r} is not an executable file; name an interpreter,"
+            f" for example {sys.executable!r}"
+        )
+    try:
+        ended = subprocess.run(  # noqa: S603  # running the user's interpreter is what is asked
+            command, capture_output=True, text=True, check=True, timeout=PYTHON_CHECK_S_MAX
+        )
+        version = tuple(int(part) for part in ended.stdout.split())
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise ConfigurationError(
+            f"function {name}: python {python!r} does not run as a Python interpreter: {error}"
+        ) from error
+    if version < PYTHON_VERSION_MIN:
+        found, least = (".".join(map(str, of)) for of in (version, PYTHON_VERSION_MIN))
+        raise ConfigurationError(
+            f"function {name}: python {python!r} is Python {found}; {least} or newer is needed"
+        )

@@ -1,0 +1,49 @@
+"""The environment variables of an execution environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from penstock.model.function import Function, LocalProcess
+
+# What a process needs to run on this machine. The service's credentials are not among it.
+INHERITED = ("HOME", "USER", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+
+
+def environment_variables(
+    function: Function,
+    hosting: LocalProcess,
+    *,
+    python: str,
+    inherited: Mapping[str, str],
+    extra: Mapping[str, str],
+) -> dict[str, str]:
+    """Give the variables that do not change between environments.
+
+    Lambda's reserved names win over everything; then come those the function declares, those the
+    service adds (``extra``), Lambda's unreserved names, and what a process needs to run here.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    region = function.scope.region
+    variables = {name: inherited[name] for name in INHERITED if name in inherited}
+    variables |= {
+        "PATH": f"{Path(python).parent}:{inherited.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+    virtual_environment = Path(python).parent.parent
+    if (virtual_environment / "pyvenv.cfg").is_file():
+        variables["VIRTUAL_ENV"] = str(virtual_environment)
+    variables |= extra
+    variables |= hosting.environment
+    return variables | {
+        "_HANDLER": hosting.handler,
+        "LAMBDA_TASK_ROOT": hosting.code,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+    }
