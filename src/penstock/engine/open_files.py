@@ -1,0 +1,28 @@
+"""The limit of open files, which bounds how many long polls and functions one node can hold."""
+
+import resource
+
+from penstock.model.errors import ConfigurationError
+
+OPEN_FILES_WANTED = 65_536  # many systems refuse more without privileges
+
+
+def raise_open_files_limit(needed: int) -> None:
+    """Raise RLIMIT_NOFILE as far as it goes.
+
+    Args:
+        needed: Files open at once: sockets of long polls, pipes and ports of functions.
+
+    Raises:
+        ConfigurationError: The hard limit is below what is needed; the message has the number.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reachable = OPEN_FILES_WANTED if hard == resource.RLIM_INFINITY else hard
+    if reachable < needed:
+        raise ConfigurationError(
+            f"{needed} open files are needed and the hard limit is {hard}; raise it"
+            f" (ulimit -Hn {needed}) or declare fewer mappings or less concurrency"
+        )
+    wanted = min(reachable, max(needed, OPEN_FILES_WANTED))
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

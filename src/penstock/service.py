@@ -1,0 +1,265 @@
+"""The only wiring: settings -> store, adapters, engine, API."""
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from penstock.api.application import build_application
+from penstock.api.context import ApiContext, ApiSettings
+from penstock.api.operations import MappingOperations
+from penstock.aws.client import WireClient
+from penstock.declared_mappings import DeclaredMapping, Reconciliation
+from penstock.engine.clock import SystemClock
+from penstock.engine.identity import draw_fraction, draw_uuid
+from penstock.engine.mapping_keeper import EngineSettings, Surroundings
+from penstock.engine.open_files import raise_open_files_limit
+from penstock.engine.queue_log import Log
+from penstock.engine.slots import SlotLedger
+from penstock.engine.supervisor import Supervisor
+from penstock.functions.host.check import check_function
+from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.lambda_api import LambdaApiInvoker
+from penstock.functions.registry import FunctionRegistry
+from penstock.model.errors import ConfigurationError
+from penstock.model.function import Function
+from penstock.model.mapping import EventSourceMapping
+from penstock.sources.sqs import SqsSources
+from penstock.store.sql import SqlStore
+from penstock.store.thread import StoreThread
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+LISTEN_BACKLOG = 1_024
+SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
+_OPEN_FILES_OF_SERVICE = 256
+_OPEN_FILES_PER_MAPPING = 4
+_OPEN_FILES_PER_ENVIRONMENT = 6  # its port, its connection, its pipes
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node is told.
+
+    Attributes:
+        host: A loopback address; another is refused until signatures are verified.
+        account_id: Owns mappings and functions.
+        region: For requests that name none.
+        store_url: ``sqlite:////absolute/path``.
+        drain_s: Limit for what is in flight to end when the service stops.
+        long_poll_s: 0..20; how long an idle receive waits.
+        function_environment: Added to every local function's variables.
+        allowed_hosts: Names beyond loopback by which this port may be addressed.
+        is_verbose: Log every batch.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4567
+    account_id: str = "000000000000"
+    region: str = "us-east-1"
+    store_url: str
+    drain_s: int = 30
+    long_poll_s: int = 20
+    function_environment: dict[str, str] = {}
+    allowed_hosts: tuple[str, ...] = ()
+    is_verbose: bool = False
+
+
+class Service:
+    """One node: the API, the engine, the functions and the store."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        functions: Sequence[Function],
+        mappings: Sequence[DeclaredMapping],
+        fallback: Handler | None = None,
+    ) -> None:
+        self._settings = settings
+        self._declared_functions = functions
+        self._declared_mappings = mappings
+        self._fallback = fallback
+        self._log = structlog.get_logger()
+        self._listener: socket.socket | None = None
+        self._store_calls: StoreThread | None = None
+        self._wire: WireClient | None = None
+        self._registry: FunctionRegistry | None = None
+        self._supervisor: Supervisor | None = None
+        self._supervising: asyncio.Task[None] | None = None
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens, as bound."""
+        assert self._listener is not None, "start() has not been called"  # noqa: S101
+        host, port = self._listener.getsockname()[:2]
+        return host, port
+
+    async def start(self) -> None:
+        """Listen, take up what the store holds and what is declared, and poll.
+
+        Raises:
+            ConfigurationError: Something cannot be as it was asked for; nothing is left running.
+            StoreError: The store cannot be used.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        settings = self._settings
+        self._listener = _listen(settings.host, settings.port)
+        for function in self._declared_functions:
+            await asyncio.to_thread(check_function, function)
+        clock = SystemClock()
+        self._store_calls = StoreThread(SqlStore(settings.store_url))
+        self._wire = WireClient(
+            clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,)
+        )
+        self._registry = self._make_registry(clock, self._wire)
+        self._registry.declare(self._declared_functions)
+        await self._store_calls.run(lambda store: store.replace_functions(self._declared_functions))
+        sources = SqsSources(self._wire)
+        slots = SlotLedger(self._registry)
+        surroundings = Surroundings(
+            store=self._store_calls,
+            sources=sources,
+            functions=self._registry,
+            slots=slots,
+            clock=clock,
+            log_of=self._log_of,
+        )
+        self._supervisor = Supervisor(
+            surroundings,
+            EngineSettings(long_poll_s=settings.long_poll_s, is_verbose=settings.is_verbose),
+        )
+        context = ApiContext(
+            store_calls=self._store_calls,
+            sources=sources,
+            functions=self._registry,
+            direct_invoker=slots,
+            mappings=self._supervisor,
+            clock=clock,
+            draw_uuid=draw_uuid,
+            settings=ApiSettings(
+                account=settings.account_id,
+                region=settings.region,
+                hosts=settings.allowed_hosts,
+            ),
+        )
+        reconciliation = Reconciliation(
+            MappingOperations(context), self._store_calls, account=settings.account_id
+        )
+        await reconciliation.run(self._declared_mappings)
+        mappings = await self._store_calls.run(lambda store: store.list_mappings())
+        raise_open_files_limit(self._open_files_needed(len(mappings)))
+        started = asyncio.Event()
+        self._supervising = asyncio.create_task(self._supervisor.run(started), name="supervisor")
+        await started.wait()
+        self._runner = web.AppRunner(
+            build_application(context, fallback=self._fallback),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_GRACE_S,
+        )
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._listener, backlog=LISTEN_BACKLOG).start()
+
+    async def stop(self) -> None:
+        """Receive no more, let what is in flight end within ``drain_s``, close everything.
+
+        The port answers until the functions have ended: they may be calling it.
+        """
+        if self._supervisor is not None and self._supervising is not None:
+            self._supervisor.stop()
+            _, late = await asyncio.wait({self._supervising}, timeout=self._settings.drain_s)
+            for task in late:
+                self._log.warning(
+                    "not everything ended in time; the rest comes again",
+                    drain_s=self._settings.drain_s,
+                )
+                task.cancel()
+                await asyncio.wait({task})
+        if self._registry is not None:
+            await self._registry.stop(0)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._wire is not None:
+            await self._wire.close()
+        if self._store_calls is not None:
+            await self._store_calls.close()
+        if self._listener is not None:
+            self._listener.close()
+
+    async def list_mappings(self) -> list[EventSourceMapping]:
+        """Read the mappings of this node, for what is shown at start."""
+        assert self._store_calls is not None, "start() has not been called"  # noqa: S101
+        return await self._store_calls.run(lambda store: store.list_mappings())
+
+    def _make_registry(self, clock: SystemClock, wire: WireClient) -> FunctionRegistry:
+        host_settings = HostSettings(
+            inherited_environment=os.environ,
+            extra_environment=self._settings.function_environment,
+        )
+
+        def open_host(function: Function) -> FunctionHost:
+            return FunctionHost(
+                function,
+                clock=clock,
+                draw_request_id=draw_uuid,
+                log=self._log_line,
+                settings=host_settings,
+            )
+
+        return FunctionRegistry(open_host, LambdaApiInvoker(wire))
+
+    def _log_line(self, function_name: str, line: str) -> None:
+        self._log.info(line, function=function_name)
+
+    def _log_of(self, mapping: EventSourceMapping) -> Log:
+        bound: Log = self._log.bind(mapping=mapping.name or mapping.uuid)
+        return bound
+
+    def _open_files_needed(self, mapping_count: int) -> int:
+        environments = sum(function.concurrency for function in self._declared_functions)
+        return (
+            _OPEN_FILES_OF_SERVICE
+            + mapping_count * _OPEN_FILES_PER_MAPPING
+            + environments * _OPEN_FILES_PER_ENVIRONMENT
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind the port before anything else is begun.
+
+    Raises:
+        ConfigurationError: Not loopback, no such address, or the port is in use.
+    """
+    if not _is_loopback(host):
+        raise ConfigurationError(
+            f"host {host!r} is not a loopback address: this version does not verify signatures, "
+            "so it listens on 127.0.0.1 or ::1 only"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"port {port} of {host} cannot be used: {exc.strerror or exc}; choose another with "
+            "--port, or stop what listens there"
+        ) from exc
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
