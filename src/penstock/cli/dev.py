@@ -1,0 +1,59 @@
+"""``penstock dev``: one port with Lambda's API and an embedded AWS."""
+
+from pathlib import Path
+
+import click
+
+from penstock.cli.errors import one_line_errors
+from penstock.cli.log_options import LogOptions
+
+
+@click.command("dev")
+@click.argument("project_file", required=False, type=click.Path(path_type=Path))
+@click.option("--host", help="Address to listen on.  [default: the file's, or 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port of everything; 0 takes a free one.  [default: the file's, or 4566]",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that keeps mappings across runs; without it they last as long as dev.",
+)
+@click.pass_obj
+def command(
+    logs: LogOptions,
+    project_file: Path | None,
+    host: str | None,
+    port: int | None,
+    data: Path | None,
+) -> None:
+    """Serve Lambda's API and every other AWS API on one port.
+
+    PROJECT_FILE (./penstock.toml if it is there) declares functions, mappings, queues, streams,
+    tables, topics and buckets; dev makes them all. Set AWS_ENDPOINT_URL to the address in the ready
+    line, and every AWS tool and SDK works against it.
+
+    \b
+      [functions.orders]
+      Handler = "app.handler"
+      code = "."
+      [[queues]]
+      name = "orders"
+      [[mappings]]
+      name = "orders"
+      queue = "orders"
+      FunctionName = "orders"
+
+    Ctrl-C drains what is in flight and ends; a second Ctrl-C ends at once.
+    """  # noqa: D301  click reads a backspace as: keep these lines as they are
+    # Imported here, so that --help does not wait for it.
+    from penstock.local.dev_start import DevRequest, start_dev  # noqa: PLC0415
+
+    with one_line_errors():
+        start_dev(
+            DevRequest(project_file=project_file, host=host, port=port, data=data),
+            log_format=logs.format,
+            log_level=logs.level,
+        )

@@ -1,0 +1,23 @@
+"""How a command ends when it cannot do what was asked."""
+
+import contextlib
+from collections.abc import Iterator
+
+import click
+
+from penstock.model.errors import ConfigurationError, PenstockError
+
+EXIT_CONFIGURATION = 2
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End with one clear line on stderr: 2 for what the user can mend, 1 for what failed."""
+    try:
+        yield
+    except ConfigurationError as exc:
+        click.echo(f"penstock: {exc}", err=True)
+        raise SystemExit(EXIT_CONFIGURATION) from exc
+    except PenstockError as exc:
+        click.echo(f"penstock: {exc}", err=True)
+        raise SystemExit(1) from exc

@@ -1,0 +1,76 @@
+"""The ``penstock`` command: one file per subcommand, imported only when it is called."""
+
+import importlib
+import os
+import sys
+
+import click
+
+from penstock import __version__
+from penstock.cli.log_options import LogOptions
+
+_COMMANDS = ("dev", "serve", "demo")
+
+
+class LazyGroup(click.Group):
+    """Finds a subcommand in ``penstock.cli.NAME.command`` when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name them in the order a newcomer meets them."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"penstock.cli.{cmd_name}").command
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "auto_envvar_prefix": "PENSTOCK",
+        "help_option_names": ["-h", "--help"],
+        "show_default": True,
+    },
+    epilog="Every option can be given in the environment: --log-level is PENSTOCK_LOG_LEVEL,"
+    " the --port of dev is PENSTOCK_DEV_PORT.",
+)
+@click.version_option(__version__, prog_name="penstock")
+@click.option(
+    "--log-format",
+    type=click.Choice(["console", "json"]),
+    default="console",
+    help="Readable lines, or one JSON object per line.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="The least serious line shown; debug follows every batch.",
+)
+@click.pass_context
+def cli(ctx: click.Context, log_format: str, log_level: str) -> None:
+    """Run AWS Lambda's event source mappings anywhere.
+
+    Penstock polls queues at any endpoint that speaks AWS's API, gathers their messages into
+    batches and invokes functions with them, by Lambda's rules and behind Lambda's API.
+
+    \b
+    penstock demo                 see it work: a queue, a function, poison messages
+    penstock dev                  one port with Lambda's API and an embedded AWS
+    penstock serve --config FILE  the service alone, against real endpoints
+    """  # noqa: D301  click reads a backspace as: keep these lines as they are
+    ctx.obj = LogOptions(log_format, log_level)
+
+
+def main() -> None:
+    """Run the command line; a broken pipe of its output is no error."""
+    try:
+        cli()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

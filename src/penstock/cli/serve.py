@@ -1,0 +1,50 @@
+"""``penstock serve``: the service alone, against real endpoints."""
+
+from pathlib import Path
+
+import click
+
+from penstock.cli.errors import one_line_errors
+from penstock.cli.log_options import LogOptions
+
+
+@click.command("serve")
+@click.option(
+    "--config",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The project file.",
+)
+@click.option("--host", help="Address to listen on.  [default: the file's, or 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port of Lambda's API; 0 takes a free one.  [default: the file's, or 4567]",
+)
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Where mappings are kept.  [default: the file's, or penstock.db beside it]",
+)
+@click.pass_obj
+def command(
+    logs: LogOptions, config: Path, host: str | None, port: int | None, store: str | None
+) -> None:
+    """Poll queues and invoke functions until SIGTERM.
+
+    Credentials, regions and endpoints are found as every AWS SDK finds them: AWS_PROFILE,
+    AWS_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SQS, roles. The file declares functions and
+    mappings; queues and other resources must exist (only `penstock dev` makes them). Lambda's API
+    for mappings is on the port, and /penstock/v1/health says whether the service is up.
+
+    SIGTERM or Ctrl-C stops receiving, drains what is in flight, and ends with 0.
+    """
+    # Imported here, so that --help does not wait for it.
+    from penstock.local.serve_start import ServeRequest, start_serve  # noqa: PLC0415
+
+    with one_line_errors():
+        start_serve(
+            ServeRequest(project_file=config, host=host, port=port, store_url=store),
+            log_format=logs.format,
+            log_level=logs.level,
+        )

@@ -1,0 +1,160 @@
+"""``penstock demo``: the main job, for real, on a free port in a temporary folder."""
+
+import asyncio
+import contextlib
+import importlib.resources
+import json
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from penstock.local.demo_view import DemoView, Summary
+from penstock.local.dev import DevOptions, DevStack
+from penstock.local.logs import LogFormat, LogLevel, LogSettings, configure_logs
+from penstock.local.project_file import PROJECT_FILE_DEFAULT, read_project
+from penstock.local.resources import create_client, isolated_session
+from penstock.model.errors import PenstockError
+
+ORDERS = 60
+POISON_EVERY = 12
+_LIMIT_S = 55.0  # the whole demo, so that it ends within a minute whatever happens
+_LOOK_AGAIN_S = 0.5
+_SEND_AT_ONCE = 10  # SQS: entries per SendMessageBatch
+_QUEUE, _DEAD_LETTER_QUEUE, _RECEIPT_QUEUE = "orders", "orders-dead", "shipped"
+
+
+class DemoTimeoutError(PenstockError):
+    """The demo did not come to its end in time."""
+
+
+def start_demo() -> bool:
+    """Run the demo to its end; tell whether what came out adds up.
+
+    Raises:
+        ConfigurationError: The embedded AWS is not installed.
+        PenstockError: A process did not start, or the time is over.
+    """
+    # The demo's own log has only trouble to tell; the children's comes through pipes.
+    configure_logs(LogSettings(level=LogLevel.WARNING))
+    with tempfile.TemporaryDirectory(prefix="penstock-demo-") as folder:
+        project_file = copy_project(Path(folder))
+        return asyncio.run(_run(project_file, Console(highlight=False)))
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy the demo's project there; give the path of its file."""
+    source = importlib.resources.files("penstock.local.demo_project")
+    for name in (PROJECT_FILE_DEFAULT, "app.py"):
+        with importlib.resources.as_file(source / name) as path:
+            shutil.copy(path, folder / name)
+    return folder / PROJECT_FILE_DEFAULT
+
+
+async def _run(project_file: Path, console: Console) -> bool:
+    main = asyncio.current_task()
+    if main is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+    stop, ready = asyncio.Event(), asyncio.Event()
+    project = read_project(project_file)
+    with DemoView(console) as view:
+        logs = LogSettings(LogFormat.JSON, LogLevel.DEBUG)
+        options = DevOptions(port=0, logs=logs, on_line=view.take_log_line)
+        stack = DevStack(project, options, environment=os.environ)
+        view.say(f"starting     the embedded AWS and Penstock at {stack.endpoint}")
+        try:
+            async with asyncio.timeout(_LIMIT_S), asyncio.TaskGroup() as tasks:
+                tasks.create_task(stack.run(stop, ready.set))
+                await ready.wait()
+                view.say("ready        queues, function and mapping are made")
+                summary = await _play(_Queues(stack.endpoint, project.region), view)
+                stop.set()
+        except TimeoutError as exc:
+            raise DemoTimeoutError(f"the demo did not end within {_LIMIT_S:.0f} s") from exc
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+    console.print(str(summary))
+    return summary.adds_up
+
+
+async def _play(queues: "_Queues", view: DemoView) -> Summary:
+    """Send the orders, wait until the queue is empty, read back what became of them."""
+    orders = make_orders()
+    poison = frozenset(order["id"] for order in orders if "quantity" not in order)
+    view.counters.sent = len(orders)
+    view.say(f"sent         {len(orders)} orders, {len(poison)} of them poison (no quantity)")
+    await asyncio.to_thread(queues.send, orders)
+    while left := await asyncio.to_thread(queues.count, _QUEUE):
+        view.take_dead_letters(await asyncio.to_thread(queues.count, _DEAD_LETTER_QUEUE))
+        await _pause(_LOOK_AGAIN_S)
+    view.take_dead_letters(await asyncio.to_thread(queues.count, _DEAD_LETTER_QUEUE))
+    return Summary(
+        sent=[order["id"] for order in orders],
+        poison=poison,
+        succeeded=await asyncio.to_thread(queues.read_ids, _RECEIPT_QUEUE),
+        dead_lettered=await asyncio.to_thread(queues.read_ids, _DEAD_LETTER_QUEUE),
+        left=left,
+    )
+
+
+def make_orders() -> list[dict[str, int]]:
+    """Make the orders; every twelfth lacks its quantity, which no attempt can mend."""
+    return [
+        {"id": number} if number % POISON_EVERY == 0 else {"id": number, "quantity": number % 7 + 1}
+        for number in range(1, ORDERS + 1)
+    ]
+
+
+class _Queues:
+    """The demo's queues, through the same endpoint as any AWS tool; every call blocks."""
+
+    def __init__(self, endpoint: str, region: str) -> None:
+        self._sqs = create_client(isolated_session(), "sqs", endpoint=endpoint, region=region)
+
+    def send(self, orders: list[dict[str, int]]) -> None:
+        url = self._url(_QUEUE)
+        for first in range(0, len(orders), _SEND_AT_ONCE):
+            entries = [
+                {"Id": str(order["id"]), "MessageBody": json.dumps(order)}
+                for order in orders[first : first + _SEND_AT_ONCE]
+            ]
+            self._sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+    def count(self, queue: str) -> int:
+        """Count the messages of a queue, visible or not."""
+        attributes: dict[str, str] = self._sqs.get_queue_attributes(
+            QueueUrl=self._url(queue), AttributeNames=["All"]
+        )["Attributes"]
+        return sum(
+            int(value)
+            for name, value in attributes.items()
+            if name.startswith("ApproximateNumberOfMessages")
+        )
+
+    def read_ids(self, queue: str) -> frozenset[int]:
+        """Receive a queue until it is empty; give the order ids in its messages."""
+        ids: set[int] = set()
+        while messages := self._receive(queue):
+            ids.update(json.loads(message["Body"])["id"] for message in messages)
+        return frozenset(ids)
+
+    def _receive(self, queue: str) -> list[dict[str, Any]]:
+        answer = self._sqs.receive_message(
+            QueueUrl=self._url(queue), MaxNumberOfMessages=_SEND_AT_ONCE
+        )
+        messages: list[dict[str, Any]] = answer.get("Messages", [])
+        return messages
+
+    def _url(self, queue: str) -> str:
+        url: str = self._sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        return url
+
+
+async def _pause(delay_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(delay_s):
+            await asyncio.Event().wait()

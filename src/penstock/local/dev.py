@@ -1,0 +1,272 @@
+"""``penstock dev``: a small parent of two children, the service and the embedded AWS.
+
+::
+
+    penstock dev ──lifeline──> embedded AWS (moto)   on a loopback port of its own
+         │                          ^
+         │                          │ forwards, polls
+         └───────lifeline──> service (gateway + Lambda's API)   on the one public port
+
+The embedded AWS comes first, then what the file declares in it, then the service, which makes the
+mappings. A child that ends is started again; after the embedded AWS its resources are made again,
+and the service's mappings find them by their ARNs.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from penstock.local.child_process import ChildProcess, ChildStartError
+from penstock.local.embedded_aws import (
+    LOOPBACK,
+    EmbeddedAwsSettings,
+    require_moto,
+    reserve_port,
+)
+from penstock.local.logs import LogSettings
+from penstock.local.project_file import Project
+from penstock.local.resources import TEST_KEY, create_resources
+from penstock.local.service_child import ServiceChildSettings
+from penstock.model.errors import ConfigurationError, SourceUnavailableError
+
+PORT_DEFAULT = 4566
+_EXIT_AT_ONCE = 130  # as shells say: ended by Ctrl-C
+_STOP_MARGIN_S = 5.0  # beyond the drain, to close what is open
+_EMBEDDED_STOP_S = 2.0  # it has nothing to save
+_STORE_NAME = "penstock.db"
+_WILDCARDS = frozenset({"0.0.0.0", "::", ""})
+
+_log = structlog.get_logger("penstock.dev")
+
+
+class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How ``dev`` was asked to run.
+
+    Attributes:
+        port: 0 takes a free one.
+        data: Folder that keeps the store; None keeps it as long as ``dev`` runs.
+        on_line: Takes each line the service prints; None leaves it stdout.
+    """
+
+    host: str = LOOPBACK
+    port: int = PORT_DEFAULT
+    data: Path | None = None
+    logs: LogSettings = LogSettings()
+    on_line: Callable[[bytes], None] | None = None
+
+
+class DevStack:
+    """The two children, and what they are told.
+
+    Args:
+        project: What to declare.
+        options: Where and how.
+        environment: The user's; its AWS settings are kept from the children, so that they can
+            never touch anything but the embedded AWS.
+
+    Raises:
+        ConfigurationError: The port is taken, or the embedded AWS is not installed.
+    """
+
+    def __init__(
+        self, project: Project, options: DevOptions, *, environment: Mapping[str, str]
+    ) -> None:
+        require_moto()
+        self._project = project
+        self._options = options
+        self._environment = environment
+        self._port = claim_port(options.host, options.port)
+        self._children: list[ChildProcess] = []
+
+    @property
+    def endpoint(self) -> str:
+        """What AWS_ENDPOINT_URL must be."""
+        host = LOOPBACK if self._options.host in _WILDCARDS else self._options.host
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+        """Run both children until ``stop``, then drain and end them.
+
+        Raises:
+            ConfigurationError: A resource of the file cannot be made.
+            ChildStartError: A child cannot start.
+        """
+        with _store_folder(self._options.data) as folder, reserve_port() as reserved:
+            embedded_port: int = reserved.getsockname()[1]
+            upstream = f"http://{LOOPBACK}:{embedded_port}"
+            embedded = self._make_embedded_aws(embedded_port, upstream)
+            service = self._make_service(upstream, folder)
+            self._children = [service, embedded]
+            try:
+                await self._keep_both(embedded, service, upstream, stop, on_ready)
+            finally:
+                await service.stop(self._project.service.drain_s + _STOP_MARGIN_S)
+                await embedded.stop(_EMBEDDED_STOP_S)
+
+    def kill(self) -> None:
+        """End both children at once."""
+        for child in self._children:
+            child.kill()
+
+    async def _keep_both(
+        self,
+        embedded: ChildProcess,
+        service: ChildProcess,
+        upstream: str,
+        stop: asyncio.Event,
+        on_ready: Callable[[], None],
+    ) -> None:
+        declared = asyncio.Event()
+        is_told = False
+
+        async def declare() -> None:
+            await _declare(self._project, embedded, upstream)
+            declared.set()
+
+        async def tell() -> None:
+            nonlocal is_told
+            if not is_told:
+                is_told = True
+                on_ready()
+
+        async def keep_service() -> None:
+            await declared.wait()
+            await service.keep_running(tell)
+
+        await _run_until(stop, embedded.keep_running(declare), keep_service())
+
+    def _make_embedded_aws(self, port: int, upstream: str) -> ChildProcess:
+        return ChildProcess(
+            "embedded AWS",
+            "penstock.local.embedded_aws",
+            settings=EmbeddedAwsSettings(port, self._project.service.account_id),
+            environment=self._child_environment(upstream),
+        )
+
+    def _make_service(self, upstream: str, folder: Path) -> ChildProcess:
+        options, project = self._options, self._project
+        return ChildProcess(
+            "service",
+            "penstock.local.service_child",
+            settings=ServiceChildSettings(
+                project_file=str(project.path) if project.path else None,
+                host=options.host,
+                port=self._port,
+                store_url=f"sqlite:///{folder / _STORE_NAME}",
+                upstream=upstream,
+                function_environment=local_credentials(self.endpoint, project.region),
+                logs=options.logs,
+            ),
+            environment=self._child_environment(upstream),
+            on_line=options.on_line,
+        )
+
+    def _child_environment(self, upstream: str) -> dict[str, str]:
+        return local_aws_environment(self._environment, upstream, self._project.region)
+
+
+def local_aws_environment(
+    environment: Mapping[str, str], endpoint: str, region: str
+) -> dict[str, str]:
+    """Make an environment in which every AWS client talks to ``endpoint`` and to nothing else."""
+    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    unproxied = ",".join(filter(None, [kept.get("NO_PROXY"), LOOPBACK, "localhost", "::1"]))
+    return {
+        **kept,
+        **local_credentials(endpoint, region),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": unproxied,
+        "no_proxy": unproxied,
+    }
+
+
+def local_credentials(endpoint: str, region: str) -> dict[str, str]:
+    """The settings that every AWS client needs to use ``dev``."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": TEST_KEY,
+        "AWS_SECRET_ACCESS_KEY": TEST_KEY,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+
+
+def claim_port(host: str, port: int) -> int:
+    """Check that a port can be listened on, before anything is started; 0 chooses a free one.
+
+    Raises:
+        ConfigurationError: It is in use, or the host is not an address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise ConfigurationError(
+                f"cannot listen on {host} port {port}: {exc.strerror};"
+                " stop what uses it, or choose another with --port"
+            ) from exc
+        chosen: int = probe.getsockname()[1]
+        return chosen
+
+
+async def run_dev(stack: DevStack, on_ready: Callable[[], None]) -> None:
+    """Run until Ctrl-C or SIGTERM, which drain; a second one ends everything at once."""
+    stop = asyncio.Event()
+
+    def take_signal() -> None:
+        if stop.is_set():
+            stack.kill()
+            raise SystemExit(_EXIT_AT_ONCE)
+        _log.info("stopping: draining what is in flight; Ctrl-C again stops at once")
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, take_signal)
+    await stack.run(stop, on_ready)
+
+
+async def _declare(project: Project, embedded: ChildProcess, upstream: str) -> None:
+    try:
+        await asyncio.to_thread(create_resources, project, upstream)
+    except SourceUnavailableError as exc:
+        embedded.kill()
+        raise ChildStartError(str(exc), exit_code=1) from exc
+
+
+async def _run_until(stop: asyncio.Event, *mains: Coroutine[Any, Any, None]) -> None:
+    """Run all until ``stop`` or the first error, which is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(main) for main in mains]
+            await stop.wait()
+            for task in running:
+                task.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
+
+
+@contextlib.contextmanager
+def _store_folder(data: Path | None) -> Iterator[Path]:
+    if data is None:
+        with tempfile.TemporaryDirectory(prefix="penstock-dev-") as folder:
+            yield Path(folder)
+    else:
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise ConfigurationError(f"--data {data}: {exc.strerror}") from exc
+        yield data.absolute()

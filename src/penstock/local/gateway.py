@@ -1,0 +1,248 @@
+"""The one-port gateway: what is not Lambda's API goes to the embedded AWS, byte for byte.
+
+::
+
+    request ──> Lambda API (service) ── not its path ──> Gateway.forward
+                                                          │ came through us already?   508
+                                                          │ meant for Lambda?          404
+                                                          │ a stack with functions?    400
+                                                          │ no embedded AWS just now?  503
+                                                          └─> embedded AWS, streamed both ways
+
+The AWS service a request is meant for is the one in its SigV4 credential scope.
+"""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+
+import aiohttp
+import msgspec
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from penstock.local import stack_template
+from penstock.local.embedded_aws import HOP_HEADER
+
+# Meaningful for one connection only (RFC 9110 section 7.6.1), and Expect, which aiohttp's server
+# has answered already.
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "expect",
+    }
+)
+_CONNECT_S = 5.0  # loopback: it listens or it does not
+_PART_BYTES = 64 * 1024
+_STACK_BODY_BYTES_MAX = 2 * 1024 * 1024  # TemplateBody: 51,200 bytes, at most 3 each when encoded
+_TEMPLATE_BYTES_MAX = 1024 * 1024  # AWS's quota for a template in S3
+_RETRY_AFTER_S = "1"
+
+
+@contextlib.asynccontextmanager
+async def open_gateway(upstream: str) -> AsyncIterator["Gateway"]:
+    """Make a gateway to ``upstream``, for as long as the service that falls back on it.
+
+    Args:
+        upstream: ``http://127.0.0.1:PORT`` of the embedded AWS.
+    """
+    # No pool bound: a hundred idle long polls must not delay the next call. No timeout on an
+    # answer: how long a call may take is between the client and AWS.
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=(hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE),
+        max_line_size=_PART_BYTES,
+        max_field_size=_PART_BYTES,
+    ) as session:
+        yield Gateway(upstream, session)
+
+
+class Gateway:
+    """Forwards requests to the embedded AWS; see ``open_gateway``."""
+
+    def __init__(self, upstream: str, session: aiohttp.ClientSession) -> None:
+        self._upstream = upstream
+        self._session = session
+
+    async def forward(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request that is not Lambda's."""
+        if HOP_HEADER in request.headers:
+            return _refuse(508, "LoopDetected", "this request came through Penstock already")
+        if not request.raw_path.startswith("/"):
+            return _refuse(400, "BadRequest", "the request target must be a path")
+        if _is_for_lambda(request):
+            return _refuse(
+                404,
+                "UnknownOperationException",
+                f"Penstock does not serve {request.method} {request.path}; functions and mappings"
+                " of a project are declared in penstock.toml",
+            )
+        body: bytes | aiohttp.StreamReader | None
+        body = request.content if request.can_read_body else None
+        if body is not None and credential_service(request) == "cloudformation":
+            body = await _read_at_most(request.content, _STACK_BODY_BYTES_MAX)
+            refusal = await self._refuse_stack(body)
+            if refusal is not None:
+                return refusal
+        return await self._stream(request, body)
+
+    async def _stream(
+        self, request: web.Request, body: bytes | aiohttp.StreamReader | None
+    ) -> web.StreamResponse:
+        """Pass a request on and its answer back, neither of them held in memory."""
+        response: web.StreamResponse | None = None
+        try:
+            async with self._session.request(
+                request.method,
+                URL(self._upstream + request.raw_path, encoded=True),
+                headers=_forwarded_headers(request),
+                data=body,
+                allow_redirects=False,
+            ) as answer:
+                response = web.StreamResponse(
+                    status=answer.status,
+                    reason=answer.reason,
+                    headers=_end_to_end(answer.headers),
+                )
+                await response.prepare(request)
+                async for part in answer.content.iter_chunked(_PART_BYTES):
+                    await response.write(part)
+                await response.write_eof()
+                return response
+        except aiohttp.ClientError:
+            if response is not None:
+                # The answer is cut short, at one end or the other: the client must see that.
+                if request.transport is not None:
+                    request.transport.abort()
+                return response
+            return _refuse(
+                503,
+                "ServiceUnavailable",
+                "the embedded AWS is not running just now; penstock dev starts it again"
+                " (it comes back with what penstock.toml declares)",
+                headers={"Retry-After": _RETRY_AFTER_S},
+            )
+
+    async def _refuse_stack(self, body: bytes) -> web.Response | None:
+        """Refuse a stack that holds functions or mappings: the embedded AWS would swallow them."""
+        if len(body) > _STACK_BODY_BYTES_MAX:
+            return _stack_error("The request is too large")
+        template = stack_template.read_request(body)
+        if template is None:
+            return None
+        text = template.body
+        if template.url is not None:
+            fetched = await self._fetch_template(template.url)
+            if fetched is None:
+                return _stack_error(f"The template at {template.url} cannot be read")
+            text += fetched
+        resource_type = stack_template.find_function_resource(text)
+        if resource_type is None:
+            return None
+        return _stack_error(
+            f"Template error: {resource_type}: Penstock does not deploy functions and event source"
+            " mappings from stacks yet; declare them in penstock.toml"
+        )
+
+    async def _fetch_template(self, url: str) -> str | None:
+        """Read a template from the embedded S3; None when it is not there or too large."""
+        path = stack_template.object_path(url)
+        try:
+            target = URL(self._upstream + path, encoded=True)
+            async with self._session.get(target, headers={HOP_HEADER: "1"}) as answer:
+                content = await _read_at_most(answer.content, _TEMPLATE_BYTES_MAX)
+        except aiohttp.ClientError:
+            return None
+        if answer.status != web.HTTPOk.status_code or len(content) > _TEMPLATE_BYTES_MAX:
+            return None
+        return content.decode(errors="replace")
+
+
+_SCOPE = re.compile(r"[^/,\s]+/\d{8}/[^/,\s]+/(?P<service>[^/,\s]+)/aws4_request")
+
+
+def credential_service(request: web.BaseRequest) -> str | None:
+    """Read the service name in the SigV4 credential scope, of the header or a presigned query.
+
+    Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    scope: str = request.query.get("X-Amz-Credential", "") or request.headers.get(
+        hdrs.AUTHORIZATION, ""
+    )
+    match = _SCOPE.search(scope)
+    return match["service"] if match else None
+
+
+_LAMBDA_HOST = re.compile(r"(?:^|\.)lambda(?:-url)?\.", re.IGNORECASE)
+# Lambda's paths begin with the date of the API version that brought them. Only an unsigned request
+# is judged by its path: a bucket may have such a name, but then S3 is in the scope.
+_LAMBDA_PATH = re.compile(
+    r"/20\d\d-\d\d-\d\d/(?:functions|event-source-mappings|layers|tags|account-settings"
+    r"|code-signing-configs|capacity-providers|durable-executions)\b"
+)
+
+
+def _is_for_lambda(request: web.BaseRequest) -> bool:
+    service = credential_service(request)
+    if service is not None:
+        return service == "lambda"
+    return bool(_LAMBDA_PATH.match(request.path) or _LAMBDA_HOST.search(request.host or ""))
+
+
+def _forwarded_headers(request: web.BaseRequest) -> CIMultiDict[str]:
+    headers = _end_to_end(request.headers)
+    headers[HOP_HEADER] = "1"
+    return headers
+
+
+def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """Keep what is meant for the far end: no hop-by-hop header, none that Connection names."""
+    named = {name.strip().lower() for name in headers.get(hdrs.CONNECTION, "").split(",")}
+    return CIMultiDict(
+        (name, value)
+        for name, value in headers.items()
+        if name.lower() not in _HOP_BY_HOP and name.lower() not in named
+    )
+
+
+async def _read_at_most(content: aiohttp.StreamReader, limit: int) -> bytes:
+    """Read a body; what comes back is longer than ``limit`` when the body is."""
+    received = bytearray()
+    async for part in content.iter_chunked(_PART_BYTES):
+        received += part
+        if len(received) > limit:
+            break
+    return bytes(received)
+
+
+def _refuse(
+    status: int, error_type: str, message: str, *, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Answer in the shape of AWS's JSON protocols, which SDKs show as ``code: message``."""
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode({"__type": error_type, "message": message, "Message": message}),
+        headers={
+            hdrs.CONTENT_TYPE: "application/json",
+            "x-amzn-ErrorType": error_type,
+            **(headers or {}),
+        },
+    )
+
+
+def _stack_error(message: str) -> web.Response:
+    return web.Response(
+        status=400, body=stack_template.validation_error(message), content_type="text/xml"
+    )

@@ -1,0 +1,82 @@
+"""How Penstock's processes log: readable lines for people, JSON lines for machines, on stdout."""
+
+import enum
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+
+
+class LogFormat(enum.StrEnum):
+    """How a log line looks."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(enum.StrEnum):
+    """The least serious line that is shown; ``debug`` follows every batch."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """What the command line says of logs."""
+
+    format: LogFormat = LogFormat.CONSOLE
+    level: LogLevel = LogLevel.INFO
+
+
+def configure_logs(settings: LogSettings) -> None:
+    """Set up structlog for this process; called once, first of all."""
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            *_renderers(settings.format),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
+    if log_format is LogFormat.JSON:
+        return [
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(serializer=_encode),
+        ]
+    return [
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        prefix_function_output,
+        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0),
+    ]
+
+
+def prefix_function_output(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Put a function's name before the line that it printed: ``[orders] hello``."""
+    function = event.pop("function", None)
+    if function is not None:
+        event["event"] = f"[{function}] {event['event']}"
+    return event
+
+
+def _encode(event: MutableMapping[str, Any], **_: object) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def parse_log_settings(log_format: str, log_level: str) -> LogSettings:
+    """Read the two settings as the command line spells them."""
+    return LogSettings(LogFormat(log_format), LogLevel(log_level))

@@ -1,0 +1,364 @@
+"""Reads ``penstock.toml``: functions, mappings, resources and the service's settings.
+
+The file is data: nothing in it is executed but the handlers it names. Paths in it are relative to
+its folder. Every error is one line that names the file, the key and the choices.
+"""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from penstock.declared_mappings import DeclaredMapping
+from penstock.local.handler_file import check_handler
+from penstock.local.project_tables import (
+    MAPPING_PARAMETERS,
+    BucketTable,
+    FunctionTable,
+    MappingTable,
+    QueueTable,
+    ServiceTable,
+    StreamTable,
+    TableTable,
+    TopicTable,
+)
+from penstock.local.toml_table import (
+    Place,
+    describe,
+    expect_table,
+    expect_tables,
+    read_table,
+    refuse_unknown_keys,
+    suggest,
+)
+from penstock.model.arn import Arn, FunctionReference, Scope, parse_arn, parse_function_name
+from penstock.model.errors import ConfigurationError
+from penstock.model.function import (
+    Function,
+    Hosting,
+    InvokeEndpoint,
+    LambdaFunction,
+    LocalProcess,
+)
+
+REGION_DEFAULT = "us-east-1"
+PROJECT_FILE_DEFAULT = "penstock.toml"
+
+ResourceTable = QueueTable | StreamTable | TableTable | TopicTable | BucketTable
+ResourceT = TypeVar("ResourceT", QueueTable, StreamTable, TableTable, TopicTable, BucketTable)
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """What a project file declares.
+
+    Attributes:
+        path: The file; None for a project without one, which declares nothing.
+        region: Owns the functions and mappings that name no other.
+    """
+
+    path: Path | None = None
+    service: ServiceTable = ServiceTable()
+    region: str = REGION_DEFAULT
+    functions: tuple[Function, ...] = ()
+    mappings: tuple[DeclaredMapping, ...] = ()
+    queues: tuple[QueueTable, ...] = ()
+    streams: tuple[StreamTable, ...] = ()
+    tables: tuple[TableTable, ...] = ()
+    topics: tuple[TopicTable, ...] = ()
+    buckets: tuple[BucketTable, ...] = ()
+
+    @property
+    def resources(self) -> tuple[ResourceTable, ...]:
+        """Everything that only ``penstock dev`` creates."""
+        return (*self.queues, *self.streams, *self.tables, *self.topics, *self.buckets)
+
+
+def read_project(path: Path | None, *, region: str = REGION_DEFAULT) -> Project:
+    """Read a project file.
+
+    Args:
+        path: None reads nothing and declares nothing.
+        region: Taken when the file's ``[service]`` names none.
+
+    Raises:
+        ConfigurationError: The file is missing, is not TOML, or declares what cannot be.
+    """
+    if path is None:
+        return Project(region=region)
+    document = _load(path)
+    place = Place(str(path))
+    refuse_unknown_keys(document, _SECTIONS, place)
+    service = read_table(
+        expect_table(document.get("service", {}), place.at("service")),
+        ServiceTable,
+        place.at("service"),
+    )
+    scope = Scope(service.account_id, service.region or region)
+    queues = _read_resources(document, "queues", QueueTable, place)
+    functions = _read_functions(document, scope, place, path.absolute().parent)
+    return Project(
+        path=path,
+        service=service,
+        region=scope.region,
+        functions=tuple(functions.values()),
+        mappings=_MappingReader(scope, functions, queues).read(document, place),
+        queues=_check_dead_letters(queues, place),
+        streams=_read_resources(document, "streams", StreamTable, place),
+        tables=_read_resources(document, "tables", TableTable, place),
+        topics=_read_resources(document, "topics", TopicTable, place),
+        buckets=_read_resources(document, "buckets", BucketTable, place),
+    )
+
+
+_SECTIONS = (
+    "service",
+    "functions",
+    "mappings",
+    "queues",
+    "streams",
+    "tables",
+    "topics",
+    "buckets",
+)
+
+
+def _load(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"{path}: not valid TOML: {exc}") from exc
+
+
+def _read_resources(
+    document: dict[str, object], section: str, shape: type[ResourceT], place: Place
+) -> tuple[ResourceT, ...]:
+    by_name: dict[str, ResourceT] = {}
+    for table, where in expect_tables(document.get(section, []), place.at(section)):
+        resource = read_table(table, shape, where)
+        if resource.name in by_name:
+            raise where.at("name").error(f"{resource.name!r} is declared twice")
+        by_name[resource.name] = resource
+    return tuple(by_name.values())
+
+
+def _check_dead_letters(queues: tuple[QueueTable, ...], place: Place) -> tuple[QueueTable, ...]:
+    """Refuse a redrive that is half said, said twice, or leads to a queue that is not declared."""
+    names = [queue.name for queue in queues]
+    for index, queue in enumerate(queues):
+        where = place.at("queues").at_index(index)
+        target, count = queue.dead_letter_queue, queue.max_receive_count
+        if (target is None) != (count is None):
+            raise where.error("dead_letter_queue and max_receive_count belong together")
+        if target is not None and queue.redrive_policy is not None:
+            raise where.error("give either RedrivePolicy or dead_letter_queue, not both")
+        if target is not None and target not in names:
+            text = f"{target!r} is not a queue of this file; {suggest(target, names, 'queues')}"
+            raise where.at("dead_letter_queue").error(text)
+    return queues
+
+
+def _read_functions(
+    document: dict[str, object], scope: Scope, place: Place, folder: Path
+) -> dict[str, Function]:
+    """Read ``[functions.NAME]`` by NAME."""
+    functions: dict[str, Function] = {}
+    where = place.at("functions")
+    for name, table in expect_table(document.get("functions", {}), where).items():
+        here = where.at(name)
+        if not _FUNCTION_NAME.fullmatch(name):
+            raise here.error("a function's name is 1 to 64 letters, digits, hyphens, underscores")
+        declared = read_table(expect_table(table, here), FunctionTable, here)
+        function = _FunctionReader(name, declared, here, folder).read(scope)
+        if function.arn in {known.arn for known in functions.values()}:
+            raise here.error(f"{function.arn} is declared twice")
+        functions[name] = function
+    return functions
+
+
+# Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html, FunctionName
+_FUNCTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+_LOCAL_KEYS = ("Handler", "Runtime", "python", "Environment")
+_LAMBDA_CONCURRENCY = 1000  # AWS's default for a whole account: Lambda itself throttles below it
+_LOCAL_CONCURRENCY = 10
+_ENDPOINT_CONCURRENCY = 1  # runtime interface emulators fail on concurrent calls
+
+
+class _FunctionReader(msgspec.Struct, frozen=True):
+    """Gives one ``[functions.NAME]`` table its meaning."""
+
+    name: str
+    table: FunctionTable
+    place: Place
+    folder: Path
+
+    def read(self, scope: Scope) -> Function:
+        """Choose where the function runs."""
+        table = self.table
+        homes = [key for key in ("code", "url", "arn") if getattr(table, key) is not None]
+        if len(homes) != 1:
+            given = f"got {' and '.join(homes)}" if homes else "got none of them"
+            raise self.place.error(f"give exactly one of code (with Handler), url and arn; {given}")
+        if table.code is not None:
+            return self._function(scope, self._local_process(table.code), _LOCAL_CONCURRENCY)
+        self._refuse_local_keys(homes[0])
+        if table.url is not None:
+            return self._function(scope, self._endpoint(table.url), _ENDPOINT_CONCURRENCY)
+        return self._lambda_function(table.arn or "")
+
+    def _function(
+        self, scope: Scope, hosting: Hosting, concurrency: int, *, name: str | None = None
+    ) -> Function:
+        return Function(
+            scope=scope,
+            name=name or self.name,
+            hosting=hosting,
+            timeout_s=self.table.timeout_s,
+            memory_mb=self.table.memory_mb,
+            concurrency=self.table.concurrency or concurrency,
+        )
+
+    def _refuse_local_keys(self, home: str) -> None:
+        given = {
+            field.encode_name: getattr(self.table, field.name)
+            for field in msgspec.structs.fields(self.table)
+        }
+        for key in _LOCAL_KEYS:
+            if given[key]:
+                raise self.place.at(key).error(f"belongs to a function with code, not {home}")
+
+    def _local_process(self, code: str) -> LocalProcess:
+        folder = Path(os.path.abspath(self.folder / code))  # noqa: PTH100  keeps symlinks
+        if not folder.is_dir():
+            raise self.place.at("code").error(f"the folder {folder} does not exist")
+        if self.table.handler is None:
+            raise self.place.error('Handler is missing; for example Handler = "app.handler"')
+        runtime = self.table.runtime or "python3"
+        if not runtime.startswith("python"):
+            raise self.place.at("Runtime").error(
+                f"{runtime!r} does not run here; local functions are python3.x,"
+                " any other runs behind url"
+            )
+        check_handler(self.table.handler, folder, self.place.at("Handler"))
+        return LocalProcess(
+            code=str(folder),
+            handler=self.table.handler,
+            runtime=runtime,
+            python=self._interpreter(),
+            environment=self._environment(),
+        )
+
+    def _interpreter(self) -> str | None:
+        """Find the handler's interpreter; a virtual environment's link must stay unresolved."""
+        if self.table.python is None:
+            beside = self.folder / ".venv" / "bin" / "python"
+            return str(beside) if os.access(beside, os.X_OK) else None
+        path = os.path.abspath(self.folder / self.table.python)  # noqa: PTH100  keeps symlinks
+        if not os.access(path, os.X_OK) or Path(path).is_dir():
+            raise self.place.at("python").error(f"{path} is not an executable file")
+        return path
+
+    def _environment(self) -> dict[str, str]:
+        place = self.place.at("Environment")
+        variables: dict[str, str] = {}
+        for key, value in self.table.environment.items():
+            if not isinstance(value, str):
+                raise place.at(key).error(f"expected str, got {describe(value)}")
+            variables[key] = value
+        return variables
+
+    def _endpoint(self, url: str) -> InvokeEndpoint:
+        if not re.match(r"https?://[^/]+", url):
+            raise self.place.at("url").error(f"{url!r} is not of the form http://host:port")
+        return InvokeEndpoint(url=url)
+
+    def _lambda_function(self, text: str) -> Function:
+        """Take scope and name from the ARN, so that a mapping's FunctionArn is Lambda's own."""
+        place = self.place.at("arn")
+        try:
+            reference = parse_function_name(text, Scope("", ""))
+        except ConfigurationError as exc:
+            raise place.error(str(exc)) from exc
+        if not text.startswith("arn:"):
+            raise place.error(f"{text!r} is not a function's ARN")
+        hosting = LambdaFunction(arn=reference.arn)
+        return self._function(reference.scope, hosting, _LAMBDA_CONCURRENCY, name=reference.name)
+
+
+class _MappingReader(msgspec.Struct, frozen=True):
+    """Gives ``[[mappings]]`` their meaning, by the functions and queues of the same file."""
+
+    scope: Scope
+    functions: dict[str, Function]
+    queues: tuple[QueueTable, ...]
+
+    def read(self, document: dict[str, object], place: Place) -> tuple[DeclaredMapping, ...]:
+        """Read every mapping; the names are unique."""
+        by_name: dict[str, DeclaredMapping] = {}
+        for table, where in expect_tables(document.get("mappings", []), place.at("mappings")):
+            mapping = self._read_one(table, where)
+            if mapping.name in by_name:
+                raise where.at("name").error(f"{mapping.name!r} is declared twice")
+            by_name[mapping.name] = mapping
+        return tuple(by_name.values())
+
+    def _read_one(self, table: dict[str, object], place: Place) -> DeclaredMapping:
+        own_keys = [field.encode_name for field in msgspec.structs.fields(MappingTable)]
+        refuse_unknown_keys(table, (*own_keys, *MAPPING_PARAMETERS), place)
+        own = read_table({k: v for k, v in table.items() if k in own_keys}, MappingTable, place)
+        parameters = {k: v for k, v in table.items() if k not in own_keys}
+        parameters["FunctionName"] = self._function_name(parameters.get("FunctionName"), place)
+        parameters["EventSourceArn"] = self._source_arn(
+            own.queue, parameters.get("EventSourceArn"), place
+        )
+        return DeclaredMapping(name=own.name, parameters=parameters, replace=own.replace)
+
+    def _function_name(self, given: object, place: Place) -> str:
+        """Refuse a function that is not declared; the name of an ``arn`` becomes that ARN."""
+        where = place.at("FunctionName")
+        if given is None:
+            raise place.error("FunctionName is missing")
+        if not isinstance(given, str):
+            raise where.error(f"expected str, got {describe(given)}")
+        named = self.functions.get(given)
+        if named is not None:
+            return named.hosting.arn if isinstance(named.hosting, LambdaFunction) else given
+        reference = self._reference(given, where)
+        if reference.unqualified_arn not in {known.arn for known in self.functions.values()}:
+            choices = suggest(given, list(self.functions), "functions")
+            raise where.error(f"{given!r} is not a function of this file; {choices}")
+        return given
+
+    def _reference(self, given: str, where: Place) -> FunctionReference:
+        try:
+            return parse_function_name(given, self.scope)
+        except ConfigurationError as exc:
+            raise where.error(str(exc)) from exc
+
+    def _source_arn(self, queue: str | None, given: object, place: Place) -> str:
+        if (queue is None) == (given is None):
+            raise place.error("give exactly one of queue and EventSourceArn")
+        if queue is None:
+            return self._checked_arn(given, place.at("EventSourceArn"))
+        names = [declared.name for declared in self.queues]
+        if queue not in names:
+            choices = suggest(queue, names, "queues")
+            raise place.at("queue").error(f"{queue!r} is not a queue of this file; {choices}")
+        return queue_arn(queue, self.scope)
+
+    def _checked_arn(self, given: object, place: Place) -> str:
+        if not isinstance(given, str):
+            raise place.error(f"expected str, got {describe(given)}")
+        try:
+            return str(parse_arn(given))
+        except ConfigurationError as exc:
+            raise place.error(str(exc)) from exc
+
+
+def queue_arn(name: str, scope: Scope) -> str:
+    """Name a queue of this account and region."""
+    return str(Arn("aws", "sqs", scope.region, scope.account, name))

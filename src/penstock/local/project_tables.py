@@ -1,0 +1,163 @@
+"""The tables that ``penstock.toml`` may hold; Lambda's and SQS's own names where they have one."""
+
+from typing import Annotated
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+AccountId = Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")]
+
+
+class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[service]``: settings of the service itself; None takes the command's default."""
+
+    host: str | None = None
+    port: Port | None = None
+    account_id: AccountId = "000000000000"
+    region: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    store: str | None = None
+    drain_s: Annotated[int, msgspec.Meta(ge=0, le=900)] = 30
+    long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] = 20
+    allowed_hosts: list[str] = []
+
+
+class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[functions.NAME]``: exactly one of ``code`` (with Handler), ``url`` and ``arn``.
+
+    Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+    """
+
+    handler: str | None = msgspec.field(default=None, name="Handler")
+    runtime: str | None = msgspec.field(default=None, name="Runtime")
+    timeout_s: Annotated[int, msgspec.Meta(ge=1, le=900)] = msgspec.field(default=3, name="Timeout")
+    memory_mb: Annotated[int, msgspec.Meta(ge=128, le=10240)] = msgspec.field(
+        default=128, name="MemorySize"
+    )
+    environment: dict[str, object] = msgspec.field(default_factory=dict, name="Environment")
+    code: str | None = None
+    python: str | None = None
+    concurrency: Positive | None = None
+    url: str | None = None
+    arn: str | None = None
+
+
+class MappingTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[mappings]]``: Penstock's own keys; beside them stand Lambda's parameters.
+
+    Attributes:
+        queue: The name of a queue in the same file, in place of EventSourceArn.
+        replace: Allows a change of source, which deletes the mapping and creates it anew.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    queue: str | None = None
+    replace: bool = False
+
+
+# The parameters of CreateEventSourceMapping. Which of them this version implements is the API's
+# decision, so that the file and the API refuse the same ones in the same words.
+MAPPING_PARAMETERS = (
+    "EventSourceArn",
+    "FunctionName",
+    "Enabled",
+    "BatchSize",
+    "FilterCriteria",
+    "KMSKeyArn",
+    "MetricsConfig",
+    "LoggingConfig",
+    "ScalingConfig",
+    "MaximumBatchingWindowInSeconds",
+    "ParallelizationFactor",
+    "StartingPosition",
+    "StartingPositionTimestamp",
+    "DestinationConfig",
+    "MaximumRecordAgeInSeconds",
+    "BisectBatchOnFunctionError",
+    "MaximumRetryAttempts",
+    "Tags",
+    "TumblingWindowInSeconds",
+    "Topics",
+    "Queues",
+    "SourceAccessConfigurations",
+    "SelfManagedEventSource",
+    "FunctionResponseTypes",
+    "AmazonManagedKafkaEventSourceConfig",
+    "SelfManagedKafkaEventSourceConfig",
+    "DocumentDBEventSourceConfig",
+    "ProvisionedPollerConfig",
+)
+
+
+class QueueTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[queues]]``: SQS's own attribute names, and two keys that spell a redrive policy.
+
+    Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,80}(\.fifo)?$")]
+    dead_letter_queue: str | None = None
+    max_receive_count: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    delay_s: int | None = msgspec.field(default=None, name="DelaySeconds")
+    maximum_message_bytes: int | None = msgspec.field(default=None, name="MaximumMessageSize")
+    retention_s: int | None = msgspec.field(default=None, name="MessageRetentionPeriod")
+    receive_wait_s: int | None = msgspec.field(default=None, name="ReceiveMessageWaitTimeSeconds")
+    visibility_timeout_s: Annotated[int, msgspec.Meta(ge=0, le=43200)] | None = msgspec.field(
+        default=None, name="VisibilityTimeout"
+    )
+    redrive_policy: dict[str, object] | str | None = msgspec.field(
+        default=None, name="RedrivePolicy"
+    )
+    redrive_allow_policy: dict[str, object] | str | None = msgspec.field(
+        default=None, name="RedriveAllowPolicy"
+    )
+    policy: dict[str, object] | str | None = msgspec.field(default=None, name="Policy")
+    fifo_queue: bool | None = msgspec.field(default=None, name="FifoQueue")
+    content_based_deduplication: bool | None = msgspec.field(
+        default=None, name="ContentBasedDeduplication"
+    )
+    deduplication_scope: str | None = msgspec.field(default=None, name="DeduplicationScope")
+    fifo_throughput_limit: str | None = msgspec.field(default=None, name="FifoThroughputLimit")
+
+
+class StreamTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[streams]]``: a Kinesis data stream."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
+    shard_count: Positive = msgspec.field(default=1, name="ShardCount")
+
+
+class TableTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[tables]]``: a DynamoDB table, with CreateTable's parameters.
+
+    Source: docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_.-]{3,255}$")]
+    attribute_definitions: list[dict[str, object]] = msgspec.field(name="AttributeDefinitions")
+    key_schema: list[dict[str, object]] = msgspec.field(name="KeySchema")
+    billing_mode: str = msgspec.field(default="PAY_PER_REQUEST", name="BillingMode")
+    provisioned_throughput: dict[str, object] | None = msgspec.field(
+        default=None, name="ProvisionedThroughput"
+    )
+    stream_specification: dict[str, object] | None = msgspec.field(
+        default=None, name="StreamSpecification"
+    )
+    global_secondary_indexes: list[dict[str, object]] | None = msgspec.field(
+        default=None, name="GlobalSecondaryIndexes"
+    )
+    local_secondary_indexes: list[dict[str, object]] | None = msgspec.field(
+        default=None, name="LocalSecondaryIndexes"
+    )
+
+
+class TopicTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[topics]]``: an SNS topic."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,256}(\.fifo)?$")]
+
+
+class BucketTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[buckets]]``: an S3 bucket."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]

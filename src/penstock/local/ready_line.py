@@ -1,0 +1,45 @@
+"""The one line that says what runs, where, and what to do next."""
+
+import msgspec
+import structlog
+
+from penstock.local.logs import LogFormat
+from penstock.local.project_file import Project
+
+
+class ReadyLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What to tell.
+
+    Attributes:
+        command: ``dev`` or ``serve``.
+        endpoint: ``http://host:port`` of the API.
+        next_step: A shell command to go on with, or where to look.
+    """
+
+    command: str
+    endpoint: str
+    project: Project
+    next_step: str
+
+    def tell(self, log_format: LogFormat) -> None:
+        """Print it for people, or log it as the event ``ready`` for machines."""
+        functions = [function.name for function in self.project.functions]
+        mappings = [mapping.name for mapping in self.project.mappings]
+        if log_format is LogFormat.JSON:
+            structlog.get_logger("penstock").info(
+                "ready", endpoint=self.endpoint, functions=functions, mappings=mappings
+            )
+            return
+        line = (
+            f"penstock {self.command} is ready at {self.endpoint}"
+            f" | functions: {', '.join(functions) or 'none'}"
+            f" | mappings: {', '.join(mappings) or 'none'}"
+            f" | next: {self.next_step}"
+        )
+        print(line, flush=True)  # noqa: T201  the command's own output, not a log line
+
+
+def format_exports(environment: dict[str, str]) -> str:
+    """Spell variables as one shell command."""
+    pairs = [f"{name}={value}" for name, value in environment.items()]
+    return f"export {' '.join(pairs)}"

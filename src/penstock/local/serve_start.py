@@ -1,0 +1,89 @@
+"""From the command line of ``penstock serve`` to the running service."""
+
+from pathlib import Path
+
+import msgspec
+
+from penstock.local.logs import LogLevel, configure_logs, parse_log_settings
+from penstock.local.project_file import REGION_DEFAULT, Project, read_project
+from penstock.local.ready_line import ReadyLine
+from penstock.local.service_run import (
+    LOOPBACK_DEFAULT,
+    run_on_uvloop,
+    run_until_signalled,
+    service_settings,
+)
+from penstock.model.errors import ConfigurationError
+from penstock.service import Service
+
+PORT_DEFAULT = 4567
+_STORE_NAME = "penstock.db"
+
+
+class ServeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The command line; None leaves the choice to the file and the defaults."""
+
+    project_file: Path
+    host: str | None = None
+    port: int | None = None
+    store_url: str | None = None
+
+
+def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> None:
+    """Run ``penstock serve`` until it is told to stop.
+
+    Raises:
+        ConfigurationError: The file, the address, the store or the credentials cannot be used.
+    """
+    logs = parse_log_settings(log_format, log_level)
+    configure_logs(logs)
+    project = read_project(request.project_file, region=_sdk_region() or REGION_DEFAULT)
+    _refuse_resources(project)
+    ports = (request.port, project.service.port, PORT_DEFAULT)
+    beside = request.project_file.absolute().parent / _STORE_NAME
+    service = Service(
+        service_settings(
+            project,
+            address=(
+                request.host or project.service.host or LOOPBACK_DEFAULT,
+                next(port for port in ports if port is not None),
+            ),
+            is_verbose=logs.level is LogLevel.DEBUG,
+            store_url=request.store_url or project.service.store or f"sqlite:///{beside}",
+        ),
+        functions=project.functions,
+        mappings=project.mappings,
+    )
+
+    def tell() -> None:
+        host, port = service.address
+        endpoint = f"http://{host}:{port}"
+        ReadyLine(
+            command="serve",
+            endpoint=endpoint,
+            project=project,
+            next_step=f"curl {endpoint}/penstock/v1/health",
+        ).tell(logs.format)
+
+    run_on_uvloop(run_until_signalled(service, tell))
+
+
+def _refuse_resources(project: Project) -> None:
+    if project.resources:
+        name = project.resources[0].name
+        raise ConfigurationError(
+            f"{project.path}: serve makes no queues, streams, tables, topics or buckets"
+            f" ({name!r}): make them where your endpoints are and remove them from the file,"
+            " or use penstock dev"
+        )
+
+
+def _sdk_region() -> str | None:
+    """Find the region as AWS SDKs do: AWS_DEFAULT_REGION, the profile's; AWS_REGION goes first."""
+    import os  # noqa: PLC0415
+
+    import botocore.session  # noqa: PLC0415
+
+    session = botocore.session.Session()
+    region: str | None = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    return region

@@ -1,0 +1,73 @@
+"""The service as a child of ``penstock dev``: its sources are the embedded AWS.
+
+Run as ``python -m penstock.local.service_child FD SETTINGS``; FD is the lifeline and SETTINGS the
+JSON of ``ServiceChildSettings``. The AWS configuration is the environment's, which the parent made.
+"""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from penstock.local.child_process import EXIT_CONFIGURATION
+from penstock.local.gateway import open_gateway
+from penstock.local.lifeline import Lifeline
+from penstock.local.logs import LogLevel, LogSettings, configure_logs
+from penstock.local.project_file import read_project
+from penstock.local.service_run import run_on_uvloop, run_until_signalled, service_settings
+from penstock.model.errors import ConfigurationError
+from penstock.service import Service
+
+
+class ServiceChildSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the parent tells the service.
+
+    Attributes:
+        project_file: None when nothing is declared.
+        upstream: The embedded AWS, ``http://127.0.0.1:PORT``.
+        function_environment: Test keys and the endpoint of the gateway.
+    """
+
+    project_file: str | None
+    host: str
+    port: int
+    store_url: str
+    upstream: str
+    function_environment: dict[str, str]
+    logs: LogSettings
+
+
+async def serve(settings: ServiceChildSettings, lifeline: Lifeline) -> None:
+    """Serve both APIs on one port until a signal comes."""
+    project = read_project(Path(settings.project_file) if settings.project_file else None)
+    async with open_gateway(settings.upstream) as gateway:
+        service = Service(
+            service_settings(
+                project,
+                address=(settings.host, settings.port),
+                store_url=settings.store_url,
+                is_verbose=settings.logs.level is LogLevel.DEBUG,
+                function_environment=settings.function_environment,
+            ),
+            functions=project.functions,
+            mappings=project.mappings,
+            fallback=gateway.forward,
+        )
+        await run_until_signalled(service, lifeline.report_ready)
+
+
+def main(arguments: list[str]) -> None:
+    """Run as a child of ``penstock dev``."""
+    lifeline = Lifeline(int(arguments[0]))
+    lifeline.die_with_parent()
+    settings = msgspec.json.decode(arguments[1], type=ServiceChildSettings)
+    configure_logs(settings.logs)
+    try:
+        run_on_uvloop(serve(settings, lifeline))
+    except ConfigurationError as exc:
+        print(f"penstock: {exc}", file=sys.stderr)  # noqa: T201  for the terminal, not the log
+        sys.exit(EXIT_CONFIGURATION)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,76 @@
+"""Runs the service of one process from its start to its drained end."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import uvloop
+
+from penstock.local.project_file import Project
+from penstock.service import Service, ServiceSettings
+
+LOOPBACK_DEFAULT = "127.0.0.1"
+
+
+def service_settings(
+    project: Project,
+    *,
+    address: tuple[str, int],
+    store_url: str,
+    is_verbose: bool,
+    function_environment: Mapping[str, str] | None = None,
+) -> ServiceSettings:
+    """Join what the file says with what the command has decided.
+
+    Args:
+        project: The file; its ``[service]`` gives all that is not an argument here.
+        address: Host and port to listen on.
+        store_url: For example ``sqlite:////var/lib/penstock/penstock.db``.
+        is_verbose: Log every batch.
+        function_environment: Added to the environment of every local function.
+    """
+    declared = project.service
+    return ServiceSettings(
+        host=address[0],
+        port=address[1],
+        account_id=declared.account_id,
+        region=project.region,
+        store_url=store_url,
+        drain_s=declared.drain_s,
+        long_poll_s=declared.long_poll_s,
+        function_environment=dict(function_environment or {}),
+        allowed_hosts=tuple(declared.allowed_hosts),
+        is_verbose=is_verbose,
+    )
+
+
+def run_on_uvloop(main: Coroutine[Any, Any, None]) -> None:
+    """Run a process's main coroutine on uvloop, to its end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+async def run_until_signalled(service: Service, on_ready: Callable[[], None]) -> None:
+    """Start the service and stop it gracefully on SIGTERM or SIGINT; a second one ends it at once.
+
+    Raises:
+        ConfigurationError: It cannot start as configured.
+    """
+    stop = asyncio.Event()
+
+    def take_signal(signal_number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + signal_number)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, take_signal, signal_number)
+    await service.start()
+    try:
+        on_ready()
+        await stop.wait()
+    finally:
+        await service.stop()
