@@ -36,6 +36,7 @@ from penstock.store.thread import StoreThread
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LISTEN_BACKLOG = 1_024
+HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
 SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
 _OPEN_FILES_OF_SERVICE = 256
 _OPEN_FILES_PER_MAPPING = 4
@@ -167,6 +168,9 @@ class Service:
             build_application(context, fallback=self._fallback),
             access_log=None,
             shutdown_timeout=SHUTDOWN_GRACE_S,
+            auto_decompress=False,  # the fallback passes bodies on as they came
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
         )
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener, backlog=LISTEN_BACKLOG).start()
