@@ -23,6 +23,7 @@ from penstock.model.errors import PenstockError
 ORDERS = 60
 POISON_EVERY = 12
 _LIMIT_S = 55.0  # the whole demo, so that it ends within a minute whatever happens
+_SETTLE_S_MAX = 40.0  # three receives, 3 s apart, take 10 s
 _LOOK_AGAIN_S = 0.5
 _SEND_AT_ONCE = 10  # SQS: entries per SendMessageBatch
 _QUEUE, _DEAD_LETTER_QUEUE, _RECEIPT_QUEUE = "orders", "orders-dead", "shipped"
@@ -88,16 +89,18 @@ async def _play(queues: "_Queues", view: DemoView) -> Summary:
     view.counters.sent = len(orders)
     view.say(f"sent         {len(orders)} orders, {len(poison)} of them poison (no quantity)")
     await asyncio.to_thread(queues.send, orders)
-    while left := await asyncio.to_thread(queues.count, _QUEUE):
-        view.take_dead_letters(await asyncio.to_thread(queues.count, _DEAD_LETTER_QUEUE))
-        await _pause(_LOOK_AGAIN_S)
+    with contextlib.suppress(TimeoutError):  # then the summary says what is missing
+        async with asyncio.timeout(_SETTLE_S_MAX):
+            while await asyncio.to_thread(queues.count, _QUEUE):
+                view.take_dead_letters(await asyncio.to_thread(queues.count, _DEAD_LETTER_QUEUE))
+                await _pause(_LOOK_AGAIN_S)
     view.take_dead_letters(await asyncio.to_thread(queues.count, _DEAD_LETTER_QUEUE))
     return Summary(
         sent=[order["id"] for order in orders],
         poison=poison,
         succeeded=await asyncio.to_thread(queues.read_ids, _RECEIPT_QUEUE),
         dead_lettered=await asyncio.to_thread(queues.read_ids, _DEAD_LETTER_QUEUE),
-        left=left,
+        left=await asyncio.to_thread(queues.count, _QUEUE),
     )
 
 

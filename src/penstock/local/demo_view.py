@@ -43,7 +43,8 @@ class Counters(msgspec.Struct):
         """Count one log line; give the sentence to show for it, or None."""
         count = len(line.ids)
         if line.function is not None:
-            return f"function     {line.event}"
+            is_platform = line.event.startswith(_PLATFORM_LINES)
+            return None if is_platform else f"function     {line.event}"
         match line.event:
             case "messages received":
                 return self._receive(line)
@@ -69,8 +70,8 @@ class Counters(msgspec.Struct):
         self.redelivered += len(again)
         if not again:
             return f"received     {_messages(len(line.ids))}"
-        times = "/".join(sorted(set(again)))
-        return f"redelivered  {_messages(len(again))}, for the {times}. time"
+        receives = " and ".join(sorted(set(again)))
+        return f"redelivered  {_messages(len(again))} (receive {receives})"
 
     def show(self) -> Text:
         """Draw the counters on one line."""
@@ -81,6 +82,7 @@ class Counters(msgspec.Struct):
         return shown
 
 
+_PLATFORM_LINES = ("START RequestId", "END RequestId", "REPORT RequestId")
 _STYLES = {
     "sent": "bold",
     "received": "bold",

@@ -86,8 +86,7 @@ class Gateway:
             return _refuse(
                 404,
                 "UnknownOperationException",
-                f"Penstock does not serve {request.method} {request.path}; functions and mappings"
-                " of a project are declared in penstock.toml",
+                f"Penstock does not offer this operation yet: {request.method} {request.path}",
             )
         body: bytes | aiohttp.StreamReader | None
         body = request.content if request.can_read_body else None
@@ -186,19 +185,12 @@ def credential_service(request: web.BaseRequest) -> str | None:
 
 
 _LAMBDA_HOST = re.compile(r"(?:^|\.)lambda(?:-url)?\.", re.IGNORECASE)
-# Lambda's paths begin with the date of the API version that brought them. Only an unsigned request
-# is judged by its path: a bucket may have such a name, but then S3 is in the scope.
-_LAMBDA_PATH = re.compile(
-    r"/20\d\d-\d\d-\d\d/(?:functions|event-source-mappings|layers|tags|account-settings"
-    r"|code-signing-configs|capacity-providers|durable-executions)\b"
-)
 
 
 def _is_for_lambda(request: web.BaseRequest) -> bool:
+    """Tell what the API's own routes cannot: presigned, or sent to a host name of Lambda's."""
     service = credential_service(request)
-    if service is not None:
-        return service == "lambda"
-    return bool(_LAMBDA_PATH.match(request.path) or _LAMBDA_HOST.search(request.host or ""))
+    return service == "lambda" or bool(_LAMBDA_HOST.search(request.host or ""))
 
 
 def _forwarded_headers(request: web.BaseRequest) -> CIMultiDict[str]:
