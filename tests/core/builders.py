@@ -1,6 +1,5 @@
 """Values and a harness for the tests of the core; plain functions, no fixtures."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -97,14 +96,6 @@ class ConsumerLife:
         assert deadline_ms is not None, "nothing to wait for"
         return self.feed(q.DeadlineReached(), after_ms=deadline_ms - self.now_ms)
 
-    def wake_until(self, is_wanted: Callable[[q.Command], bool]) -> q.Command:
-        """Wake at deadline after deadline until a command of the wanted kind is given."""
-        for _ in range(1_000):
-            wanted = [command for command in self.wake() if is_wanted(command)]
-            if wanted:
-                return wanted[0]
-        raise AssertionError("the command never came")
-
 
 def polling_consumer(*, visibility_timeout_s: int = 30, **options: Any) -> ConsumerLife:
     """A consumer whose queue is described: its first receive, number 1, is running."""
@@ -125,6 +116,14 @@ def invoking_consumer(count: int = 1, **options: Any) -> ConsumerLife:
     """A consumer whose batch 1 of ``count`` messages is in flight; receive 2 is running."""
     life = waiting_consumer(count, **options)
     life.feed(grant(1))
+    return life
+
+
+def busy_consumer() -> ConsumerLife:
+    """A consumer at MaximumConcurrency: batches 1 and 2, of one message each, are in flight."""
+    life = polling_consumer(batch_size=1, maximum_concurrency=2)
+    life.feed(q.MessagesReceived(1, messages(2)))
+    life.feed(grant(2))
     return life
 
 

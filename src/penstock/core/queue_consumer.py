@@ -146,8 +146,10 @@ class QueueConsumer:
 
     def _note_source_failure(self, now: Instant) -> None:
         """The source failed: pause, and read its attributes anew when it is back."""
-        self._source_failures += 1
         self._receives_wanted = 1
+        if now.monotonic_ms < self._source_retry_ms:
+            return  # A call that began before the pause: one outage counts once.
+        self._source_failures += 1
         self._describe_due_ms = now.monotonic_ms
         self._source_retry_ms = now.monotonic_ms + backoff_ms(
             self._source_failures,
@@ -262,7 +264,9 @@ class QueueConsumer:
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
         while self._may_receive(now):
-            slots = min(self._slots_free, self._slots_per_receive())
+            # The only receive of a mapping is a long poll: it would sit on its slots.
+            is_parallel = self._receives_wanted > 1
+            slots = min(self._slots_free, self._slots_per_receive()) if is_parallel else 0
             if slots == 0 and self._receiving:
                 break
             self._slots_free -= slots
@@ -292,10 +296,7 @@ class QueueConsumer:
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
         """Want as many slots as there is work for, and give back what is held above that."""
-        needed = 0 if self._is_stopping else self._waiting.ready_count(now)
-        if self._receives_wanted > 1 and not self._is_stopping:
-            needed += self._receives_wanted * self._slots_per_receive()
-        needed = min(needed, self._capacity(now))
+        needed = 0 if self._is_stopping else min(self._slots_useful(now), self._capacity(now))
         held = self._slots_free + sum(receiving.slots for receiving in self._receiving.values())
         commands: list[q.Command] = []
         excess = min(self._slots_free, held - needed)
@@ -317,6 +318,14 @@ class QueueConsumer:
     def _capacity(self, now: Instant) -> int:
         """Count the invocations that may still start under the ramp."""
         return max(0, self._ramp.limit(now) - len(self._in_flight))
+
+    def _slots_useful(self, now: Instant) -> int:
+        """Count the slots that there is work for, whatever the ramp says."""
+        ready_count = self._waiting.ready_count(now)
+        # A batch that waits for its next try stops receiving: slots for receives would lie idle.
+        if self._receives_wanted == 1 or ready_count < len(self._waiting):
+            return ready_count
+        return ready_count + self._receives_wanted * self._slots_per_receive()
 
     def _slots_per_receive(self) -> int:
         """Count the invocations that one full receive keeps busy."""
