@@ -1,0 +1,226 @@
+"""Fakes that keep the engine's ports, on a real loop."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Self, TypeVar
+
+from penstock.engine.clock import SystemClock
+from penstock.engine.mapping_keeper import EngineSettings, Surroundings
+from penstock.engine.slots import SlotLedger
+from penstock.engine.supervisor import Supervisor
+from penstock.model.arn import Scope
+from penstock.model.errors import PenstockError, SourceNotFoundError
+from penstock.model.function import Function, FunctionResult, LocalProcess
+from penstock.model.mapping import EventSourceMapping
+from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.ports import QueueSource
+from penstock.store.sql import SqlStore
+from penstock.store.thread import InlineStore
+
+SCOPE = Scope("000000000000", "us-east-1")
+QUEUE_ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
+FUNCTION = Function(
+    scope=SCOPE,
+    name="charge",
+    hosting=LocalProcess(code="/code", handler="app.handler"),
+    concurrency=2,
+)
+WAIT_S_MAX = 10.0
+
+ResultT = TypeVar("ResultT")
+
+
+def run(coroutine: Awaitable[ResultT]) -> ResultT:
+    """Run to the end, or fail after a bounded time."""
+
+    async def bounded() -> ResultT:
+        async with asyncio.timeout(WAIT_S_MAX):
+            return await coroutine
+
+    return asyncio.run(bounded())
+
+
+class RecordedLog:
+    """A log that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Remember."""
+        self.lines.append(("debug", event, fields))
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Remember."""
+        self.lines.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Remember."""
+        self.lines.append(("warning", event, fields))
+
+    @property
+    def events(self) -> list[str]:
+        """The events, in order."""
+        return [event for _, event, _ in self.lines]
+
+
+class FakeQueue:
+    """A queue in memory: what is put in is received once; visibility is only recorded."""
+
+    def __init__(self) -> None:
+        self.failure: PenstockError | None = None
+        self.deleted: list[str] = []
+        self.visibility: list[tuple[str, int]] = []
+        self.receives = 0
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.changed = asyncio.Event()
+
+    def put(self, *messages: Message) -> None:
+        """Make messages receivable."""
+        for message in messages:
+            self._messages.put_nowait(message)
+
+    async def describe(self) -> QueueAttributes:
+        """Keep ``QueueSource``."""
+        self._fail_if_asked()
+        return QueueAttributes(30)
+
+    async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
+        """Keep ``QueueSource``."""
+        self._fail_if_asked()
+        self.receives += 1
+        self.changed.set()
+        received: list[Message] = []
+        with contextlib.suppress(asyncio.QueueEmpty):
+            if wait_s:
+                received.append(await self._messages.get())
+            while len(received) < max_messages:
+                received.append(self._messages.get_nowait())
+        return tuple(received)
+
+    async def delete(self, messages: Sequence[Message]) -> DeleteReport:
+        """Keep ``QueueSource``."""
+        self._fail_if_asked()
+        self.deleted += [message.message_id for message in messages]
+        self.changed.set()
+        return DeleteReport(tuple(messages))
+
+    async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
+        """Keep ``QueueSource``."""
+        self._fail_if_asked()
+        self.visibility += [(message.message_id, timeout_s) for message in messages]
+        self.changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something that happens to this queue makes the condition true."""
+        while not condition():
+            self.changed.clear()
+            await self.changed.wait()
+
+    def _fail_if_asked(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class FakeSources:
+    """Opens fake queues by ARN."""
+
+    def __init__(self, **queues: FakeQueue) -> None:
+        self._queues = queues
+
+    async def open_queue(self, arn: str) -> QueueSource:
+        """Keep ``Sources``."""
+        name = arn.rsplit(":", 1)[1]
+        if name not in self._queues:
+            raise SourceNotFoundError("The specified queue does not exist.")
+        return self._queues[name]
+
+
+class FakeFunctions:
+    """Functions that answer by a script; None waits for ``release``."""
+
+    def __init__(self, *functions: Function) -> None:
+        self._functions = {function.arn: function for function in functions}
+        self.answer: FunctionResult | Exception = FunctionResult(b"null")
+        self.payloads: list[bytes] = []
+        self.is_held = False
+        self.release = asyncio.Event()
+
+    async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
+        """Keep ``FunctionInvoker``."""
+        assert function_arn
+        self.payloads.append(payload)
+        if self.is_held:
+            await self.release.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def find(self, function_arn: str) -> Function | None:
+        """Keep ``FunctionInvoker``."""
+        return self._functions.get(":".join(function_arn.split(":")[:7]))
+
+
+class Engine:
+    """A supervisor over fakes and a store in memory."""
+
+    def __init__(self, *rows: EventSourceMapping) -> None:
+        self.queue = FakeQueue()
+        self.functions = FakeFunctions(FUNCTION)
+        self.store = SqlStore("sqlite://")
+        for row in rows:
+            self.store.insert_mapping(row)
+        self.log = RecordedLog()
+        self.slots = SlotLedger(self.functions)
+        self.supervisor = Supervisor(
+            Surroundings(
+                store=InlineStore(self.store),
+                sources=FakeSources(orders=self.queue),
+                functions=self.functions,
+                slots=self.slots,
+                clock=SystemClock(),
+                log_of=lambda _: self.log,
+            ),
+            EngineSettings(is_verbose=True),
+        )
+        self._tasks = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        started = asyncio.Event()
+        self._tasks.create_task(self.supervisor.run(started))
+        await started.wait()
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        self.supervisor.stop()
+        await self._tasks.__aexit__(None, None, None)
+        self.store.close()
+
+    def row(self, uuid: str = "u1") -> EventSourceMapping | None:
+        """Read a row as it is now."""
+        return self.store.get_mapping(SCOPE, uuid)
+
+    def write(self, row: EventSourceMapping) -> None:
+        """Write a row as the API does, and tell the supervisor."""
+        self.supervisor.mapping_changed(self.store.replace_mapping(row))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let the loop turn until the condition is true."""
+        while not condition():
+            turned = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_later(0.001, turned.set_result, None)
+            await turned
+
+
+def a_row(**changes: object) -> EventSourceMapping:
+    """Make a mapping's row."""
+    fields: dict[str, Any] = {
+        "uuid": "u1",
+        "scope": SCOPE,
+        "event_source_arn": QUEUE_ARN,
+        "function_arn": FUNCTION.arn,
+        **changes,
+    }
+    return EventSourceMapping(**fields)

@@ -1,0 +1,35 @@
+"""The limit of open files is raised, or the start is refused with the number."""
+
+import resource
+
+import pytest
+
+from penstock.engine.open_files import OPEN_FILES_WANTED, raise_open_files_limit
+from penstock.model.errors import ConfigurationError
+
+
+def test_open_files_soft_limit_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 1_048_576))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: raised.append(limits))
+
+    raise_open_files_limit(500)
+
+    assert raised == [(OPEN_FILES_WANTED, 1_048_576)]
+
+
+def test_open_files_start_is_refused_with_the_number_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 512))
+
+    with pytest.raises(ConfigurationError, match=r"4000 open files .* hard limit is 512"):
+        raise_open_files_limit(4_000)
+
+
+def test_open_files_enough_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlimited = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (unlimited, unlimited))
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: pytest.fail("nothing to raise"))
+
+    raise_open_files_limit(4_000)

@@ -1,0 +1,106 @@
+"""What an operator reads, from inputs and commands alone."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from engine_fakes import RecordedLog
+
+from penstock.core import queue_contract as q
+from penstock.engine.queue_log import QueueLog
+from penstock.model.message import DeleteReport, Message, MessageBatch, QueueAttributes
+
+MESSAGE = Message(
+    "m1",
+    "handle",
+    msgspec.Raw(b'"hello"'),
+    attributes=msgspec.Raw(b'{"ApproximateReceiveCount":"2"}'),
+)
+BATCH = MessageBatch(1, (MESSAGE,))
+Line = tuple[str, str, dict[str, Any]]
+
+
+def lines(
+    *inputs: q.Input, commands: tuple[q.Command, ...] = (), verbose: bool = True
+) -> list[Line]:
+    log = RecordedLog()
+    observer = QueueLog(log, is_verbose=verbose)
+    for inp in inputs:
+        observer.observe(inp, list(commands))
+    return log.lines
+
+
+@pytest.mark.parametrize(
+    ("inp", "expected"),
+    [
+        pytest.param(
+            q.MessagesReceived(1, (MESSAGE,)),
+            ("debug", "messages received", {"ids": ["m1"], "counts": ["2"]}),
+            id="received",
+        ),
+        pytest.param(
+            q.InvocationSucceeded(BATCH),
+            ("debug", "invocation succeeded", {"ids": ["m1"]}),
+            id="succeeded",
+        ),
+        pytest.param(
+            q.InvocationPartiallyFailed(BATCH, frozenset({"m1"})),
+            ("warning", "invocation partly failed", {"failed": ["m1"], "of": 1}),
+            id="partly failed",
+        ),
+        pytest.param(
+            q.InvocationFailed(BATCH, "why"),
+            ("warning", "invocation failed", {"ids": ["m1"], "reason": "why"}),
+            id="failed",
+        ),
+        pytest.param(
+            q.InvocationRejected(BATCH, "why"),
+            ("warning", "function did not run", {"ids": ["m1"], "reason": "why"}),
+            id="rejected",
+        ),
+        pytest.param(
+            q.InvocationOutcomeUnknown(BATCH, "why"),
+            ("warning", "invocation's outcome unknown", {"ids": ["m1"], "reason": "why"}),
+            id="unknown",
+        ),
+        pytest.param(
+            q.DeleteEnded(DeleteReport((MESSAGE,)), 1),
+            ("debug", "messages deleted", {"ids": ["m1"]}),
+            id="deleted",
+        ),
+        pytest.param(
+            q.DeleteEnded(DeleteReport((), refused=(MESSAGE,)), 2),
+            ("warning", "messages not deleted", {"ids": ["m1"], "attempt": 2}),
+            id="not deleted",
+        ),
+    ],
+)
+def test_queue_log_says(inp: q.Input, expected: Line) -> None:
+    assert lines(inp) == [expected]
+
+
+def test_queue_log_that_is_not_verbose_tells_trouble_only() -> None:
+    well = (q.MessagesReceived(1, (MESSAGE,)), q.InvocationSucceeded(BATCH))
+
+    assert lines(*well, q.InvocationFailed(BATCH, "why"), verbose=False) == [
+        ("warning", "invocation failed", {"ids": ["m1"], "reason": "why"})
+    ]
+
+
+def test_queue_log_says_that_a_batch_was_forgotten() -> None:
+    said = lines(q.DeadlineReached(), commands=(q.Forget(BATCH),), verbose=False)
+
+    assert said == [("warning", "messages visible again before they could run", {"ids": ["m1"]})]
+
+
+def test_queue_log_reminds_of_an_outage_now_and_then_and_tells_its_end() -> None:
+    failed = q.ReceiveFailed(1, "refused")
+    described = q.QueueDescribed(QueueAttributes(30))
+
+    said = lines(*[failed] * 19, described, described)
+
+    assert [(event, fields.get("failures")) for _, event, fields in said] == [
+        ("queue not readable", 1),
+        ("queue not readable", 10),
+        ("queue readable again", None),
+    ]

@@ -1,0 +1,223 @@
+"""What each command of a queue consumer does, and which input it comes back as."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from engine_fakes import FUNCTION, QUEUE_ARN, FakeFunctions, FakeQueue, FakeSources, run
+
+from penstock.core import queue_contract as q
+from penstock.engine.queue_work import QueueWork
+from penstock.engine.slots import SlotLedger
+from penstock.model.errors import (
+    FunctionNotFoundError,
+    InvocationOutcomeUnknownError,
+    InvokeRefusedError,
+    InvokeThrottledError,
+    SourceNotFoundError,
+    SourceUnavailableError,
+)
+from penstock.model.function import PAYLOAD_BYTES_MAX, FunctionResult
+from penstock.model.message import DeleteReport, Message, MessageBatch, QueueAttributes
+
+GONE = SourceUnavailableError("gone")
+
+
+def a_message(message_id: str = "m1", body: str = "hello") -> Message:
+    return Message(message_id, f"handle-{message_id}", msgspec.Raw(msgspec.json.encode(body)))
+
+
+BATCH = MessageBatch(1, (a_message("m1"), a_message("m2")))
+
+
+class Bench:
+    """One mapping's work over fakes."""
+
+    def __init__(self) -> None:
+        self.queue = FakeQueue()
+        self.functions = FakeFunctions(FUNCTION)
+        self.work = QueueWork(
+            "a",
+            QUEUE_ARN,
+            sources=FakeSources(orders=self.queue),
+            invoker=self.functions,
+            slots=SlotLedger(self.functions),
+        )
+
+    def carry_out(self, *commands: q.Command) -> q.Input | None:
+        """Open the queue, carry out the commands one after another; give the last input."""
+
+        async def in_turn() -> q.Input | None:
+            inp: q.Input | None = None
+            for command in (q.DescribeQueue(), *commands):
+                running = self.work.carry_out(command)
+                inp = await running if running is not None else None
+            return inp
+
+        return run(in_turn())
+
+
+def invoke(*, report: bool = False, batch: MessageBatch = BATCH) -> q.Invoke:
+    return q.Invoke(batch, FUNCTION.arn, QUEUE_ARN, report)
+
+
+def test_work_describes_the_queue() -> None:
+    assert Bench().carry_out() == q.QueueDescribed(QueueAttributes(30))
+
+
+def test_work_opens_a_queue_anew_that_was_gone() -> None:
+    bench = Bench()
+    bench.carry_out()
+    bench.queue.failure = SourceNotFoundError("The specified queue does not exist.")
+
+    gone = bench.carry_out()
+    bench.queue.failure = None
+
+    assert gone == q.DescribeFailed("The specified queue does not exist.")
+    assert bench.carry_out() == q.QueueDescribed(QueueAttributes(30))
+
+
+def test_work_receives() -> None:
+    bench = Bench()
+    bench.queue.put(*BATCH.messages)
+
+    assert bench.carry_out(q.Receive(7, 10, 0)) == q.MessagesReceived(7, BATCH.messages)
+
+
+def test_work_receive_before_the_queue_is_open_fails() -> None:
+    running = Bench().work.carry_out(q.Receive(7, 10, 0))
+
+    assert running is not None
+    assert isinstance(run(running), q.ReceiveFailed)
+
+
+def test_work_abandons_a_long_poll_with_no_messages() -> None:
+    bench = Bench()
+
+    async def abandon() -> list[Any]:
+        opening = bench.work.carry_out(q.DescribeQueue())
+        receiving = bench.work.carry_out(q.Receive(7, 10, 20))
+        assert opening is not None
+        assert receiving is not None
+        await opening
+        poll = asyncio.ensure_future(receiving)
+        await bench.queue.until(lambda: bench.queue.receives == 1)
+        return [bench.work.carry_out(q.AbandonReceives()), await poll]
+
+    assert run(abandon()) == [None, q.MessagesReceived(7, ())]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param(FunctionResult(b"1"), q.InvocationSucceeded(BATCH), id="succeeded"),
+        pytest.param(
+            FunctionResult(b'{"errorType":"ValueError","errorMessage":"no"}', "Unhandled"),
+            q.InvocationFailed(BATCH, "ValueError: no"),
+            id="function error",
+        ),
+        pytest.param(
+            InvokeThrottledError("slow"),
+            q.InvocationRejected(BATCH, "slow", is_throttle=True),
+            id="throttled",
+        ),
+        pytest.param(
+            FunctionNotFoundError("none"), q.InvocationRejected(BATCH, "none"), id="missing"
+        ),
+        pytest.param(
+            InvokeRefusedError("too large"), q.InvocationFailed(BATCH, "too large"), id="refused"
+        ),
+        pytest.param(
+            InvocationOutcomeUnknownError("lost"),
+            q.InvocationOutcomeUnknown(BATCH, "lost"),
+            id="unknown",
+        ),
+    ],
+)
+def test_work_invocation_comes_back_as(
+    answer: FunctionResult | Exception, expected: q.Input
+) -> None:
+    bench = Bench()
+    bench.functions.answer = answer
+
+    assert bench.carry_out(invoke()) == expected
+
+
+def test_work_reads_batch_item_failures_only_when_asked() -> None:
+    bench = Bench()
+    bench.functions.answer = FunctionResult(b'{"batchItemFailures":[{"itemIdentifier":"m2"}]}')
+
+    partial = bench.carry_out(invoke(report=True))
+
+    assert partial == q.InvocationPartiallyFailed(BATCH, frozenset({"m2"}))
+    assert bench.carry_out(invoke()) == q.InvocationSucceeded(BATCH)
+
+
+def test_work_event_above_the_quota_is_not_sent() -> None:
+    bench = Bench()
+    large = MessageBatch(1, (a_message(body="x" * PAYLOAD_BYTES_MAX),))
+
+    failed = bench.carry_out(invoke(batch=large))
+
+    assert isinstance(failed, q.InvocationFailed)
+    assert str(PAYLOAD_BYTES_MAX) in failed.reason
+    assert bench.functions.payloads == []
+
+
+def test_work_deletes() -> None:
+    bench = Bench()
+
+    ended = bench.carry_out(q.DeleteMessages(BATCH.messages, 3))
+
+    assert ended == q.DeleteEnded(DeleteReport(BATCH.messages), 3)
+    assert bench.queue.deleted == ["m1", "m2"]
+
+
+def test_work_failed_delete_may_be_tried_again() -> None:
+    bench = Bench()
+    bench.carry_out()
+    bench.queue.failure = GONE
+
+    ended = bench.carry_out(q.DeleteMessages(BATCH.messages, 1))
+
+    assert ended == q.DeleteEnded(DeleteReport((), retryable=BATCH.messages), 1)
+
+
+def test_work_extends_and_returns_visibility() -> None:
+    bench = Bench()
+
+    extended = bench.carry_out(q.ExtendVisibility(BATCH, 30))
+    returned = bench.carry_out(q.ReturnToQueue(BATCH.messages[:1]))
+
+    assert (extended, returned) == (q.VisibilityExtended(1), q.MessagesReturned(1))
+    assert bench.queue.visibility == [("m1", 30), ("m2", 30), ("m1", 0)]
+
+
+def test_work_failed_visibility_calls_come_back_as_inputs() -> None:
+    bench = Bench()
+    bench.carry_out()
+    bench.queue.failure = GONE
+
+    extended = bench.carry_out(q.ExtendVisibility(BATCH, 30))
+    returned = bench.carry_out(q.ReturnToQueue(BATCH.messages))
+
+    assert extended == q.ExtendVisibilityFailed(1, "gone")
+    assert returned == q.MessagesReturned(2)
+
+
+def test_work_passes_slots_on_until_it_is_disconnected() -> None:
+    bench = Bench()
+    inputs: list[q.Input] = []
+    bench.work.connect(inputs.append)
+
+    bench.carry_out(q.RequestSlots(FUNCTION.arn, 3), q.ReturnSlots(FUNCTION.arn, 1))
+    bench.work.disconnect()
+    bench.carry_out(q.RequestSlots(FUNCTION.arn, 1))
+
+    granted = [q.SlotsGranted(FUNCTION.arn, 2), q.SlotsGranted(FUNCTION.arn, 1)]
+    assert inputs == granted
+
+
+def test_work_forgetting_has_no_effect() -> None:
+    assert Bench().carry_out(q.Forget(BATCH)) is None

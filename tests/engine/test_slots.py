@@ -1,0 +1,72 @@
+"""The slot ledger: grants reach their holders, direct Invokes are throttled."""
+
+import pytest
+from engine_fakes import FUNCTION, FakeFunctions, run
+
+from penstock.engine.slots import SlotLedger
+from penstock.model.errors import FunctionNotFoundError, InvokeThrottledError
+from penstock.model.function import FunctionResult
+
+ARN = FUNCTION.arn
+
+
+def test_slots_grant_names_the_arn_as_the_holder_wrote_it() -> None:
+    granted: list[tuple[str, int]] = []
+    ledger = SlotLedger(FakeFunctions(FUNCTION))
+
+    ledger.want(f"{ARN}:$LATEST", "a", 5, lambda arn, count: granted.append((arn, count)))
+
+    assert granted == [(f"{ARN}:$LATEST", 2)]
+
+
+def test_slots_are_shared_by_all_qualifiers_of_a_function() -> None:
+    granted: list[str] = []
+    ledger = SlotLedger(FakeFunctions(FUNCTION))
+    ledger.want(ARN, "a", 2, lambda *_: granted.append("a"))
+    ledger.want(f"{ARN}:$LATEST", "b", 1, lambda *_: granted.append("b"))
+
+    ledger.free(ARN, "a", 1)
+
+    assert granted == ["a", "b"]
+
+
+def test_slots_of_a_holder_that_leaves_go_to_those_who_wait() -> None:
+    granted: list[tuple[str, int]] = []
+    ledger = SlotLedger(FakeFunctions(FUNCTION))
+    ledger.want(ARN, "a", 2, lambda *_: None)
+    ledger.want(ARN, "b", 5, lambda _, count: granted.append(("b", count)))
+
+    ledger.leave("a")
+
+    assert granted == [("b", 2)]
+
+
+def test_slots_of_a_missing_function_are_one_so_that_its_absence_shows() -> None:
+    granted: list[int] = []
+    ledger = SlotLedger(FakeFunctions())
+
+    ledger.want(ARN, "a", 5, lambda _, count: granted.append(count))
+
+    assert granted == [1]
+
+
+def test_slots_direct_invoke_gives_its_slot_back() -> None:
+    functions = FakeFunctions(FUNCTION)
+    ledger = SlotLedger(functions)
+
+    results = [run(ledger.invoke(ARN, b"{}")) for _ in range(5)]
+
+    assert results == [FunctionResult(b"null")] * 5
+
+
+def test_slots_direct_invoke_is_throttled_when_mappings_hold_all() -> None:
+    ledger = SlotLedger(FakeFunctions(FUNCTION))
+    ledger.want(ARN, "a", 2, lambda *_: None)
+
+    with pytest.raises(InvokeThrottledError):
+        run(ledger.invoke(ARN, b"{}"))
+
+
+def test_slots_direct_invoke_of_a_missing_function_says_so() -> None:
+    with pytest.raises(FunctionNotFoundError, match="charge"):
+        run(SlotLedger(FakeFunctions()).invoke(ARN, b"{}"))
