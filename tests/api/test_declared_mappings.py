@@ -1,0 +1,165 @@
+"""A project file's mappings: created, updated in place, removed; those of the API left alone."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from api_fakes import ACCOUNT, FUNCTION_ARN, QUEUE_ARN, SCOPE, World
+
+from penstock.api.operations import MappingOperations
+from penstock.declared_mappings import DeclaredMapping, Reconciliation
+from penstock.model.errors import ConfigurationError
+from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.message import QueueAttributes
+from penstock.store.sql import SqlStore
+from penstock.store.thread import InlineStore
+
+OTHER_QUEUE_ARN = QUEUE_ARN.replace("orders", "returns")
+
+
+class Project:
+    """A store, and a project file that is read again and again."""
+
+    def __init__(self) -> None:
+        self.store = SqlStore("sqlite://")
+        self.world = World.with_defaults()
+        self.world.sources.queues[OTHER_QUEUE_ARN] = QueueAttributes(30)
+        calls = InlineStore(self.store)
+        self.operations = MappingOperations(self.world.context(calls))
+        self._reconciliation = Reconciliation(self.operations, calls, account=ACCOUNT)
+
+    def declare(self, *mappings: DeclaredMapping) -> dict[str | None, EventSourceMapping]:
+        asyncio.run(self._reconciliation.run(mappings))
+        return self.rows()
+
+    def rows(self) -> dict[str | None, EventSourceMapping]:
+        return {row.name: row for row in self.store.list_mappings()}
+
+
+def orders(*, replace: bool = False, **parameters: Any) -> DeclaredMapping:
+    return DeclaredMapping(
+        name="orders",
+        parameters={"EventSourceArn": QUEUE_ARN, "FunctionName": "ship", **parameters},
+        replace=replace,
+    )
+
+
+def test_declared_mapping_is_created_and_settled() -> None:
+    row = Project().declare(orders(BatchSize=5, Tags={"team": "a"}))["orders"]
+
+    assert (row.batch_size, row.tags, row.function_arn) == (5, {"team": "a"}, FUNCTION_ARN)
+    assert (row.state, row.scope) == (State.ENABLED, SCOPE)
+
+
+def test_declared_mapping_unchanged_is_not_written_again() -> None:
+    project = Project()
+    before = project.declare(orders(BatchSize=5, ScalingConfig={"MaximumConcurrency": 3}))
+
+    after = project.declare(orders(BatchSize=5, ScalingConfig={"MaximumConcurrency": 3}))
+
+    assert after == before
+
+
+def test_declared_mapping_is_updated_in_place() -> None:
+    project = Project()
+    before = project.declare(orders())["orders"]
+
+    after = project.declare(orders(BatchSize=2, Enabled=False))["orders"]
+
+    assert (after.uuid, after.batch_size, after.state) == (before.uuid, 2, State.DISABLED)
+
+
+def test_declared_mapping_goes_back_to_defaults_for_what_the_file_no_longer_has() -> None:
+    project = Project()
+    declared: dict[str, Any] = {
+        "BatchSize": 2,
+        "Enabled": False,
+        "ScalingConfig": {"MaximumConcurrency": 3},
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "Tags": {"team": "a"},
+    }
+    project.declare(orders(**declared))
+
+    row = project.declare(orders())["orders"]
+
+    assert (row.batch_size, row.maximum_concurrency, row.tags) == (10, None, {})
+    assert (row.report_batch_item_failures, row.state) == (False, State.ENABLED)
+
+
+def test_declared_mapping_that_is_gone_is_removed() -> None:
+    project = Project()
+    project.declare(orders())
+
+    assert project.declare() == {}
+
+
+def test_declared_mappings_leave_those_of_the_api_alone() -> None:
+    project = Project()
+    request = {"EventSourceArn": QUEUE_ARN, "FunctionName": "ship"}
+    made = asyncio.run(project.operations.create(SCOPE, request))
+
+    assert project.declare()[None].uuid == made.uuid
+
+
+def test_declared_mapping_with_another_source_is_refused() -> None:
+    project = Project()
+    project.declare(orders())
+
+    with pytest.raises(ConfigurationError, match="set replace = true"):
+        project.declare(orders(EventSourceArn=OTHER_QUEUE_ARN))
+
+
+def test_declared_mapping_with_another_source_is_replaced_when_asked() -> None:
+    project = Project()
+    before = project.declare(orders())["orders"]
+
+    after = project.declare(orders(EventSourceArn=OTHER_QUEUE_ARN, replace=True))["orders"]
+
+    assert after.uuid != before.uuid
+    assert after.event_source_arn == OTHER_QUEUE_ARN
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        pytest.param({"FunctionName": "none"}, "Function does not exist", id="function"),
+        pytest.param({"BatchSize": 11}, "Maximum batch window", id="batch size"),
+        pytest.param({"KMSKeyArn": "arn:aws:kms:::key"}, "does not implement", id="refused"),
+    ],
+)
+def test_declared_mapping_meets_the_rules_of_the_api(parameters: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"mapping 'orders': .*{text}"):
+        Project().declare(orders(**parameters))
+
+
+def test_declared_mapping_option_that_is_not_implemented_is_refused_on_a_later_read_too() -> None:
+    project = Project()
+    project.declare(orders())
+    filters = {"Filters": [{"Pattern": '{"body":["a"]}'}]}
+
+    with pytest.raises(ConfigurationError, match="FilterCriteria"):
+        project.declare(orders(FilterCriteria=filters))
+
+
+@pytest.mark.parametrize("stopped_in", [State.CREATING, State.UPDATING, State.ENABLING])
+def test_rows_left_in_a_transition_are_settled(stopped_in: State) -> None:
+    project = Project()
+    project.declare(orders())
+    rewrite(project, stopped_in)
+
+    assert project.declare(orders())["orders"].state is State.ENABLED
+
+
+def test_rows_left_deleting_are_gone() -> None:
+    project = Project()
+    request = {"EventSourceArn": QUEUE_ARN, "FunctionName": "ship"}
+    made = asyncio.run(project.operations.create(SCOPE, request))
+    rewrite(project, State.DELETING)
+
+    assert made.uuid not in {row.uuid for row in project.declare().values()}
+
+
+def rewrite(project: Project, state: State) -> None:
+    for row in project.store.list_mappings():
+        project.store.replace_mapping(msgspec.structs.replace(row, state=state))
