@@ -67,19 +67,25 @@ class Driver(Generic[InputT, CommandT]):
         self._finished = asyncio.Event()
 
     async def run(self, first: InputT) -> None:
-        """Feed ``first`` and run until the machine is finished; cancelling cancels all commands."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
+        """Feed ``first`` and run until the machine is finished; cancelling cancels all commands.
+
+        Raises:
+            ExceptionGroup: The machine, a command or ``observe`` raised: a defect, wherever it
+                came up.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
                 self._feed(first)
                 await self._finished.wait()
-        finally:
-            self._tasks = None
-            self._arm(None)
+            finally:
+                # Commands that are being cancelled may still take their time: feed nothing more.
+                self._tasks = None
+                self._arm(None)
 
     def send(self, inp: InputT) -> None:
         """Feed an input from outside, on a later turn; dropped once the machine is finished."""
-        asyncio.get_running_loop().call_soon(self._feed, inp)
+        asyncio.get_running_loop().call_soon(self._feed_in_task, inp)
 
     def _feed(self, inp: InputT) -> None:
         if self._tasks is None or self._finished.is_set():
@@ -96,6 +102,14 @@ class Driver(Generic[InputT, CommandT]):
             self._finished.set()
         else:
             self._arm(self._machine.deadline_ms())
+
+    def _feed_in_task(self, inp: InputT) -> None:
+        # The loop only logs what a callback raises; a task of the group ends ``run`` with it.
+        if self._tasks is not None:
+            self._tasks.create_task(self._feed_later(inp), name=type(inp).__name__)
+
+    async def _feed_later(self, inp: InputT) -> None:
+        self._feed(inp)
 
     async def _complete(self, running: Coroutine[Any, Any, InputT | None]) -> None:
         inp = await running
@@ -116,4 +130,4 @@ class Driver(Generic[InputT, CommandT]):
     def _wake(self) -> None:
         self._timer = None
         self._armed_ms = None
-        self._feed(self._deadline_reached)
+        self._feed_in_task(self._deadline_reached)
