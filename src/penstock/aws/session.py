@@ -49,7 +49,7 @@ class AwsSession:
                 if self._session is None:
                     self._session = Session(profile=self._profile)
             return question(self._session)
-        except BotoCoreError as exc:
+        except (BotoCoreError, ValueError) as exc:  # ValueError: an endpoint that is not a URL
             raise ConfigurationError(f"the AWS configuration cannot be used: {exc}") from exc
 
 

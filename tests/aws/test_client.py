@@ -1,0 +1,129 @@
+"""The wire client: what it sends, what it retries, where it refuses to go."""
+
+import pytest
+from scripted_server import (
+    Conversation,
+    ReceivedRequest,
+    RunFixture,
+    Script,
+    always,
+    in_turn,
+    serve,
+)
+from wire_builders import make_wire
+
+from penstock.aws.client import JsonServiceClient
+from penstock.aws.errors import AnswerError, ConnectionLostError, CredentialsError, WireError
+from penstock.aws.exchange import ExchangeRules
+from penstock.aws.json_protocol import JsonDialect
+from penstock.model.errors import ConfigurationError
+
+pytest_plugins = ["wire_fixtures"]
+pytestmark = pytest.mark.usefixtures("aws_environment")
+
+TWICE = ExchangeRules(is_idempotent=True)
+ONCE = ExchangeRules()
+
+
+async def _call(script: Script, rules: ExchangeRules = TWICE, path: str = "") -> bytes:
+    async with serve(script) as origin:
+        wire = make_wire()
+        service = await wire.open_url(f"{origin}{path}", service="sqs", region="eu-west-1")
+        client = JsonServiceClient(wire, service, JsonDialect("AmazonSQS"))
+        try:
+            return await client.call("DeleteMessage", b"{}", rules)
+        finally:
+            await wire.close()
+
+
+def _answers(body: bytes, *, status: str = "200 OK") -> Script:
+    """Answer one request and close."""
+
+    async def converse(conversation: Conversation) -> None:
+        await conversation.read_request()
+        await conversation.answer(body, status=status, head="Connection: close\r\n")
+
+    return converse
+
+
+async def _hang_up(conversation: Conversation) -> None:
+    await conversation.read_request()
+
+
+THROTTLE = _answers(b'{"__type":"ThrottlingException"}', status="400 Bad Request")
+FAILURE = _answers(b"oops", status="503 Service Unavailable")
+REFUSAL = _answers(b'{"__type":"InvalidAddress"}', status="400 Bad Request")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(THROTTLE, id="throttle"),
+        pytest.param(FAILURE, id="server-failure"),
+        pytest.param(_hang_up, id="lost-answer"),
+    ],
+)
+def test_idempotent_call_is_tried_three_times(run: RunFixture, first: Script) -> None:
+    assert run(_call(in_turn(first, first, _answers(b"done")))) == b"done"
+    with pytest.raises(WireError):
+        run(_call(in_turn(first, first, first, _answers(b"too late"))))
+
+
+@pytest.mark.parametrize(
+    "first", [pytest.param(THROTTLE, id="throttle"), pytest.param(_hang_up, id="lost-answer")]
+)
+def test_call_that_may_run_once_is_never_retried(run: RunFixture, first: Script) -> None:
+    with pytest.raises((AnswerError, ConnectionLostError)):
+        run(_call(in_turn(first, _answers(b"never")), ONCE))
+
+
+def test_refusal_is_not_retried(run: RunFixture) -> None:
+    with pytest.raises(AnswerError, match="InvalidAddress"):
+        run(_call(in_turn(REFUSAL, _answers(b"never"))))
+
+
+def test_request_is_signed_and_below_the_endpoints_path(run: RunFixture) -> None:
+    seen: list[ReceivedRequest] = []
+
+    async def converse(conversation: Conversation) -> None:
+        seen.append(await conversation.read_request())
+        await conversation.answer()
+
+    run(_call(converse, path="/prefix/"))
+
+    assert (seen[0].method, seen[0].target, seen[0].body) == ("POST", "/prefix/", b"{}")
+    assert (
+        seen[0]
+        .headers["authorization"]
+        .startswith(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20231114/eu-west-1/sqs/aws4_request, "
+            "SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature="
+        )
+    )
+
+
+def test_missing_credentials_say_what_to_set(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    with pytest.raises(CredentialsError, match="AWS_ACCESS_KEY_ID"):
+        run(_call(always(b"")))
+
+
+def test_region_is_that_of_the_environment(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+
+    assert run(make_wire().default_region()) == "ap-south-1"
+
+
+def test_unknown_profile_is_a_configuration_error(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+
+    with pytest.raises(ConfigurationError, match="nobody"):
+        run(make_wire().open("sqs", "eu-west-1"))

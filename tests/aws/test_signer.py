@@ -1,0 +1,85 @@
+"""Our signer against botocore's: the same headers, byte for byte, over drawn requests."""
+
+import datetime as dt
+from typing import Any
+from unittest import mock
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.aws.exchange import HttpRequest
+from penstock.aws.signer import Credentials, Signer
+
+_TOKEN = st.text("abcXYZ019/+=._-~", min_size=1, max_size=30)
+_SEGMENT = st.one_of(
+    st.sampled_from(["", ".", "..", "a", "%20", "%2F", "arn%3Aaws%3Alambda", "~x", "a:b", "$b"]),
+    st.text("abz09-_.~%!*'()@&=+,;$:", max_size=8),
+)
+_PATH = st.lists(_SEGMENT, max_size=5).map(lambda segments: "/" + "/".join(segments))
+_PAIR = st.tuples(_TOKEN, st.one_of(st.just(""), _TOKEN)).map("=".join)
+_QUERY = st.lists(st.one_of(_PAIR, st.just("flag"), st.just("a=2"), st.just("a=1")), max_size=4)
+_NAME = st.sampled_from(
+    ["Content-Type", "X-Amz-Target", "x-custom", "User-Agent", "Connection", "Z-Last", "A-First"]
+)
+_TEXT = st.text("abc 09;=/.,\t", max_size=20)
+_WALL_MS = st.integers(0, 4_000_000_000_000)
+
+
+def _sign_as_botocore(
+    request: HttpRequest, credentials: Credentials, wall_ms: int
+) -> dict[str, str]:
+    theirs = botocore.awsrequest.AWSRequest(
+        method=request.method,
+        url=f"http://{dict(request.headers)['Host']}{request.target}",
+        headers=dict(request.headers),
+        stream_output=False,
+        data=request.body,
+    )
+    keys = botocore.credentials.Credentials(
+        credentials.access_key, credentials.secret_key, credentials.token
+    )
+    now = dt.datetime.fromtimestamp(wall_ms // 1000, dt.UTC)
+    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=now):
+        botocore.auth.SigV4Auth(keys, "sqs", "eu-west-1").add_auth(theirs)
+    headers: dict[str, str] = dict(theirs.headers.items())
+    return headers
+
+
+@given(
+    target=st.tuples(_PATH, _QUERY).map(lambda t: t[0] + ("?" + "&".join(t[1]) if t[1] else "")),
+    headers=st.dictionaries(_NAME, _TEXT, max_size=4),
+    body=st.binary(max_size=100),
+    token=st.one_of(st.none(), _TOKEN),
+    wall_ms=_WALL_MS,
+)
+def test_signature_equals_botocores(
+    target: str, headers: dict[str, str], body: bytes, token: str | None, wall_ms: int
+) -> None:
+    host = ("Host", "sqs.eu-west-1.amazonaws.com:4566")
+    request = HttpRequest("POST", target, (host, *headers.items()), body)
+    credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", token)
+
+    ours = Signer("sqs", "eu-west-1").sign(request, credentials, wall_ms)
+
+    assert dict(ours.headers) == _sign_as_botocore(request, credentials, wall_ms)
+
+
+@given(steps=st.lists(st.tuples(_WALL_MS, st.sampled_from(["one", "two"])), max_size=6))
+def test_kept_signing_key_follows_the_day_and_the_secret(steps: list[tuple[int, str]]) -> None:
+    request = HttpRequest("POST", "/", (("Host", "h"),), b"{}")
+    kept = Signer("sqs", "eu-west-1")
+
+    for wall_ms, secret in steps:
+        credentials = Credentials("AKID", secret)
+        fresh = Signer("sqs", "eu-west-1")
+        assert kept.sign(request, credentials, wall_ms) == fresh.sign(request, credentials, wall_ms)
+
+
+def test_credentials_are_shown_without_their_secret() -> None:
+    shown: Any = repr(Credentials("AKID", "the-secret", "the-token"))
+
+    assert "the-secret" not in shown
+    assert "the-token" not in shown

@@ -1,0 +1,26 @@
+"""The wire client as the tests of this folder use it."""
+
+from collections.abc import Collection
+
+from penstock.aws.client import WireClient
+from penstock.model.instant import Instant
+
+
+class StandingClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.instant = Instant(monotonic_ms=0, wall_ms=1_700_000_000_000)
+
+    def now(self) -> Instant:
+        """Read both clocks."""
+        return self.instant
+
+    def advance_ms(self, delay_ms: int) -> None:
+        """Move both clocks forward."""
+        self.instant = self.instant.plus_ms(delay_ms)
+
+
+def make_wire(own_addresses: Collection[tuple[str, int]] = ()) -> WireClient:
+    """Make a wire client whose retries do not wait."""
+    return WireClient(clock=StandingClock(), draw_fraction=lambda: 0.0, own_addresses=own_addresses)
