@@ -1,0 +1,78 @@
+"""An independent judge: it sees what queues handed out and what functions got, and nothing else.
+
+Written from docs/semantics.md and AWS's pages, not from the engine's code.
+"""
+
+from collections.abc import Callable, Iterable
+
+from penstock.model.mapping import EventSourceMapping
+from penstock.simulation.function_audit import FunctionAudit
+from penstock.simulation.ledger import AuditedMapping, Books, Fate, Holding, Rule, SentMessage
+from penstock.simulation.pace_audit import PaceAudit
+from penstock.simulation.queue_audit import QueueAudit
+
+
+class Auditor:
+    """Keeps the books of one world and checks each entry.
+
+    Attributes:
+        queues: Told by the simulated queues.
+        functions: Told by the simulated functions.
+        pace: Told by the simulated queues' clients.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
+        self.books = Books(now_ms, last_lines)
+        self.pace = PaceAudit(self.books)
+        self.queues = QueueAudit(self.books, self.pace)
+        self.functions = FunctionAudit(self.books, self.pace)
+
+    def is_settled(self) -> bool:
+        """Tell whether every message sent so far has ended."""
+        return self.books.unsettled_count == 0
+
+    def unsettled(self) -> list[SentMessage]:
+        """Give the messages that have not ended."""
+        return [each for each in self.books.messages.values() if each.fate is Fate.QUEUED]
+
+    def check_final(self) -> None:
+        """Check the end of the world: no message is left."""
+        for message in self.unsettled():
+            self.books.report(Rule.LOST, f"{message.message_id} of {message.queue_arn}")
+
+    def mapping_changed(self, row: EventSourceMapping) -> None:
+        """Take note of a mapping's row, from now on in force."""
+        mapping = self.books.mappings.setdefault(
+            row.event_source_arn, AuditedMapping(row.event_source_arn)
+        )
+        mapping.rows.append((self.books.now_ms(), row))
+        mapping.is_stopping = not row.enabled
+        mapping.waited_through = 0
+        self.calm_broken([row.event_source_arn])
+
+    def concurrency_changed(self, function_arn: str, concurrency: int) -> None:
+        """Take note of a function's concurrency, from now on in force."""
+        history = self.books.concurrency.setdefault(function_arn, [])
+        history.append((self.books.now_ms(), concurrency))
+        self.calm_broken()
+
+    def calm_broken(self, queue_arns: Iterable[str] | None = None) -> None:
+        """Take note of trouble or of a change; of every queue where none is named."""
+        for queue_arn in self.books.mappings if queue_arns is None else queue_arns:
+            self.books.mappings[queue_arn].calm_since_ms = self.books.now_ms()
+
+    def node_stopping(self) -> None:
+        """Take note that every mapping is asked to stop."""
+        for mapping in self.books.mappings.values():
+            mapping.is_stopping = True
+
+    def node_started(self) -> None:
+        """Take note of a new engine; what an earlier one held is nobody's."""
+        for copy in self.books.copies.values():
+            if copy.holding in {Holding.ON_ITS_WAY, Holding.HELD, Holding.REJECTED}:
+                copy.holding = Holding.UNKNOWN
+        for mapping in self.books.mappings.values():
+            mapping.held.clear()
+            mapping.is_stopping = not mapping.row.enabled
+            mapping.waited_through = 0
+        self.calm_broken()

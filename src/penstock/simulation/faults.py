@@ -1,0 +1,73 @@
+"""What may go wrong in a simulated world, and how often."""
+
+from random import Random
+
+import msgspec
+
+
+class FaultRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Chances of 0..1, each per call, per message, or per invocation.
+
+    Attributes:
+        source_throttled: Per call: refused, with no effect.
+        request_lost: Per call: no effect, the connection breaks.
+        answer_lost: Per call: the effect took place, the connection breaks.
+        slow: Per call: up to seconds instead of milliseconds.
+        delete_entry_failed: Per message: the server failed on it; it is not deleted.
+        delete_entry_refused: Per message: the server refuses its handle.
+        delete_forgotten: Per message: reported as deleted, and it comes again.
+        duplicated: Per receive: a message that is hidden is handed out a second time.
+        short_poll_missed: Per receive that does not wait: only some servers were asked.
+        function_failed: Per invocation: the function raises.
+        function_partial: Per invocation: it names some good messages as failed.
+        function_malformed: Per invocation: its response cannot be read.
+        function_throttled: Per invocation: it does not run.
+        function_unreachable: Per invocation: it does not run.
+        function_unknown: Per invocation: it runs, and the connection breaks before its answer.
+        function_hung: Per invocation: it runs into its timeout.
+    """
+
+    source_throttled: float = 0.0
+    request_lost: float = 0.0
+    answer_lost: float = 0.0
+    slow: float = 0.0
+    delete_entry_failed: float = 0.0
+    delete_entry_refused: float = 0.0
+    delete_forgotten: float = 0.0
+    duplicated: float = 0.0
+    short_poll_missed: float = 0.0
+    function_failed: float = 0.0
+    function_partial: float = 0.0
+    function_malformed: float = 0.0
+    function_throttled: float = 0.0
+    function_unreachable: float = 0.0
+    function_unknown: float = 0.0
+    function_hung: float = 0.0
+
+    @classmethod
+    def draw(cls, rng: Random) -> "FaultRates":
+        """Draw a swarm: each kind is absent more often than not, or rare, or frequent."""
+        return cls(**{name: rng.choice(_RATES) for name in cls.__struct_fields__})
+
+    def is_calm(self) -> bool:
+        """Tell whether nothing goes wrong."""
+        return not any(msgspec.structs.astuple(self))
+
+
+_RATES = (0.0, 0.0, 0.0, 0.0, 0.02, 0.02, 0.1, 0.3)
+
+
+class FaultModel:
+    """The rates, and a switch: after the safety phase the world is healed.
+
+    Attributes:
+        is_on: Whether anything goes wrong at all.
+    """
+
+    def __init__(self, rates: FaultRates) -> None:
+        self.rates = rates
+        self.is_on = True
+
+    def strikes(self, rate: float, rng: Random) -> bool:
+        """Throw the dice for one rate; no dice are thrown for what never happens."""
+        return rate > 0 and self.is_on and rng.random() < rate

@@ -1,0 +1,219 @@
+"""Simulated functions: they take time, fail, hang, answer nonsense, or were never reached."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+from penstock.model.errors import (
+    InvocationOutcomeUnknownError,
+    InvokeError,
+    InvokeThrottledError,
+    InvokeUnavailableError,
+)
+from penstock.model.function import Function, FunctionErrorKind, FunctionResult
+from penstock.simulation.auditor import Auditor
+from penstock.simulation.faults import FaultModel
+from penstock.simulation.ledger import AuditedInvocation, Verdict, unqualified
+from penstock.simulation.trace import Trace
+
+POISON = b'"poison'  # how the body of a message begins that no function ever succeeds with
+DIRECT_PAYLOAD = b'{"direct":true}'
+_ERROR = b'{"errorType":"Simulated","errorMessage":"drawn"}'
+
+
+class _Record(msgspec.Struct, rename="camel"):
+    message_id: str
+    receipt_handle: str
+    body: msgspec.Raw
+
+
+class _Event(msgspec.Struct):
+    records: list[_Record] = msgspec.field(name="Records", default=[])
+
+
+class Temper(msgspec.Struct, frozen=True, kw_only=True):
+    """How one function behaves, faults apart.
+
+    Attributes:
+        duration_ms: Shortest and longest run; the function's timeout cuts it off.
+        reports_failures: It names the poison messages of a batch; else it raises on them.
+        capacity: Runs at once where it runs; more are throttled. None: as many as are asked for.
+    """
+
+    duration_ms: tuple[int, int]
+    reports_failures: bool
+    capacity: int | None = None
+
+
+class _Ending(msgspec.Struct, frozen=True):
+    """What a run comes to."""
+
+    verdict: Verdict
+    result: FunctionResult
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+
+
+class SimulatedFunctions:
+    """Keeps ``ports.FunctionInvoker``; a run goes on when its caller is gone."""
+
+    def __init__(
+        self,
+        *,
+        faults: FaultModel,
+        rng: Random,
+        loop: asyncio.AbstractEventLoop,
+        auditor: Auditor,
+        trace: Trace,
+    ) -> None:
+        self._faults = faults
+        self._rng = rng
+        self._loop = loop
+        self._auditor = auditor
+        self._trace = trace
+        self._functions: dict[str, tuple[Function, Temper]] = {}
+        self._running: dict[str, int] = {}
+
+    def declare(self, function: Function, temper: Temper) -> None:
+        """Add a function, or change it."""
+        self._functions[function.arn] = (function, temper)
+        self._auditor.concurrency_changed(function.arn, function.concurrency)
+
+    def find(self, function_arn: str) -> Function | None:
+        """Give the function's configuration."""
+        found = self._functions.get(unqualified(function_arn))
+        return found[0] if found else None
+
+    async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
+        """Run a function once, or fail to."""
+        function, temper = self._functions[unqualified(function_arn)]
+        if payload == DIRECT_PAYLOAD:
+            return await self._invoke_directly(function, temper)
+        records = _decode_event(payload).records
+        invocation = self._auditor.functions.dispatched(
+            function.arn,
+            [(each.message_id, each.receipt_handle, bytes(each.body)) for each in records],
+            len(payload),
+        )
+        self._trace.note(function.name, "dispatched", *(each.message_id for each in records))
+        error = self._draw_rejection(function.arn, temper)
+        if error is not None:
+            return await self._reject(invocation, error)
+        ending = self._draw_ending(temper, records)
+        try:
+            result = await self._run(function, temper, invocation, ending)
+        except BaseException:
+            self._auditor.functions.forsaken(invocation)
+            raise
+        self._auditor.functions.answered(invocation)
+        return result
+
+    async def _invoke_directly(self, function: Function, temper: Temper) -> FunctionResult:
+        self._auditor.functions.direct_dispatched(function.arn)
+        try:
+            await self._wait_ms(self._draw_duration_ms(function, temper))
+        finally:
+            self._auditor.functions.direct_ended(function.arn)
+        return FunctionResult(DIRECT_PAYLOAD)
+
+    def _draw_rejection(self, function_arn: str, temper: Temper) -> InvokeError | None:
+        rates = self._faults.rates
+        running = self._running.get(function_arn, 0)
+        if temper.capacity is not None and running >= temper.capacity:
+            return InvokeThrottledError("rate exceeded")
+        if self._strikes(rates.function_throttled):
+            return InvokeThrottledError("rate exceeded")
+        if self._strikes(rates.function_unreachable):
+            return InvokeUnavailableError("connection refused")
+        return None
+
+    async def _reject(self, invocation: AuditedInvocation, error: InvokeError) -> FunctionResult:
+        try:
+            await self._wait_ms(self._rng.randint(0, 20))
+        except BaseException:
+            self._auditor.functions.forsaken(invocation)
+            raise
+        self._trace.note("function", "rejected", type(error).__name__)
+        self._auditor.functions.rejected(invocation)
+        raise error
+
+    async def _run(
+        self, function: Function, temper: Temper, invocation: AuditedInvocation, ending: _Ending
+    ) -> FunctionResult:
+        duration_ms = self._draw_duration_ms(function, temper)
+        if self._strikes(self._faults.rates.function_hung):
+            duration_ms = function.timeout_s * 1000
+            ending = _Ending(Verdict(is_error=True), _failure())
+        self._running[function.arn] = self._running.get(function.arn, 0) + 1
+
+        def end() -> None:
+            self._running[function.arn] -= 1
+            self._auditor.functions.ended(invocation, ending.verdict)
+            verb = "failed" if ending.verdict.is_error else "ended"
+            ids = (copy.message.message_id for copy in invocation.copies)
+            self._trace.note(function.name, verb, *ids)
+
+        # Armed before the wait, so that at one moment the end comes before the answer.
+        self._later(duration_ms, end)
+        if self._strikes(self._faults.rates.function_unknown):
+            await self._wait_ms(self._rng.randint(0, duration_ms))
+            raise InvocationOutcomeUnknownError("the connection broke")
+        await self._wait_ms(duration_ms + self._rng.randint(1, 4))
+        return ending.result
+
+    def _draw_ending(self, temper: Temper, records: list[_Record]) -> _Ending:
+        rates = self._faults.rates
+        poison = [each.message_id for each in records if bytes(each.body).startswith(POISON)]
+        if self._strikes(rates.function_failed) or (poison and not temper.reports_failures):
+            return _Ending(Verdict(is_error=True), _failure())
+        if self._strikes(rates.function_malformed):
+            known = records[0].message_id.encode()
+            response = self._rng.choice(_MALFORMED).replace(b"KNOWN", known)
+            return _Ending(Verdict(is_malformed=True), FunctionResult(response))
+        failed = set(poison)
+        if self._strikes(rates.function_partial):
+            failed.add(self._rng.choice(records).message_id)
+        if not failed:
+            return _Ending(Verdict(), FunctionResult(self._rng.choice(_EMPTY)))
+        failures = [{"itemIdentifier": message_id} for message_id in sorted(failed)]
+        response = msgspec.json.encode({"batchItemFailures": failures})
+        return _Ending(Verdict(failed_ids=frozenset(failed)), FunctionResult(response))
+
+    def _draw_duration_ms(self, function: Function, temper: Temper) -> int:
+        return min(function.timeout_s * 1000, self._rng.randint(*temper.duration_ms))
+
+    async def _wait_ms(self, delay_ms: int) -> None:
+        waited: asyncio.Future[None] = self._loop.create_future()
+        self._later(delay_ms, lambda: None if waited.done() else waited.set_result(None))
+        await waited
+
+    def _later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        self._loop.call_at(round(self._loop.time() * 1000 + delay_ms) / 1000, callback)
+
+    def _strikes(self, rate: float) -> bool:
+        return self._faults.strikes(rate, self._rng)
+
+
+def _failure() -> FunctionResult:
+    return FunctionResult(_ERROR, FunctionErrorKind.UNHANDLED)
+
+
+# Responses of a function that reports no failures (AWS: complete success) ...
+_EMPTY = (
+    b"",
+    b"null",
+    b"{}",
+    b'{"batchItemFailures":[]}',
+    b'{"batchItemFailures":null}',
+)
+# ... and those that fail the whole batch; KNOWN stands for a message of the batch.
+_MALFORMED = (
+    b"not json",
+    b'{"batchItemFailures":[{"foo":"KNOWN"}]}',
+    b'{"batchItemFailures":[{"itemIdentifier":""}]}',
+    b'{"batchItemFailures":[{"itemIdentifier":null}]}',
+    b'{"batchItemFailures":[{"itemIdentifier":"KNOWN"},{"itemIdentifier":"of nobody"}]}',
+)

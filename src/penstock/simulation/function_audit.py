@@ -1,0 +1,166 @@
+"""Checks what functions are given, and writes down how they end."""
+
+from collections.abc import Sequence
+
+from penstock.model.function import PAYLOAD_BYTES_MAX
+from penstock.model.mapping import EventSourceMapping
+from penstock.simulation.ledger import (
+    AuditedInvocation,
+    AuditedMapping,
+    Books,
+    HandedMessage,
+    Holding,
+    Rule,
+    Verdict,
+    unqualified,
+)
+from penstock.simulation.pace_audit import PaceAudit
+
+ROW_GRACE_MS = 100  # a change of a row reaches its consumer within this time
+SLOT_GRACE_MS = 30_000  # slots granted before a function's concurrency fell may be used that long
+STARVING_SLACK = 10
+
+
+class FunctionAudit:
+    """The auditor's eyes at the functions.
+
+    Attributes:
+        invocation_count: Batches that were sent to functions.
+    """
+
+    def __init__(self, books: Books, pace: PaceAudit) -> None:
+        self._books = books
+        self._pace = pace
+        self.invocation_count = 0
+
+    def direct_dispatched(self, function_arn: str) -> None:
+        """Check a direct Invoke that has a slot."""
+        self._check_concurrency(function_arn)
+        self._books.running_by_function[function_arn] = self._books.running_count(function_arn) + 1
+
+    def direct_ended(self, function_arn: str) -> None:
+        """Take note of a direct Invoke that has ended."""
+        self._books.running_by_function[function_arn] -= 1
+
+    def dispatched(
+        self, function_arn: str, records: Sequence[tuple[str, str, bytes]], payload_bytes: int
+    ) -> AuditedInvocation:
+        """Check a batch that is sent to its function.
+
+        Args:
+            function_arn: Unqualified: slots belong to the function.
+            records: Message id, receipt handle and body of each, in order.
+            payload_bytes: The size of the event.
+        """
+        now_ms = self._books.now_ms()
+        copies = tuple(self._books.copies[handle] for _, handle, _ in records)
+        mapping = self._books.mappings[copies[0].message.queue_arn]
+        for copy, record in zip(copies, records, strict=True):
+            self._check_dispatched_copy(copy, record)
+            mapping.held.pop(copy.receipt_handle, None)
+        since_ms = min(copy.delivered_ms for copy in copies) - ROW_GRACE_MS
+        size_max = max(row.batch_size for row in mapping.rows_since(since_ms))
+        if len(copies) > size_max:
+            self._books.report(Rule.BATCH_COUNT, f"{len(copies)} messages; BatchSize is {size_max}")
+        if payload_bytes > PAYLOAD_BYTES_MAX:
+            self._books.report(Rule.BATCH_BYTES, f"{payload_bytes} bytes")
+        rows = mapping.rows_since(now_ms - ROW_GRACE_MS)
+        self._check_mapping_concurrency(mapping, rows)
+        self._check_concurrency(function_arn)
+        self._check_starving(function_arn, mapping)
+        mapping.running_count += 1
+        self._books.running_by_function[function_arn] = self._books.running_count(function_arn) + 1
+        self.invocation_count += 1
+        return AuditedInvocation(function_arn, mapping.queue_arn, copies, rows)
+
+    def _check_dispatched_copy(self, copy: HandedMessage, record: tuple[str, str, bytes]) -> None:
+        message_id, _, body = record
+        if (message_id, body) != (copy.message.message_id, copy.message.body):
+            self._books.report(Rule.ALTERED, f"{message_id} was sent as {copy.message.message_id}")
+        if copy.invocable_until_ms <= self._books.now_ms() and not copy.is_doubled:
+            text = f"{message_id} is visible since {copy.hidden_until_ms} ms"
+            self._books.report(Rule.VISIBLE_INVOKED, text)
+        if copy.holding not in {Holding.HELD, Holding.REJECTED}:
+            text = f"{message_id} is {copy.holding.name}; it was invoked"
+            self._books.report(Rule.VISIBLE_INVOKED, text)
+        self._pace.invoked(copy)
+        copy.holding = Holding.RUNNING
+
+    def _check_mapping_concurrency(
+        self, mapping: AuditedMapping, rows: tuple[EventSourceMapping, ...]
+    ) -> None:
+        limits = [row.maximum_concurrency for row in rows]
+        known = [limit for limit in limits if limit is not None]
+        if len(known) == len(limits) and mapping.running_count >= max(known):
+            text = f"{mapping.running_count} are running; MaximumConcurrency is {max(known)}"
+            self._books.report(Rule.MAPPING_CONCURRENCY, text)
+
+    def _check_concurrency(self, function_arn: str) -> None:
+        since_ms = self._books.now_ms() - SLOT_GRACE_MS
+        history = self._books.concurrency[function_arn]
+        before = [limit for at_ms, limit in history if at_ms <= since_ms][-1:]
+        limit = max([*before, *(limit for at_ms, limit in history if at_ms > since_ms)])
+        running = self._books.running_count(function_arn)
+        if running >= limit:
+            text = f"{running} of {limit} are running"
+            self._books.report(Rule.FUNCTION_CONCURRENCY, text)
+
+    def _check_starving(self, function_arn: str, dispatching: AuditedMapping) -> None:
+        dispatching.waited_through = 0
+        concurrency = max(limit for _, limit in self._books.concurrency[function_arn])
+        for other in self._books.mappings.values():
+            if other is dispatching or unqualified(other.row.function_arn) != function_arn:
+                continue
+            if other.is_stopping or other.running_count or not self._books.held(other):
+                other.waited_through = 0
+                continue
+            other.waited_through += 1
+            if other.waited_through > 2 * concurrency + STARVING_SLACK:
+                text = f"{other.queue_arn} waited through {other.waited_through} invocations"
+                self._books.report(Rule.STARVED, text)
+                other.waited_through = 0
+
+    def ended(self, invocation: AuditedInvocation, verdict: Verdict) -> None:
+        """Take note that the function ran to its end, whoever is told."""
+        invocation.verdict = verdict
+        for copy in invocation.copies:
+            if self._has_succeeded(invocation, copy):
+                copy.message.has_succeeded = True
+
+    def answered(self, invocation: AuditedInvocation) -> None:
+        """Take note that the engine was told how the function ended."""
+        self._leave(invocation)
+        for copy in invocation.copies:
+            is_finished = self._has_succeeded(invocation, copy)
+            copy.holding = Holding.FINISHED if is_finished else Holding.FAILED
+        if any(copy.holding is Holding.FAILED for copy in invocation.copies):
+            self._books.mappings[invocation.queue_arn].calm_since_ms = self._books.now_ms()
+
+    def rejected(self, invocation: AuditedInvocation) -> None:
+        """Take note that the function did not run, and that the engine was told so."""
+        self._leave(invocation)
+        self._books.mappings[invocation.queue_arn].calm_since_ms = self._books.now_ms()
+        for copy in invocation.copies:
+            copy.holding = Holding.REJECTED
+            copy.rejected_ms = [*copy.rejected_ms, self._books.now_ms()]
+
+    def forsaken(self, invocation: AuditedInvocation) -> None:
+        """Take note that the engine will never know: the connection broke, or it crashed itself."""
+        self._leave(invocation)
+        for copy in invocation.copies:
+            copy.holding = Holding.UNKNOWN
+
+    def _has_succeeded(self, invocation: AuditedInvocation, copy: HandedMessage) -> bool:
+        verdict = invocation.verdict
+        return verdict is not None and any(
+            verdict.has_succeeded(
+                copy.message.message_id, reports_failures=row.report_batch_item_failures
+            )
+            for row in invocation.rows
+        )
+
+    def _leave(self, invocation: AuditedInvocation) -> None:
+        if invocation.is_running:
+            invocation.is_running = False
+            self._books.mappings[invocation.queue_arn].running_count -= 1
+            self._books.running_by_function[invocation.function_arn] -= 1

@@ -1,0 +1,136 @@
+"""What befalls a world while it runs, carried out."""
+
+import asyncio
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from penstock.core.lifecycle import state_when_requested, update_request
+from penstock.model.arn import Scope
+from penstock.model.errors import (
+    InvokeThrottledError,
+    SourceAccessDeniedError,
+    SourceError,
+    SourceNotFoundError,
+    SourceUnavailableError,
+)
+from penstock.model.mapping import EventSourceMapping
+from penstock.simulation import workload as w
+from penstock.simulation.function import DIRECT_PAYLOAD
+
+if TYPE_CHECKING:
+    from penstock.simulation.world import World
+
+SCOPE = Scope("000000000000", "eu-west-1")
+
+
+class Incidents:
+    """Lets incidents happen to a world; each ends with the world as it was before."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    async def befall(self, incident: w.Incident) -> None:
+        """Wait for the incident's moment, let it happen, and put right what it broke."""
+        if isinstance(incident, w.CrashNode):
+            await self._crash_node(incident)
+            return
+        await asyncio.sleep(incident.at_ms / 1000)
+        match incident:
+            case w.UpdateMapping():
+                await self._update(incident)
+            case w.DisableMapping(mapping=mapping, for_ms=for_ms):
+                await self._request(mapping, enabled=False)
+                await asyncio.sleep(for_ms / 1000)
+                await self._request(mapping, enabled=True)
+            case w.StopNode(for_ms=for_ms):
+                await self._world.stop_node()
+                await self._restart(for_ms)
+            case w.BreakQueue():
+                await self._break_queue(incident)
+            case w.ChangeConcurrency(function=function, concurrency=concurrency):
+                self._world.declare_function(function, concurrency)
+            case w.InvokeDirectly(function=function):
+                await self._invoke_directly(function)
+            case w.JumpWall(by_ms=by_ms):
+                self._world.clock.jump_wall(by_ms)
+            case _:
+                assert_never(incident)
+
+    async def _crash_node(self, incident: w.CrashNode) -> None:
+        happens = asyncio.Event()
+        self._world.trace.watch(incident.at_event, happens.set)
+        try:
+            async with asyncio.timeout(self._world.plan.safety_ms / 1000):
+                await happens.wait()
+        except TimeoutError:
+            return
+        await self._world.node.crash()
+        await self._restart(incident.for_ms)
+
+    async def _restart(self, after_ms: int) -> None:
+        await asyncio.sleep(after_ms / 1000)
+        if not self._world.node.is_running:
+            self._world.node.start()
+            self._world.auditor.books.has_changed.set()
+
+    async def _update(self, incident: w.UpdateMapping) -> None:
+        await self._request(
+            incident.mapping,
+            function_arn=function_arn(incident.function, incident.at_ms),
+            batch_size=incident.batch_size,
+            maximum_concurrency=incident.maximum_concurrency,
+            report_batch_item_failures=incident.report_failures,
+        )
+
+    async def _request(self, index: int, **changes: object) -> None:
+        """Change a mapping's row as the API does: it is refused while the mapping is in use."""
+        store = self._world.store
+        while True:
+            row = store.get_mapping(SCOPE, f"mapping-{index}")
+            assert row is not None, "no incident deletes a mapping"
+            wanted: EventSourceMapping = msgspec.structs.replace(row, **changes)
+            request = update_request(was_enabled=row.enabled, enabled=wanted.enabled)
+            state = state_when_requested(row.state, request)
+            if state is not None:
+                break
+            self._world.row_changed.clear()
+            await self._world.row_changed.wait()
+        written = store.replace_mapping(msgspec.structs.replace(wanted, state=state))
+        self._world.node.mapping_changed(written)
+
+    async def _break_queue(self, incident: w.BreakQueue) -> None:
+        arn = queue_arn(incident.mapping)
+        self._world.trace.note(arn, "breaks", incident.error)
+        error = _ERRORS[incident.error](incident.error)
+        source, wire = self._world.sources.by_arn[arn], self._world.sources.wires[arn]
+        if incident.receives_only:
+            source.receives_denied = error
+        else:
+            wire.broken = error
+        await asyncio.sleep(incident.for_ms / 1000)
+        source.receives_denied = wire.broken = None
+
+    async def _invoke_directly(self, index: int) -> None:
+        try:
+            await self._world.node.slots.invoke(function_arn(index), DIRECT_PAYLOAD)
+        except InvokeThrottledError:
+            self._world.trace.note(f"function-{index}", "was busy")
+
+
+_ERRORS: dict[str, type[SourceError]] = {
+    "unavailable": SourceUnavailableError,
+    "not found": SourceNotFoundError,
+    "access denied": SourceAccessDeniedError,
+}
+
+
+def queue_arn(index: int) -> str:
+    """Name a mapping's queue."""
+    return f"arn:aws:sqs:{SCOPE.region}:{SCOPE.account}:queue-{index}"
+
+
+def function_arn(index: int, variant: int = 0) -> str:
+    """Name a function; every other variant by an alias, whose slots are the function's."""
+    arn = f"arn:aws:lambda:{SCOPE.region}:{SCOPE.account}:function:function-{index}"
+    return f"{arn}:live" if variant % 2 else arn

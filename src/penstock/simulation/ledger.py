@@ -1,0 +1,245 @@
+"""What the auditor knows: messages, the copies handed out of them, invocations, mappings."""
+
+import asyncio
+import enum
+from collections.abc import Callable
+
+import msgspec
+
+from penstock.model.mapping import EventSourceMapping
+
+
+class Rule(enum.StrEnum):
+    """The rules that are checked; docs/simulation.md explains each."""
+
+    DELETED_UNFINISHED = "a message is deleted only after its function succeeded with it"
+    LOST = "every message ends succeeded or in the dead-letter queue"
+    ALTERED = "a function sees what was sent"
+    BATCH_COUNT = "no batch above BatchSize"
+    BATCH_BYTES = "no event above 6 MB"
+    MAPPING_CONCURRENCY = "no more invocations than MaximumConcurrency"
+    FUNCTION_CONCURRENCY = "no more invocations than the function has slots"
+    OVERPULL = "at most one receive's messages are held above the free slots"
+    VISIBLE_INVOKED = "nothing is invoked whose visibility timeout has run out"
+    BURNT = "without faults no message is received twice"
+    STARVED = "no mapping starves another of the same function"
+    SLOTS_LEAKED = "every slot comes back"
+    NOT_RETURNED = "a graceful stop gives back what it does not invoke"
+    IDLE_POLLS = "an idle mapping holds one long poll"
+    HOT_LOOP = "what fails is tried again with back-off"
+    STUCK = "without faults everything settles"
+    BROKEN = "no mapping breaks"
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A rule that was broken, when and how."""
+
+    rule: Rule
+    at_ms: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"at {self.at_ms} ms: {self.rule}: {self.text}"
+
+
+class Fate(enum.Enum):
+    """Where a message ended."""
+
+    QUEUED = enum.auto()
+    DELETED = enum.auto()
+    DEAD_LETTERED = enum.auto()
+
+
+class SentMessage(msgspec.Struct):
+    """A message as its sender knows it.
+
+    Attributes:
+        has_succeeded: Some invocation that carried it ended well for it.
+    """
+
+    message_id: str
+    queue_arn: str
+    body: bytes
+    fate: Fate = Fate.QUEUED
+    has_succeeded: bool = False
+
+
+class Holding(enum.Enum):
+    """What the consumer has done with a copy that was handed to it."""
+
+    ON_ITS_WAY = enum.auto()
+    HELD = enum.auto()
+    RUNNING = enum.auto()
+    REJECTED = enum.auto()  # the function did not run
+    FINISHED = enum.auto()  # the function succeeded with it, and the consumer was told
+    FAILED = enum.auto()
+    UNKNOWN = enum.auto()
+    RETURNED = enum.auto()
+    RETURN_FAILED = enum.auto()
+
+
+class HandedMessage(msgspec.Struct):
+    """A copy of a message, known by its receipt handle.
+
+    Attributes:
+        handed_ms: When the server gave it out.
+        hidden_until_ms: When the message is visible again, as the server sees it.
+        invocable_until_ms: The last moment at which a consumer may invoke it. Later than
+            ``hidden_until_ms`` only where the answer came so late that nobody could know.
+        delivered_ms: When it reached the client.
+        is_doubled: The message was handed out again meanwhile, or an extension of it was passed
+            over in silence: what its holder believes about its visibility may be wrong.
+        rejected_ms: When its invocations were rejected.
+    """
+
+    receipt_handle: str
+    message: SentMessage
+    handed_ms: int
+    hidden_until_ms: int
+    invocable_until_ms: int = 0
+    delivered_ms: int = 0
+    holding: Holding = Holding.ON_ITS_WAY
+    is_doubled: bool = False
+    rejected_ms: list[int] = []
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """How a function really ended.
+
+    Attributes:
+        is_error: It raised, or hung until its timeout.
+        is_malformed: Its response is none that AWS accepts from a function that reports failures.
+        failed_ids: The message ids that its response names.
+    """
+
+    is_error: bool = False
+    is_malformed: bool = False
+    failed_ids: frozenset[str] = frozenset()
+
+    def has_succeeded(self, message_id: str, *, reports_failures: bool) -> bool:
+        """Tell whether a message of the batch is done, by AWS's rules."""
+        if self.is_error:
+            return False
+        if not reports_failures:
+            return True
+        return not self.is_malformed and message_id not in self.failed_ids
+
+
+class AuditedInvocation(msgspec.Struct):
+    """A call of the function port.
+
+    Attributes:
+        rows: The mapping's rows that may have been in force when it began.
+    """
+
+    function_arn: str
+    queue_arn: str
+    copies: tuple[HandedMessage, ...]
+    rows: tuple[EventSourceMapping, ...]
+    verdict: Verdict | None = None
+    is_running: bool = True
+
+
+class AuditedMapping(msgspec.Struct):
+    """What the auditor keeps of a mapping, known by its queue.
+
+    Attributes:
+        rows: (since_ms, row), oldest first.
+        held: Copies delivered and not yet dispatched, by receipt handle.
+        running_count: Calls of the function port under way.
+        waited_through: Invocations of others on the same function while this one held messages and
+            ran nothing.
+        calm_since_ms: No throttle, error or change touched it since then.
+        is_stopping: A graceful stop was asked for.
+    """
+
+    queue_arn: str
+    rows: list[tuple[int, EventSourceMapping]] = []
+    held: dict[str, HandedMessage] = {}
+    running_count: int = 0
+    waited_through: int = 0
+    calm_since_ms: int = 0
+    is_stopping: bool = False
+    has_big_messages: bool = False
+
+    @property
+    def row(self) -> EventSourceMapping:
+        """The row in force."""
+        return self.rows[-1][1]
+
+    def rows_since(self, since_ms: int) -> tuple[EventSourceMapping, ...]:
+        """Give every row that was in force at ``since_ms`` or later."""
+        first = 0
+        for index, (from_ms, _) in enumerate(self.rows):
+            if from_ms <= since_ms:
+                first = index
+        return tuple(row for _, row in self.rows[first:])
+
+
+class AuditedReceives(msgspec.Struct):
+    """The receives of one queue's mapping.
+
+    Attributes:
+        failing_starts_ms: Receives begun since the first failure that no success has followed;
+            None while they succeed.
+    """
+
+    running_count: int = 0
+    active_ms: int = 0
+    failing_starts_ms: list[int] | None = None
+
+
+class Books:
+    """All that is written down of one world; the audits read and write it.
+
+    It records violations instead of raising them: an exception could be taken for a fault and be
+    handled.
+
+    Attributes:
+        violations: What was broken, first things first.
+        lines_at_violation: The trace as it was at the first of them.
+        broken: Set when there is a violation.
+        has_changed: Set when a message has settled or a row was written.
+        never_twice: Queues of which no message may be received a second time.
+        concurrency: Per function ARN: (since_ms, slots), oldest first.
+        running_by_function: Calls of the function port under way, direct ones included.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
+        self.now_ms = now_ms
+        self._last_lines = last_lines
+        self.lines_at_violation: list[str] = []
+        self.broken = asyncio.Event()
+        self.violations: list[Violation] = []
+        self.has_changed = asyncio.Event()
+        self.never_twice: set[str] = set()
+        self.messages: dict[str, SentMessage] = {}
+        self.unsettled_count = 0
+        self.copies: dict[str, HandedMessage] = {}
+        self.mappings: dict[str, AuditedMapping] = {}
+        self.concurrency: dict[str, list[tuple[int, int]]] = {}
+        self.running_by_function: dict[str, int] = {}
+
+    def report(self, rule: Rule, text: str) -> None:
+        """Write a violation down."""
+        if not self.violations:
+            self.lines_at_violation = self._last_lines()
+        self.violations.append(Violation(rule, self.now_ms(), text))
+        self.broken.set()
+
+    def held(self, mapping: AuditedMapping) -> list[HandedMessage]:
+        """Give what a mapping holds; what is visible again is dropped from the books."""
+        now_ms = self.now_ms()
+        expired = [copy for copy in mapping.held.values() if copy.invocable_until_ms <= now_ms]
+        for copy in expired:
+            del mapping.held[copy.receipt_handle]
+        return list(mapping.held.values())
+
+    def running_count(self, function_arn: str) -> int:
+        """Count the calls of a function under way."""
+        return self.running_by_function.get(function_arn, 0)
+
+
+def unqualified(function_arn: str) -> str:
+    """Give the ARN of the function itself: its slots are shared by all its qualifiers."""
+    return ":".join(function_arn.split(":")[:7])

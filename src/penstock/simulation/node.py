@@ -1,0 +1,156 @@
+"""One simulated node: the real supervisor, keepers, executors and slots on simulated ports."""
+
+import asyncio
+from random import Random
+from typing import Any
+
+from penstock.engine.mapping_keeper import EngineSettings, Surroundings
+from penstock.engine.slots import SlotLedger
+from penstock.engine.supervisor import Supervisor
+from penstock.model.mapping import EventSourceMapping
+from penstock.ports import Clock, QueueSource
+from penstock.simulation.auditor import Auditor
+from penstock.simulation.faults import FaultModel
+from penstock.simulation.function import SimulatedFunctions
+from penstock.simulation.ledger import Rule
+from penstock.simulation.queue import SimulatedQueue, SimulatedQueueSource
+from penstock.simulation.store import SimulatedStore
+from penstock.simulation.trace import Trace
+from penstock.simulation.wire import Wire
+
+
+class SimulatedSources:
+    """Keeps ``ports.Sources`` over the world's queues."""
+
+    def __init__(
+        self,
+        queues: dict[str, SimulatedQueue],
+        *,
+        faults: FaultModel,
+        rng: Random,
+        auditor: Auditor,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.wires = {arn: Wire(faults, Random(rng.random()), loop) for arn in queues}
+        self.by_arn = {
+            arn: SimulatedQueueSource(queue, self.wires[arn], auditor)
+            for arn, queue in queues.items()
+        }
+
+    async def open_queue(self, arn: str) -> QueueSource:
+        """Open a queue; a broken way to it is found here too."""
+        broken = self.wires[arn].broken
+        if broken is not None:
+            raise broken
+        return self.by_arn[arn]
+
+
+class NodeLog:
+    """Keeps ``queue_log.Log``: into the trace; a mapping that broke is a violation."""
+
+    def __init__(self, name: str, trace: Trace, auditor: Auditor) -> None:
+        self._name = name
+        self._trace = trace
+        self._auditor = auditor
+
+    def debug(self, event: str, **fields: Any) -> None:  # noqa: ANN401 - as the protocol says
+        """Pass over: the trace knows."""
+
+    def info(self, event: str, **fields: Any) -> None:  # noqa: ANN401
+        """Note in the trace."""
+        self._trace.note(self._name, "log", event, *fields.items())
+
+    def warning(self, event: str, **fields: Any) -> None:  # noqa: ANN401
+        """Note in the trace; report a defect."""
+        self._trace.note(self._name, "log", event, *fields.items())
+        if "broke" in event:
+            self._auditor.books.report(Rule.BROKEN, f"{self._name}: {fields.get('reason')}")
+
+
+class Node:
+    """The engine of one world; it can be stopped, killed, and started anew.
+
+    Attributes:
+        slots: The ledger of the engine that runs now, or ran last.
+        has_crashed: Whether the last engine was killed.
+    """
+
+    def __init__(  # noqa: PLR0913 - a world's parts, named where it is built
+        self,
+        *,
+        store: SimulatedStore,
+        sources: SimulatedSources,
+        functions: SimulatedFunctions,
+        clock: Clock,
+        settings: EngineSettings,
+        auditor: Auditor,
+        trace: Trace,
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._functions = functions
+        self._clock = clock
+        self._settings = settings
+        self._auditor = auditor
+        self._trace = trace
+        self._supervisor: Supervisor | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.slots = SlotLedger(functions)
+        self.has_crashed = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an engine runs."""
+        return self._task is not None
+
+    def start(self) -> None:
+        """Start a new engine: nothing but the store outlived the last one."""
+        assert self._task is None, "one engine at a time"
+        self._trace.note("node", "starts")
+        self.has_crashed = False
+        self._auditor.node_started()
+        self.slots = SlotLedger(self._functions)
+        surroundings = Surroundings(
+            store=self._store,
+            sources=self._sources,
+            functions=self._functions,
+            slots=self.slots,
+            clock=self._clock,
+            log_of=self._log_of,
+        )
+        self._supervisor = Supervisor(surroundings, self._settings)
+        run = self._supervisor.run(asyncio.Event())
+        self._task = asyncio.get_running_loop().create_task(run, name="node")
+
+    def mapping_changed(self, row: EventSourceMapping) -> None:
+        """Tell the engine of a row, as the API does."""
+        if self._supervisor is not None:
+            self._supervisor.mapping_changed(row)
+
+    async def stop(self) -> None:
+        """Ask for a graceful stop, and wait for its end."""
+        if self._supervisor is None or self._task is None:
+            return
+        self._trace.note("node", "stops")
+        self._auditor.node_stopping()
+        self._supervisor.stop()
+        await self._end(self._task)
+
+    async def crash(self) -> None:
+        """Cut everything off wherever it stands."""
+        if self._task is None:
+            return
+        self._trace.note("node", "crashes")
+        self.has_crashed = True
+        self._task.cancel()
+        await self._end(self._task)
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is not None:
+            self._auditor.books.report(Rule.BROKEN, f"the node: {task.exception()!r}")
+        self._supervisor = None
+        self._task = None
+
+    def _log_of(self, mapping: EventSourceMapping) -> NodeLog:
+        return NodeLog(mapping.uuid, self._trace, self._auditor)

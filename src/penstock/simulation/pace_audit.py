@@ -1,0 +1,59 @@
+"""Checks how often things are tried: an idle mapping costs little, a failing one backs off."""
+
+from penstock.simulation.ledger import AuditedReceives, Books, HandedMessage, Rule
+
+IDLE_MS = 45_000  # two long polls, and some
+FAILING_WINDOW_MS = 10_000
+FAILING_RECEIVES_MAX = 20  # per window; a doubling back-off from 200 ms makes 6
+REJECTED_WINDOW_MS = 5_000
+REJECTED_MAX = 10  # per window; a doubling back-off from 150 ms makes 6
+
+
+class PaceAudit:
+    """The auditor's watch."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._receives: dict[str, AuditedReceives] = {}
+
+    def message_handed(self, queue_arn: str) -> None:
+        """Take note that the queue is active."""
+        self._of(queue_arn).active_ms = self._books.now_ms()
+
+    def receive_started(self, queue_arn: str) -> None:
+        """Check a receive that begins."""
+        now_ms = self._books.now_ms()
+        receives = self._of(queue_arn)
+        receives.running_count += 1
+        if receives.running_count > 1 and now_ms - receives.active_ms > IDLE_MS:
+            self._books.report(Rule.IDLE_POLLS, f"{receives.running_count} on idle {queue_arn}")
+        starts_ms = receives.failing_starts_ms
+        if starts_ms is None:
+            return
+        starts_ms.append(now_ms)
+        recent = [at_ms for at_ms in starts_ms if now_ms - at_ms < FAILING_WINDOW_MS]
+        if len(recent) > FAILING_RECEIVES_MAX:
+            text = f"{len(recent)} receives of {queue_arn} in {FAILING_WINDOW_MS} ms, all failed"
+            self._books.report(Rule.HOT_LOOP, text)
+        receives.failing_starts_ms = recent
+
+    def receive_ended(self, queue_arn: str, *, has_failed: bool) -> None:
+        """Take note of a receive's end."""
+        receives = self._of(queue_arn)
+        receives.running_count -= 1
+        if not has_failed:
+            receives.failing_starts_ms = None
+        elif receives.failing_starts_ms is None:
+            receives.failing_starts_ms = []
+
+    def invoked(self, copy: HandedMessage) -> None:
+        """Check a message that is invoked, perhaps once more."""
+        if copy.rejected_ms:
+            now_ms = self._books.now_ms()
+            recent = [at_ms for at_ms in copy.rejected_ms if now_ms - at_ms < REJECTED_WINDOW_MS]
+            if len(recent) > REJECTED_MAX:
+                text = f"{copy.message.message_id} was rejected {len(recent)} times"
+                self._books.report(Rule.HOT_LOOP, f"{text} in {REJECTED_WINDOW_MS} ms")
+
+    def _of(self, queue_arn: str) -> AuditedReceives:
+        return self._receives.setdefault(queue_arn, AuditedReceives())

@@ -1,0 +1,128 @@
+"""Checks what queues hand out and what their consumers do with it."""
+
+from collections.abc import Iterable, Sequence
+
+from penstock.simulation.ledger import (
+    AuditedMapping,
+    Books,
+    Fate,
+    HandedMessage,
+    Holding,
+    Rule,
+    SentMessage,
+    unqualified,
+)
+from penstock.simulation.pace_audit import PaceAudit
+
+OVERPULL_CALM_MS = 30_000  # after trouble or a change, what is held may not fit what is free
+RECEIVE_MAX = 10  # SQS: messages per ReceiveMessage
+
+
+class QueueAudit:
+    """The auditor's eyes at the queues."""
+
+    def __init__(self, books: Books, pace: PaceAudit) -> None:
+        self._books = books
+        self._pace = pace
+
+    def message_sent(self, queue_arn: str, message_id: str, body: bytes) -> None:
+        """Take note of a message that must end some day."""
+        self._books.messages[message_id] = SentMessage(message_id, queue_arn, body)
+        self._books.unsettled_count += 1
+
+    def message_handed(
+        self, message_id: str, receipt_handle: str, receive_count: int, hidden_until_ms: int
+    ) -> None:
+        """Take note of a copy that left the server."""
+        message = self._books.messages[message_id]
+        self._books.copies[receipt_handle] = HandedMessage(
+            receipt_handle, message, self._books.now_ms(), hidden_until_ms
+        )
+        self._pace.message_handed(message.queue_arn)
+        if receive_count > 1 and message.queue_arn in self._books.never_twice:
+            self._books.report(Rule.BURNT, f"{message_id} was received {receive_count} times")
+
+    def visibility_changed(self, receipt_handle: str, hidden_until_ms: int) -> None:
+        """Take note of a message that is hidden until another moment."""
+        copy = self._books.copies[receipt_handle]
+        copy.hidden_until_ms = copy.invocable_until_ms = hidden_until_ms
+
+    def copy_doubled(self, receipt_handle: str) -> None:
+        """Take note that a copy's holder cannot know its visibility any more."""
+        self._books.copies[receipt_handle].is_doubled = True
+
+    def message_deleted(self, message_id: str) -> None:
+        """Take note of a message that is gone from its queue."""
+        message = self._books.messages[message_id]
+        if not message.has_succeeded:
+            self._books.report(
+                Rule.DELETED_UNFINISHED, f"{message_id} was deleted; it never succeeded"
+            )
+        self._settle(message, Fate.DELETED)
+
+    def message_dead_lettered(self, message_id: str) -> None:
+        """Take note of a message that was moved to the dead-letter queue."""
+        self._settle(self._books.messages[message_id], Fate.DEAD_LETTERED)
+
+    def _settle(self, message: SentMessage, fate: Fate) -> None:
+        if message.fate is Fate.QUEUED:
+            message.fate = fate
+            self._books.unsettled_count -= 1
+            self._books.has_changed.set()
+
+    def messages_delivered(self, queue_arn: str, handles: Sequence[str], timeout_ms: int) -> None:
+        """Take note of a receive's answer that has reached the client."""
+        now_ms = self._books.now_ms()
+        mapping = self._books.mappings[queue_arn]
+        for handle in handles:
+            copy = self._books.copies[handle]
+            copy.holding, copy.delivered_ms = Holding.HELD, now_ms
+            # The answer came late: until then, counted from its coming, nobody could know better.
+            copy.invocable_until_ms = max(copy.hidden_until_ms, now_ms + timeout_ms * 95 // 100)
+            mapping.held[handle] = copy
+        self._check_overpull(mapping)
+
+    def _check_overpull(self, mapping: AuditedMapping) -> None:
+        now_ms = self._books.now_ms()
+        is_calm = now_ms - mapping.calm_since_ms > OVERPULL_CALM_MS
+        if not is_calm or mapping.has_big_messages or mapping.is_stopping:
+            return
+        function_arn = unqualified(mapping.row.function_arn)
+        free = self._books.concurrency[function_arn][-1][1] - self._books.running_count(
+            function_arn
+        )
+        allowed = RECEIVE_MAX + max(0, free) * mapping.row.batch_size
+        held = self._books.held(mapping)
+        if len(held) > allowed:
+            text = f"{mapping.queue_arn} holds {len(held)} messages; {free} slots are free"
+            self._books.report(Rule.OVERPULL, text)
+
+    def delete_asked(self, handles: Sequence[str]) -> None:
+        """Check that the consumer was told of a success before it deletes."""
+        for handle in handles:
+            copy = self._books.copies[handle]
+            if copy.holding is not Holding.FINISHED:
+                text = f"{copy.message.message_id} is {copy.holding.name}; its delete was asked for"
+                self._books.report(Rule.DELETED_UNFINISHED, text)
+
+    def return_asked(self, handles: Sequence[str]) -> None:
+        """Take note of messages that are given back."""
+        for handle in handles:
+            copy = self._books.copies[handle]
+            self._books.mappings[copy.message.queue_arn].held.pop(handle, None)
+            copy.holding = Holding.RETURNED
+
+    def return_failed(self, handles: Sequence[str]) -> None:
+        """Take note that giving back failed: the visibility timeout must do it."""
+        for handle in handles:
+            self._books.copies[handle].holding = Holding.RETURN_FAILED
+
+    def mapping_stopped(self, queue_arn: str, hidden_handles: Iterable[str]) -> None:
+        """Check a graceful stop that has ended: what did not run is visible."""
+        kept = {Holding.HELD, Holding.REJECTED, Holding.RETURNED}
+        for handle in hidden_handles:
+            copy = self._books.copies[handle]
+            if copy.holding in kept and not copy.is_doubled:
+                text = f"{copy.message.message_id} ({copy.holding.name}) is hidden after the stop"
+                self._books.report(Rule.NOT_RETURNED, text)
+        self._books.mappings[queue_arn].held.clear()

@@ -1,0 +1,79 @@
+"""A store in memory, and calls of it run inline."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from penstock.model.arn import Scope
+from penstock.model.errors import StoreConflictError
+from penstock.model.function import Function
+from penstock.model.mapping import EventSourceMapping
+from penstock.ports import Store
+
+ResultT = TypeVar("ResultT")
+
+
+class SimulatedStore:
+    """Keeps ``ports.Store`` and ``ports.StoreCalls``; it outlives the nodes of its world.
+
+    Args:
+        written: Called with each row that was written.
+    """
+
+    def __init__(self, written: Callable[[EventSourceMapping], None]) -> None:
+        self._written = written
+        self._mappings: dict[str, EventSourceMapping] = {}
+        self._functions: list[Function] = []
+
+    async def run(self, call: Callable[[Store], ResultT]) -> ResultT:
+        """Run a call on this store."""
+        return call(self)
+
+    def insert_mapping(self, mapping: EventSourceMapping) -> None:
+        """Add a mapping."""
+        if mapping.uuid in self._mappings:
+            raise StoreConflictError(f"{mapping.uuid} is there already")
+        self._mappings[mapping.uuid] = mapping
+        self._written(mapping)
+
+    def get_mapping(self, scope: Scope, uuid: str) -> EventSourceMapping | None:
+        """Read one mapping of that scope."""
+        mapping = self._mappings.get(uuid)
+        return mapping if mapping is not None and mapping.scope == scope else None
+
+    def list_mappings(
+        self, scope: Scope | None = None, *, event_source_arn: str | None = None
+    ) -> list[EventSourceMapping]:
+        """Read every mapping of a scope and of a source, ordered by uuid."""
+        return [
+            mapping
+            for _, mapping in sorted(self._mappings.items())
+            if scope in {None, mapping.scope}
+            and event_source_arn in {None, mapping.event_source_arn}
+        ]
+
+    def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
+        """Write the row if its version is still the mapping's."""
+        known = self._mappings.get(mapping.uuid)
+        if known is None or known.version != mapping.version:
+            raise StoreConflictError(f"{mapping.uuid} was changed")
+        row = msgspec.structs.replace(mapping, version=mapping.version + 1)
+        self._mappings[row.uuid] = row
+        self._written(row)
+        return row
+
+    def delete_mapping(self, uuid: str) -> None:
+        """Remove a mapping."""
+        self._mappings.pop(uuid, None)
+
+    def replace_functions(self, functions: Sequence[Function]) -> None:
+        """Make these the declared functions."""
+        self._functions = list(functions)
+
+    def list_functions(self) -> list[Function]:
+        """Read every function."""
+        return list(self._functions)
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,293 @@
+"""A whole world on virtual time: queues, functions, one node, faults, incidents, and a judge."""
+
+import asyncio
+from random import Random
+
+import msgspec
+
+from penstock.engine.mapping_keeper import EngineSettings
+from penstock.model.function import Function, InvokeEndpoint
+from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.message import QueueAttributes
+from penstock.simulation import workload as w
+from penstock.simulation.auditor import Auditor
+from penstock.simulation.faults import FaultModel
+from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
+from penstock.simulation.incidents import SCOPE, Incidents, function_arn, queue_arn
+from penstock.simulation.ledger import Rule
+from penstock.simulation.loop import VirtualClock, run_virtual
+from penstock.simulation.node import Node, SimulatedSources
+from penstock.simulation.queue import SimulatedQueue
+from penstock.simulation.store import SimulatedStore
+from penstock.simulation.trace import Trace
+
+IDLE_S = 120  # how long an idle world is watched
+STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
+_BIG_FILLER = b"x" * w.BIG_BODY_BYTES
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a world.
+
+    Attributes:
+        violation: The first rule that was broken, and how; empty when none was.
+        lines: The last events before it, or all of them when they were asked for.
+    """
+
+    seed: int
+    plan: w.WorldPlan
+    violation: str
+    lines: list[str]
+    digest: str
+    message_count: int
+    invocation_count: int
+    virtual_s: float
+
+
+class World:
+    """One seed's world.
+
+    Attributes:
+        plan: What was drawn.
+        row_changed: Set when a mapping's row was written.
+    """
+
+    def __init__(self, seed: int, plan: w.WorldPlan, *, keeps_trace: bool = False) -> None:
+        rng = Random(f"world {seed}")
+        loop = asyncio.get_running_loop()
+        self.seed = seed
+        self.plan = plan
+        self.loop = loop
+        self.row_changed = asyncio.Event()
+        self.clock = VirtualClock(loop)
+        self.trace = Trace(self.now_ms, keeps_all=keeps_trace)
+        self.auditor = Auditor(self.now_ms, self.trace.lines)
+        self._faults = FaultModel(plan.rates)
+        self.functions = SimulatedFunctions(
+            faults=self._faults,
+            rng=Random(rng.random()),
+            loop=loop,
+            auditor=self.auditor,
+            trace=self.trace,
+        )
+        self.queues = {
+            queue_arn(index): self._build_queue(index, each, Random(rng.random()))
+            for index, each in enumerate(plan.mappings)
+        }
+        self.sources = SimulatedSources(
+            self.queues, faults=self._faults, rng=rng, auditor=self.auditor
+        )
+        self.store = SimulatedStore(self._row_written)
+        self.node = Node(
+            store=self.store,
+            sources=self.sources,
+            functions=self.functions,
+            clock=self.clock,
+            settings=EngineSettings(ramp=plan.ramp, long_poll_s=plan.long_poll_s),
+            auditor=self.auditor,
+            trace=self.trace,
+        )
+        self._incidents = Incidents(self)
+
+    def now_ms(self) -> int:
+        """Read virtual time."""
+        return self.clock.now().monotonic_ms
+
+    async def run(self) -> Outcome:
+        """Let the world live until its end, or until a rule is broken."""
+        self._declare()
+        loop = self.loop
+        life = loop.create_task(self._live(), name="world")
+        broken = loop.create_task(self.auditor.books.broken.wait(), name="judge")
+        await asyncio.wait([life, broken], return_when=asyncio.FIRST_COMPLETED)
+        broken.cancel()
+        if not life.done():
+            life.cancel()
+        await asyncio.wait([life, broken])
+        if not life.cancelled():
+            life.result()
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
+        books = self.auditor.books
+        return Outcome(
+            seed=self.seed,
+            plan=self.plan,
+            violation=str(books.violations[0]) if books.violations else "",
+            lines=books.lines_at_violation or self.trace.lines(),
+            digest=self.trace.digest(),
+            message_count=len(books.messages),
+            invocation_count=self.auditor.functions.invocation_count,
+            virtual_s=self.loop.time(),
+        )
+
+    # How it begins.
+
+    def _build_queue(self, index: int, plan: w.MappingPlan, rng: Random) -> SimulatedQueue:
+        return SimulatedQueue(
+            queue_arn(index),
+            QueueAttributes(plan.visibility_s, plan.max_receive_count),
+            faults=self._faults,
+            rng=rng,
+            loop=self.loop,
+            auditor=self.auditor,
+            trace=self.trace,
+        )
+
+    def _declare(self) -> None:
+        for index, each in enumerate(self.plan.functions):
+            self.declare_function(index, each.concurrency)
+        for index, plan in enumerate(self.plan.mappings):
+            arn = queue_arn(index)
+            row = EventSourceMapping(
+                uuid=f"mapping-{index}",
+                scope=SCOPE,
+                event_source_arn=arn,
+                function_arn=function_arn(plan.function, index),
+                batch_size=plan.batch_size,
+                maximum_concurrency=plan.maximum_concurrency,
+                report_batch_item_failures=plan.report_failures,
+            )
+            self.store.insert_mapping(row)
+            if self.plan.never_receives_twice(plan):
+                self.auditor.books.never_twice.add(arn)
+            mapping = self.auditor.books.mappings[arn]
+            mapping.has_big_messages = plan.body_bytes == w.BIG_BODY_BYTES
+            for number, at_ms in enumerate(plan.sent_at_ms):
+                self.loop.call_at(at_ms / 1000, self._send, index, number)
+
+    def declare_function(self, index: int, concurrency: int) -> None:
+        """Declare a function, or declare it anew with other slots."""
+        plan = self.plan.functions[index]
+        function = Function(
+            scope=SCOPE,
+            name=f"function-{index}",
+            hosting=InvokeEndpoint(url="http://simulated"),
+            timeout_s=plan.timeout_s,
+            concurrency=concurrency,
+        )
+        temper = Temper(
+            duration_ms=plan.duration_ms,
+            reports_failures=plan.reports_failures,
+            capacity=plan.capacity,
+        )
+        self.functions.declare(function, temper)
+
+    def _row_written(self, row: EventSourceMapping) -> None:
+        self.trace.note(row.uuid, "is", row.state, f"v{row.version}")
+        self.auditor.mapping_changed(row)
+        if row.state is State.DISABLED:
+            arn = row.event_source_arn
+            self.auditor.queues.mapping_stopped(arn, self.queues[arn].hidden_handles())
+        self.auditor.books.has_changed.set()
+        self.row_changed.set()
+
+    def _send(self, index: int, number: int) -> None:
+        plan = self.plan.mappings[index]
+        kind = POISON if number in plan.poison else b'"good'
+        filler = _BIG_FILLER if plan.body_bytes == w.BIG_BODY_BYTES else b""
+        body = b'%b %d \\u00e9 %b"' % (kind, number, filler)
+        self.queues[queue_arn(index)].send(f"m{index}-{number}", body)
+
+    # How it lives.
+
+    async def _live(self) -> None:
+        self.node.start()
+        try:
+            await self._live_until_settled()
+        except* TimeoutError:
+            self._report_stuck("did not settle")
+        if not self.auditor.books.violations:
+            await asyncio.sleep(IDLE_S)
+            await self._check_slots()
+            await self.stop_node()
+            self.auditor.check_final()
+
+    async def _live_until_settled(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for incident in self.plan.incidents:
+                name = type(incident).__name__
+                tasks.create_task(self._incidents.befall(incident), name=name)
+            await asyncio.sleep(self.plan.safety_ms / 1000)
+            self._heal()
+            async with asyncio.timeout(self._settle_s_max()):
+                await self._settle()
+
+    def _heal(self) -> None:
+        self.trace.note("world", "is healed")
+        self._faults.is_on = False
+        for wire in self.sources.wires.values():
+            wire.broken = None
+        for source in self.sources.by_arn.values():
+            source.receives_denied = None
+
+    async def _settle(self) -> None:
+        books = self.auditor.books
+        while not (self.auditor.is_settled() and self.node.is_running and self._all_enabled()):
+            books.has_changed.clear()
+            await books.has_changed.wait()
+
+    def _all_enabled(self) -> bool:
+        return all(row.state is State.ENABLED for row in self.store.list_mappings())
+
+    def _settle_s_max(self) -> float:
+        """Bound how long a healed world may take: every receive a message may need, in turn."""
+        longest_s = max(each.timeout_s for each in self.plan.functions)
+        total_s = 300.0
+        for plan in self.plan.mappings:
+            receives = (plan.max_receive_count or 1) + 2
+            total_s += receives * (2 * plan.visibility_s + 60)
+            total_s += receives * len(plan.sent_at_ms) * longest_s
+        return total_s
+
+    async def _check_slots(self) -> None:
+        """Take every slot of every function at once: an idle mapping holds none."""
+        for index, _ in enumerate(self.plan.functions):
+            function = self.functions.find(function_arn(index))
+            assert function is not None
+            calls = [
+                self.node.slots.invoke(function.arn, DIRECT_PAYLOAD)
+                for _ in range(function.concurrency)
+            ]
+            for result in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    self.auditor.books.report(Rule.SLOTS_LEAKED, f"{function.name}: {result!r}")
+
+    async def stop_node(self) -> None:
+        """Stop the node gracefully, and check what it leaves behind."""
+        try:
+            async with asyncio.timeout(STOP_S_MAX):
+                await self.node.stop()
+        except TimeoutError:
+            self._report_stuck("did not stop")
+            return
+        if not self.node.is_running and not self.node.has_crashed:
+            for arn, queue in self.queues.items():
+                self.auditor.queues.mapping_stopped(arn, queue.hidden_handles())
+
+    def _report_stuck(self, what: str) -> None:
+        names = [task.get_name() for task in asyncio.all_tasks()]
+        queues = [
+            f"{queue.name} has {visible} visible and {hidden} hidden"
+            for queue in self.queues.values()
+            for visible, hidden in [queue.counts()]
+        ]
+        states = [f"{row.uuid} is {row.state}" for row in self.store.list_mappings()]
+        left = [message.message_id for message in self.auditor.unsettled()]
+        text = "; ".join([what, *queues, *states, f"left: {left}", f"tasks: {sorted(names)}"])
+        self.auditor.books.report(Rule.STUCK, text)
+
+
+def draw_world(seed: int) -> w.WorldPlan:
+    """Draw the plan of a seed."""
+    return w.WorldPlan.draw(Random(f"plan {seed}"))
+
+
+def run_world(seed: int, plan: w.WorldPlan | None = None, *, keeps_trace: bool = False) -> Outcome:
+    """Run one seed's world on a loop of its own; ``plan`` stands in for the drawn one."""
+
+    async def main() -> Outcome:
+        chosen = draw_world(seed) if plan is None else plan
+        return await World(seed, chosen, keeps_trace=keeps_trace).run()
+
+    return run_virtual(main)
