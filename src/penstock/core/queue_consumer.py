@@ -139,8 +139,8 @@ class QueueConsumer:
     # What each input changes.
 
     def _take_attributes(self, attributes: QueueAttributes, now: Instant) -> None:
+        # The failures are not forgotten: a queue that can be described may yet refuse receives.
         self._is_describing = False
-        self._source_failures = 0
         self._timeout_s = attributes.visibility_timeout_s
         self._describe_due_ms = now.monotonic_ms + DESCRIBE_EVERY_MS
 
