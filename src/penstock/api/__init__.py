@@ -1,1 +1,1 @@
-"""Lambda's HTTP API, and Penstock's own operations."""
+"""Lambda's HTTP API for mappings, tags and Invoke, at AWS's paths and in AWS's words."""

@@ -1,0 +1,148 @@
+"""The HTTP application: routes, who may call, and what every answer carries.
+
+One port serves Lambda's API for mappings, tags and Invoke, the service's own ``/penstock/v1``, and,
+under ``penstock dev``, every other AWS API through ``fallback``. A path of Lambda's that is not
+offered is refused here and never falls through: the embedded AWS would answer it with state of its
+own.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from penstock import __version__
+from penstock.api.browser import refuse_web_pages
+from penstock.api.context import ApiContext, ApiSettings
+from penstock.api.errors import (
+    MISSING_TOKEN,
+    NOT_FOUND,
+    RESOURCE_CONFLICT,
+    SERVICE,
+    UNKNOWN_OPERATION,
+    ApiError,
+)
+from penstock.api.invoke import InvokeHandler
+from penstock.api.mappings import MappingHandlers
+from penstock.api.operations import MappingOperations
+from penstock.api.signature import read_credential_scope
+from penstock.model.arn import Scope
+from penstock.model.errors import StoreConflictError, StoreError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+LambdaHandler = Callable[[web.Request, Scope], Awaitable[web.StreamResponse]]
+
+MAPPINGS_PATH = "/2015-03-31/event-source-mappings"
+TAGS_PATH = "/2017-03-31/tags"
+FUNCTIONS_PATH = "/2015-03-31/functions"
+HEALTH_PATH = "/penstock/v1/health"
+_READING_METHODS = ("GET", "HEAD")
+# Lambda's nouns: what an unsigned request to a dated path is taken to mean.
+_LAMBDA_PATH = re.compile(
+    r"/\d{4}-\d{2}-\d{2}/(account-settings|capacity-providers|code-signing-configs|"
+    r"durable-executions|event-source-mappings|functions|layers|layers-by-arn|tags)(/.*)?"
+)
+
+
+def build_application(context: ApiContext, *, fallback: Handler | None = None) -> web.Application:
+    """Make the application.
+
+    Args:
+        context: What it calls.
+        fallback: Answers everything that is not Lambda's and not the service's own; it is called
+            after the browser rules were kept, with the body unread. None: a 404 that names what
+            this port serves.
+    """
+    routes = _Routes(context.settings, fallback)
+    application = web.Application(middlewares=[_answer_middleware(context)])
+    handlers = MappingHandlers(MappingOperations(context))
+    mapping_path, tags_path = MAPPINGS_PATH + "/{UUID}", TAGS_PATH + "/{Resource}"
+    lambda_routes: list[tuple[str, str, LambdaHandler]] = [
+        ("POST", MAPPINGS_PATH, handlers.create),
+        ("GET", MAPPINGS_PATH, handlers.list_page),
+        ("GET", mapping_path, handlers.get),
+        ("PUT", mapping_path, handlers.update),
+        ("DELETE", mapping_path, handlers.delete),
+        ("GET", tags_path, handlers.list_tags),
+        ("POST", tags_path, handlers.tag),
+        ("DELETE", tags_path, handlers.untag),
+        ("POST", FUNCTIONS_PATH + "/{FunctionName}/invocations", InvokeHandler(context).invoke),
+    ]
+    for method, path, handler in lambda_routes:
+        # Older SDKs and command lines end paths with a slash.
+        for spelling in (path, path + "/"):
+            application.router.add_route(method, spelling, routes.for_lambda(handler))
+    application.router.add_get(HEALTH_PATH, _health)
+    application.router.add_route("*", "/{path:.*}", routes.elsewhere)
+    return application
+
+
+class _Routes:
+    """Decides whose a request is."""
+
+    def __init__(self, settings: ApiSettings, fallback: Handler | None) -> None:
+        self._settings = settings
+        self._fallback = fallback
+
+    def for_lambda(self, handler: LambdaHandler) -> Handler:
+        """Give ``handler`` the scope; a request signed for another service is not Lambda's."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            credential = read_credential_scope(request.headers.get("Authorization", ""))
+            if credential is not None and credential.service != "lambda":
+                return await self.elsewhere(request)
+            if credential is None and request.method not in _READING_METHODS:
+                raise ApiError(
+                    MISSING_TOKEN,
+                    "Missing Authentication Token: sign the request as AWS's clients do (any "
+                    "credentials)",
+                )
+            region = self._settings.region if credential is None else credential.region
+            return await handler(request, Scope(self._settings.account, region))
+
+        return handle
+
+    async def elsewhere(self, request: web.Request) -> web.StreamResponse:
+        """Answer what no route serves."""
+        credential = read_credential_scope(request.headers.get("Authorization", ""))
+        service = None if credential is None else credential.service
+        if service == "lambda" or (service is None and _LAMBDA_PATH.fullmatch(request.path)):
+            raise ApiError(
+                UNKNOWN_OPERATION,
+                f"Penstock does not offer this operation yet: {request.method} {request.path}",
+            )
+        if self._fallback is not None:
+            return await self._fallback(request)
+        raise ApiError(
+            NOT_FOUND,
+            "This port serves Lambda's API for event source mappings, their tags and Invoke, and "
+            f"{HEALTH_PATH}; {request.method} {request.path} is none of them",
+        )
+
+
+def _answer_middleware(context: ApiContext) -> Middleware:
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            refuse_web_pages(request.headers, context.settings.hosts)
+            response = await handler(request)
+        except ApiError as error:
+            response = error.to_response()
+        except StoreConflictError as error:
+            response = ApiError(RESOURCE_CONFLICT, str(error)).to_response()
+        except StoreError as error:
+            response = ApiError(SERVICE, str(error)).to_response()
+        if not response.prepared:
+            response.headers.setdefault("x-amzn-RequestId", context.draw_uuid())
+        return response
+
+    return answer
+
+
+async def _health(_request: web.Request) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode({"status": "ok", "version": __version__}),
+        content_type="application/json",
+    )

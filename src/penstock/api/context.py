@@ -1,0 +1,63 @@
+"""What the API needs from the rest of the service; ``service.py`` fills it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from penstock.model.function import FunctionResult
+from penstock.model.mapping import EventSourceMapping
+from penstock.ports import Clock, FunctionInvoker, Sources, StoreCalls
+
+
+class Mappings(Protocol):
+    """The part of the engine that runs mappings."""
+
+    def mapping_changed(self, mapping: EventSourceMapping) -> None:
+        """Make the world as this row says; called after it was created, updated, or set to go.
+
+        It settles the row's state in the store. A change of tags alone is not told: the row's
+        version may therefore have moved on since.
+        """
+        ...
+
+
+class DirectInvoker(Protocol):
+    """Runs a function for a caller of Invoke, within the function's concurrency."""
+
+    async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
+        """Run the function once, to its end.
+
+        Raises:
+            InvokeError: It did not run, or nobody knows whether it did.
+        """
+        ...
+
+
+class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API is told by the configuration.
+
+    Attributes:
+        account: Owns everything made here; AWS clients cannot choose it.
+        region: For requests that name none, because they carry no signature.
+        hosts: Names beyond loopback under which this port may be addressed, without port.
+    """
+
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext:
+    """Everything that the API calls."""
+
+    store_calls: StoreCalls
+    sources: Sources
+    functions: FunctionInvoker
+    direct_invoker: DirectInvoker
+    mappings: Mappings
+    clock: Clock
+    draw_uuid: Callable[[], str]
+    settings: ApiSettings

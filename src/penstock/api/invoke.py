@@ -1,0 +1,158 @@
+"""HTTP handler of Invoke: RequestResponse and DryRun."""
+
+import base64
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from penstock.api.bodies import read_body
+from penstock.api.context import ApiContext
+from penstock.api.errors import (
+    ACCESS_DENIED,
+    INVALID_REQUEST_CONTENT,
+    REQUEST_TOO_LARGE,
+    RESOURCE_NOT_FOUND,
+    SERVICE,
+    TOO_MANY_REQUESTS,
+    ApiError,
+    invalid_parameter,
+)
+from penstock.api.shapes import check_parameters
+from penstock.model.arn import Scope, parse_function_name
+from penstock.model.errors import (
+    ConfigurationError,
+    FunctionNotFoundError,
+    InvokeAccessDeniedError,
+    InvokeError,
+    InvokeRefusedError,
+    InvokeThrottledError,
+)
+from penstock.model.function import PAYLOAD_BYTES_MAX, FunctionResult
+
+LOG_TAIL_BYTES_MAX = 4096  # AWS: X-Amz-Log-Result holds the last 4 KB
+_HEADERS = {
+    "X-Amz-Invocation-Type": "InvocationType",
+    "X-Amz-Log-Type": "LogType",
+    "X-Amz-Client-Context": "ClientContext",
+    "X-Amz-Durable-Execution-Name": "DurableExecutionName",
+    "X-Amz-Tenant-Id": "TenantId",
+}
+_NOT_YET = ("ClientContext", "DurableExecutionName", "TenantId")
+
+
+class InvokeHandler:
+    """Runs a function for the caller and gives back its own bytes.
+
+    Source: docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+    """
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+
+    async def invoke(self, request: web.Request, scope: Scope) -> web.Response:
+        """Invoke."""
+        parameters = _read_parameters(request)
+        check_parameters("Invoke", parameters)
+        invocation_type = _check_is_implemented(parameters)
+        arn = _function_arn(parameters, scope)
+        # AWS names the operation otherwise in this one text.
+        payload = await read_body(
+            request, "InvokeFunction", bytes_max=PAYLOAD_BYTES_MAX, too_large=REQUEST_TOO_LARGE
+        )
+        payload = payload or b"{}"
+        _check_json(payload)
+        if self._context.functions.find(arn) is None:
+            raise _not_found(arn)
+        if invocation_type == "DryRun":
+            return web.Response(status=204)
+        try:
+            result = await self._context.direct_invoker.invoke(arn, payload)
+        except InvokeError as exc:
+            raise _invoke_error(exc, arn) from exc
+        return _answer(result, with_log=parameters.get("LogType") == "Tail")
+
+
+def _read_parameters(request: web.Request) -> dict[str, str]:
+    parameters = {"FunctionName": request.match_info["FunctionName"], **request.query}
+    for header, name in _HEADERS.items():
+        if header in request.headers:
+            parameters[name] = request.headers[header]
+    return parameters
+
+
+def _check_is_implemented(parameters: Mapping[str, str]) -> str:
+    """Give the invocation type, unless the request asks for what this version lacks."""
+    for name in _NOT_YET:
+        if name in parameters:
+            raise invalid_parameter(f"This version of Penstock does not implement {name} yet.")
+    invocation_type = parameters.get("InvocationType", "RequestResponse")
+    if invocation_type == "Event":
+        raise invalid_parameter(
+            "This version of Penstock does not implement the InvocationType Event yet; it has "
+            "RequestResponse and DryRun."
+        )
+    return invocation_type
+
+
+def _function_arn(parameters: Mapping[str, str], scope: Scope) -> str:
+    try:
+        reference = parse_function_name(parameters["FunctionName"], scope)
+    except ConfigurationError as exc:
+        raise invalid_parameter(str(exc)) from exc
+    qualifier = parameters.get("Qualifier")
+    if None not in (qualifier, reference.qualifier) and qualifier != reference.qualifier:
+        raise invalid_parameter(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    if reference.scope.region != scope.region:
+        raise ApiError(
+            RESOURCE_NOT_FOUND,
+            f"Functions from '{reference.scope.region}' are not reachable in this region "
+            f"('{scope.region}')",
+        )
+    qualified = msgspec.structs.replace(reference, qualifier=qualifier or reference.qualifier)
+    return qualified.arn
+
+
+def _check_json(payload: bytes) -> None:
+    try:
+        msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise ApiError(
+            INVALID_REQUEST_CONTENT, f"Could not parse request body into json: {exc}"
+        ) from exc
+
+
+def _not_found(arn: str) -> ApiError:
+    return ApiError(RESOURCE_NOT_FOUND, f"Function not found: {arn}")
+
+
+def _invoke_error(error: InvokeError, arn: str) -> ApiError:
+    match error:
+        case InvokeThrottledError():
+            return ApiError(
+                TOO_MANY_REQUESTS,
+                "Rate Exceeded.",
+                reason="ReservedFunctionConcurrentInvocationLimitExceeded",
+            )
+        case FunctionNotFoundError():
+            return _not_found(arn)
+        case InvokeAccessDeniedError():
+            return ApiError(ACCESS_DENIED, str(error))
+        case InvokeRefusedError():
+            return ApiError(INVALID_REQUEST_CONTENT, str(error))
+        case _:
+            return ApiError(SERVICE, str(error))
+
+
+def _answer(result: FunctionResult, *, with_log: bool) -> web.Response:
+    headers = {"X-Amz-Executed-Version": result.executed_version}
+    if result.request_id:
+        headers["x-amzn-RequestId"] = result.request_id
+    if result.function_error is not None:
+        headers["X-Amz-Function-Error"] = result.function_error
+    if with_log:
+        tail = result.log_tail[-LOG_TAIL_BYTES_MAX:]
+        headers["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
+    return web.Response(body=result.payload, headers=headers, content_type="application/json")

@@ -1,0 +1,89 @@
+"""HTTP handlers of mappings and tags: read the request, call the operation, shape the answer."""
+
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from penstock.api.bodies import read_json_object
+from penstock.api.errors import SERIALIZATION, ApiError
+from penstock.api.operations import MappingOperations
+from penstock.api.wire import to_wire
+from penstock.model.arn import Scope
+
+
+class MappingHandlers:
+    """One handler per operation; each takes the request and the scope it was signed for."""
+
+    def __init__(self, operations: MappingOperations) -> None:
+        self._operations = operations
+
+    async def create(self, request: web.Request, scope: Scope) -> web.Response:
+        """CreateEventSourceMapping."""
+        parameters = await read_json_object(request, "CreateEventSourceMapping")
+        return _answer(to_wire(await self._operations.create(scope, parameters)), status=202)
+
+    async def get(self, request: web.Request, scope: Scope) -> web.Response:
+        """GetEventSourceMapping."""
+        return _answer(to_wire(await self._operations.get(scope, request.match_info["UUID"])))
+
+    async def list_page(self, request: web.Request, scope: Scope) -> web.Response:
+        """ListEventSourceMappings."""
+        page = await self._operations.list_page(scope, _list_parameters(request.query))
+        answer: dict[str, object] = {
+            "EventSourceMappings": [to_wire(mapping) for mapping in page.mappings]
+        }
+        if page.next_marker is not None:
+            answer["NextMarker"] = page.next_marker
+        return _answer(answer)
+
+    async def update(self, request: web.Request, scope: Scope) -> web.Response:
+        """UpdateEventSourceMapping."""
+        parameters = await read_json_object(request, "UpdateEventSourceMapping")
+        uuid = request.match_info["UUID"]
+        return _answer(to_wire(await self._operations.update(scope, uuid, parameters)), status=202)
+
+    async def delete(self, request: web.Request, scope: Scope) -> web.Response:
+        """DeleteEventSourceMapping."""
+        mapping = await self._operations.delete(scope, request.match_info["UUID"])
+        return _answer(to_wire(mapping), status=202)
+
+    async def list_tags(self, request: web.Request, scope: Scope) -> web.Response:
+        """ListTags."""
+        tags = await self._operations.list_tags(scope, request.match_info["Resource"])
+        return _answer({"Tags": tags})
+
+    async def tag(self, request: web.Request, scope: Scope) -> web.Response:
+        """TagResource."""
+        parameters = await read_json_object(request, "TagResource")
+        await self._operations.tag(scope, request.match_info["Resource"], parameters)
+        return web.Response(status=204)
+
+    async def untag(self, request: web.Request, scope: Scope) -> web.Response:
+        """UntagResource."""
+        keys = request.query.getall("tagKeys", None)
+        await self._operations.untag(scope, request.match_info["Resource"], keys)
+        return web.Response(status=204)
+
+
+def _list_parameters(query: Mapping[str, str]) -> dict[str, object]:
+    """Give the query's members with their types; one that List does not have stays, refused later.
+
+    Raises:
+        ApiError: MaxItems is not a number.
+    """
+    parameters: dict[str, object] = dict(query)
+    if "MaxItems" in query:
+        try:
+            parameters["MaxItems"] = int(query["MaxItems"])
+        except ValueError as exc:
+            raise ApiError(
+                SERIALIZATION, "STRING_VALUE can not be converted to integer at 'maxItems'"
+            ) from exc
+    return parameters
+
+
+def _answer(shape: Mapping[str, object], *, status: int = 200) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(shape), status=status, content_type="application/json"
+    )

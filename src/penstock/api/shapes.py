@@ -1,0 +1,169 @@
+"""Requests against AWS's own model of Lambda: types, required members, ranges, patterns, enums.
+
+The model is botocore's ``lambda`` service model, loaded on the first request that needs it
+(40 ms), so that AWS's contract is read and not retyped.
+
+1. A member of the wrong JSON type is a SerializationException; the first one is told.
+2. A member that the operation does not have is refused: AWS ignores it, and what is ignored here
+   would be an option that does nothing.
+3. All violated constraints are told at once, in a ValidationException.
+4. A null is an absent member, as AWS reads it.
+
+Source: recorded answers of AWS (the texts); docs/semantics.md#request-validation
+"""
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+
+from botocore.loaders import Loader
+from botocore.model import ServiceModel, Shape
+
+from penstock.api.errors import SERIALIZATION, VALIDATION, ApiError, invalid_parameter
+
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "blob": (str,),
+    "boolean": (bool,),
+    "double": (int, float),
+    "float": (int, float),
+    "integer": (int,),
+    "list": (list,),
+    "long": (int,),
+    "map": (dict,),
+    "string": (str,),
+    "structure": (dict,),
+    "timestamp": (int, float, str),
+}
+_JSON_NAMES = {bool: "BOOLEAN_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"} | {
+    str: "STRING_VALUE",
+    list: "Start of list",
+    dict: "Start of structure or map",
+}
+# AWS prints a set of its own order, not the model's; where the order was recorded, it is kept.
+_RECORDED_ENUM_ORDER = {"EventSourcePosition": ["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"]}
+
+
+def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
+    """Hold a request against the model.
+
+    Args:
+        operation: As the model names it, for example ``CreateEventSourceMapping``.
+        parameters: The members of its input by name, wherever the request carried them.
+
+    Raises:
+        ApiError: They break the model.
+    """
+    shape = _load_model().operation_model(operation).input_shape
+    unknown = [name for name in parameters if name not in shape.members]
+    if unknown:
+        raise invalid_parameter(f"{operation} has no parameter {unknown[0]}")
+    violations = list(_structure_violations(shape, parameters, ""))
+    if violations:
+        count = len(violations)
+        noun = "error" if count == 1 else "errors"
+        raise ApiError(VALIDATION, f"{count} validation {noun} detected: {'; '.join(violations)}")
+
+
+@functools.cache
+def _load_model() -> ServiceModel:
+    return ServiceModel(Loader().load_service_model("lambda", "service-2"), "lambda")
+
+
+def _violations(shape: Shape, value: object, path: str) -> Iterator[str]:
+    _check_type(shape, value, path)
+    for constraint in _broken_constraints(shape, value):
+        yield f"Value '{_print(value)}' at '{path}' failed to satisfy constraint: {constraint}"
+    match value:
+        case dict() if shape.type_name == "structure":
+            yield from _structure_violations(shape, value, f"{path}.")
+        case dict():
+            yield from _member_violations(shape.key, list(value), (path, value, "Map keys"))
+            members = list(value.values())
+            yield from _member_violations(shape.value, members, (path, value, "Map value"))
+        case list() if shape.member.type_name == "structure":
+            for position, member in enumerate(value, start=1):
+                yield from _violations(shape.member, member, f"{path}.{position}.member")
+        case list():
+            yield from _member_violations(shape.member, value, (path, value, "Member"))
+
+
+def _check_type(shape: Shape, value: object, path: str) -> None:
+    fits = isinstance(value, _PYTHON_TYPES[shape.type_name])
+    if not fits or (isinstance(value, bool) and shape.type_name != "boolean"):
+        wrong = _JSON_NAMES.get(type(value), "null")
+        raise ApiError(
+            SERIALIZATION, f"{wrong} can not be converted to {shape.type_name} at '{path}'"
+        )
+
+
+def _structure_violations(shape: Shape, value: Mapping[str, object], prefix: str) -> Iterator[str]:
+    for name in shape.required_members:
+        if value.get(name) is None:
+            yield (
+                f"Value null at '{prefix}{_camel(name)}' failed to satisfy constraint: "
+                "Member must not be null"
+            )
+    for name, member in value.items():
+        if name not in shape.members:
+            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name}")
+        if member is not None:
+            yield from _violations(shape.members[name], member, prefix + _camel(name))
+
+
+def _member_violations(
+    shape: Shape, members: list[object], within: tuple[str, object, str]
+) -> Iterator[str]:
+    """Hold scalars in a list or map against their shape; AWS tells of the whole, and once."""
+    path, whole, noun = within
+    for member in members:
+        _check_type(shape, member, path)
+    for member in members:
+        broken = list(_broken_constraints(shape, member))
+        if broken:
+            yield (
+                f"Value '{_print(whole)}' at '{path}' failed to satisfy constraint: "
+                f"{noun} must satisfy constraint: [{', '.join(broken)}]"
+            )
+            return
+
+
+def _broken_constraints(shape: Shape, value: object) -> Iterator[str]:
+    limits = shape.metadata
+    match value:
+        case bool() | dict():
+            return
+        case int() | float():
+            size, quality = value, "value"
+        case str() | list():
+            size, quality = len(value), "length"
+        case _:
+            return
+    if size < limits.get("min", size):
+        yield f"Member must have {quality} greater than or equal to {limits['min']}"
+    if size > limits.get("max", size):
+        yield f"Member must have {quality} less than or equal to {limits['max']}"
+    if isinstance(value, str):
+        if not _matches(limits.get("pattern", ".*"), value):
+            yield f"Member must satisfy regular expression pattern: {limits['pattern']}"
+        if "enum" in limits and value not in limits["enum"]:
+            choices = _RECORDED_ENUM_ORDER.get(shape.name, limits["enum"])
+            yield f"Member must satisfy enum value set: [{', '.join(choices)}]"
+
+
+def _matches(pattern: str, value: str) -> bool:
+    # Tags' patterns use Unicode categories, which Python's re lacks: tags.py has their rule.
+    return "\\p{" in pattern or re.fullmatch(pattern, value, re.DOTALL) is not None
+
+
+def _print(value: object) -> str:
+    match value:
+        case list():
+            return f"[{', '.join(map(str, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{key}={member}' for key, member in value.items())}}}"
+        case _:
+            return str(value)
+
+
+def _camel(name: str) -> str:
+    return name[0].lower() + name[1:]
