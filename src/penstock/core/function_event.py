@@ -8,18 +8,23 @@ from penstock.model.message import Message
 
 _RECORD_OVERHEAD_BYTES = 512  # the fixed member names and values of one record, rounded up
 _ATTRIBUTE_OVERHEAD_BYTES = 64  # what the translation of one message attribute adds, rounded up
+_CHARACTER_BYTES_MAX = 6  # a control character as a JSON escape
 _ATTRIBUTES_MAX = 10  # SQS: message attributes per message
+
+_NO_ATTRIBUTES = b"{}"
+_NULL = msgspec.Raw(b"null")
 
 _encode = msgspec.json.Encoder().encode
 
 
 class _QueueAttribute(msgspec.Struct, rename="pascal"):
-    data_type: str
-    string_value: msgspec.Raw | None = None
-    binary_value: msgspec.Raw | None = None
+    # SQS always sends DataType; an emulator that forgets it must not stop the mapping.
+    data_type: msgspec.Raw = msgspec.Raw(b'"String"')
+    string_value: msgspec.Raw = _NULL
+    binary_value: msgspec.Raw = _NULL
 
 
-_decode_attributes = msgspec.json.Decoder(dict[str, _QueueAttribute]).decode
+_decode_attributes = msgspec.json.Decoder(dict[str, _QueueAttribute] | None).decode
 
 
 def queue_event(messages: Iterable[Message], queue_arn: str) -> bytes:
@@ -43,12 +48,17 @@ def queue_event(messages: Iterable[Message], queue_arn: str) -> bytes:
 
 def queue_record_bytes_max(message: Message, queue_arn: str) -> int:
     """Bound the bytes of a message's record in the event from above, without building it."""
-    return (
-        len(bytes(message.body))
-        + len(bytes(message.attributes))
-        + len(bytes(message.message_attributes))
+    encoded_anew = (
+        len(message.message_id)
         + len(message.receipt_handle)
-        + len(message.message_id)
+        + len(message.md5_of_body)
+        + len(message.md5_of_message_attributes or "")
+    )
+    return (
+        len(message.body)
+        + len(message.attributes)
+        + len(message.message_attributes)
+        + encoded_anew * _CHARACTER_BYTES_MAX
         + len(queue_arn)
         + _RECORD_OVERHEAD_BYTES
         + _ATTRIBUTES_MAX * _ATTRIBUTE_OVERHEAD_BYTES
@@ -59,7 +69,7 @@ def _queue_record(message: Message, tail: bytes) -> bytes:
     attributes = _message_attributes(message)
     md5_of_attributes = (
         b',"md5OfMessageAttributes":%b' % _encode(message.md5_of_message_attributes)
-        if message.md5_of_message_attributes is not None
+        if attributes != _NO_ATTRIBUTES and message.md5_of_message_attributes is not None
         else b""
     )
     return (
@@ -78,24 +88,23 @@ def _queue_record(message: Message, tail: bytes) -> bytes:
 
 
 def _message_attributes(message: Message) -> bytes:
-    if len(message.message_attributes) <= len(b"{}"):
-        return b"{}"
+    if len(message.message_attributes) <= len(_NO_ATTRIBUTES):
+        return _NO_ATTRIBUTES
+    attributes = _decode_attributes(message.message_attributes) or {}
     translated = [
         b"%b:{%b%b" % (_encode(name), _attribute_value(attribute), _attribute_tail(attribute))
-        for name, attribute in _decode_attributes(message.message_attributes).items()
+        for name, attribute in attributes.items()
     ]
     return b"{%b}" % b",".join(translated)
 
 
 def _attribute_value(attribute: _QueueAttribute) -> bytes:
-    if attribute.string_value is not None:
+    if attribute.string_value != _NULL:
         return b'"stringValue":%b,' % attribute.string_value
-    if attribute.binary_value is not None:
+    if attribute.binary_value != _NULL:
         return b'"binaryValue":%b,' % attribute.binary_value
     return b""
 
 
 def _attribute_tail(attribute: _QueueAttribute) -> bytes:
-    return b'"stringListValues":[],"binaryListValues":[],"dataType":%b}' % _encode(
-        attribute.data_type
-    )
+    return b'"stringListValues":[],"binaryListValues":[],"dataType":%b}' % attribute.data_type
