@@ -42,7 +42,7 @@ class Host(Protocol):
 
     @property
     def is_stopped(self) -> bool:
-        """Tell whether nothing of it runs any more."""
+        """Tell whether it takes no invocation any more, and runs nothing."""
         ...
 
 
@@ -124,6 +124,6 @@ class FunctionRegistry:
 
     def _host_of(self, function: Function) -> Host:
         host = self._hosts.get(function.arn)
-        if host is None:
+        if host is None or host.is_stopped:
             host = self._hosts[function.arn] = self._open_host(function)
         return host

@@ -77,13 +77,14 @@ def _check_python(name: str, python: str) -> None:
         ended = subprocess.run(  # noqa: S603  # running the user's interpreter is what is asked
             command, capture_output=True, text=True, check=True, timeout=PYTHON_CHECK_S_MAX
         )
-        version = tuple(int(part) for part in ended.stdout.split())
+        major, minor = (int(part) for part in ended.stdout.split())
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise ConfigurationError(
             f"function {name}: python {python!r} does not run as a Python interpreter: {error}"
         ) from error
-    if version < PYTHON_VERSION_MIN:
-        found, least = (".".join(map(str, of)) for of in (version, PYTHON_VERSION_MIN))
+    if (major, minor) < PYTHON_VERSION_MIN:
+        least = ".".join(map(str, PYTHON_VERSION_MIN))
         raise ConfigurationError(
-            f"function {name}: python {python!r} is Python {found}; {least} or newer is needed"
+            f"function {name}: python {python!r} is Python {major}.{minor}; {least} or newer is"
+            " needed"
         )

@@ -279,7 +279,7 @@ class Environment:
         self._log.write(f"END RequestId: {invocation_id}")
         self._log.write(
             f"REPORT RequestId: {invocation_id}\tDuration: {duration_ms:.2f} ms"
-            f"\tBilled Duration: {math.ceil(duration_ms)} ms"
+            f"\tBilled Duration: {max(1, math.ceil(duration_ms))} ms"
             f"\tMemory Size: {self._settings.memory_mb} MB{used}{self._init_report}{status}"
         )
         self._init_report = ""

@@ -145,7 +145,7 @@ class FunctionHost:
                 f"{len(payload)} bytes of payload; Lambda takes at most {PAYLOAD_BYTES_MAX}"
             )
         code = await self._code.read()
-        if self._is_stopping or (self._running is not None and self._running.done()):
+        if self._is_stopping or self.is_stopped:
             raise self._stopped_error()
         invocation_id = self._draw_id()
         result: asyncio.Future[FunctionResult] = asyncio.get_running_loop().create_future()
@@ -167,8 +167,8 @@ class FunctionHost:
 
     @property
     def is_stopped(self) -> bool:
-        """Tell whether nothing of a host that was to stop runs any more."""
-        return self._is_stopping and (self._running is None or self._running.done())
+        """Tell whether this host takes no invocation any more, and runs nothing."""
+        return self._is_stopping if self._running is None else self._running.done()
 
     def environment_ready(self, environment_id: int) -> None:
         """Keep ``EnvironmentListener``."""

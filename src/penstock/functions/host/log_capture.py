@@ -58,6 +58,7 @@ class LogCapture:
         if self._line:
             self._emit(self._line)
             self._line = b""
+            self._extend_tail(b"\n")
         if self._dropped_bytes:
             dropped = self._dropped_bytes
             self._dropped_bytes = 0

@@ -1,0 +1,77 @@
+"""Functions that cannot run are refused at start."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from local_functions import local_function
+
+from penstock.functions.host.check import check_function
+from penstock.model.errors import ConfigurationError
+from penstock.model.function import InvokeEndpoint
+
+
+@pytest.mark.parametrize(
+    "handler",
+    ["app.handler", "package.handler", "package.module.handler", "package/module.handler"],
+)
+def test_function_that_can_run_is_taken(tmp_path: Path, handler: str) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    (tmp_path / "package" / "module.py").touch()
+
+    check_function(local_function(tmp_path, "", handler=handler))
+
+
+def test_native_module_is_a_module(tmp_path: Path) -> None:
+    (tmp_path / "native.cpython-311.so").touch()
+
+    check_function(local_function(tmp_path, "", handler="native.handler"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"code": "/nowhere"}, "code '/nowhere' is not a folder", id="code"),
+        pytest.param({"handler": "app"}, "not of the form module.function", id="no-function"),
+        pytest.param({"handler": "../app.h"}, "not of the form module.function", id="outside"),
+        pytest.param({"handler": "other.handler"}, "needs other.py in", id="no-module"),
+        pytest.param({"handler": "a/b.handler"}, "needs a/b.py in", id="no-module-in-a-folder"),
+        pytest.param({"python": "/nowhere/python"}, "not an executable file", id="no-python"),
+        pytest.param({"python": "/bin/true"}, "does not run as a Python", id="not-python"),
+        pytest.param({"environment": {"A=B": "x"}}, "variable 'A=B' cannot be set", id="equals"),
+        pytest.param({"environment": {"A": "\0"}}, "variable 'A' cannot be set", id="nul"),
+    ],
+)
+def test_function_that_cannot_run_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="function orders: ") as raised:
+        check_function(local_function(tmp_path, "", **changes))
+
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "is_taken"), [("3 9", False), ("3 10", True), ("no number", False)]
+)
+def test_interpreter_must_be_new_enough(tmp_path: Path, version: str, *, is_taken: bool) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho {version}\n")
+    python.chmod(0o755)
+    function = local_function(tmp_path, "", python=str(python))
+
+    if is_taken:
+        check_function(function)
+    else:
+        with pytest.raises(ConfigurationError, match="python"):
+            check_function(function)
+
+
+def test_function_that_runs_elsewhere_is_not_looked_at(tmp_path: Path) -> None:
+    function = local_function(tmp_path, "")
+
+    check_function(
+        msgspec.structs.replace(function, hosting=InvokeEndpoint(url="http://127.0.0.1:1"))
+    )
