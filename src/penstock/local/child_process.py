@@ -117,13 +117,14 @@ class ChildProcess:
                 process_group=0,
                 limit=_LINE_BYTES_MAX,
             )
-        self._close_lifeline()
+        self.drop_lifeline()
         self._lifeline = ours
         if self._on_line is not None and self._running.stdout is not None:
             self._relay = asyncio.create_task(self._pass_on(self._running.stdout, self._on_line))
         if not await self._is_ready(ours):
             self.kill()
             code = await self.wait()
+            self.drop_lifeline()
             raise ChildStartError(f"the {self.name} did not start (exit code {code})", code)
 
     async def wait(self) -> int:
@@ -149,7 +150,7 @@ class ChildProcess:
         finally:
             self.kill()
             await self.wait()
-            self._close_lifeline()
+            self.drop_lifeline()
 
     def kill(self) -> None:
         """End the process and its group at once."""
@@ -170,7 +171,8 @@ class ChildProcess:
         while line := await output.readline():
             take(line.rstrip(b"\n"))
 
-    def _close_lifeline(self) -> None:
+    def drop_lifeline(self) -> None:
+        """Let the child believe that its parent is gone."""
         if self._lifeline is not None:
             self._lifeline.close()
             self._lifeline = None

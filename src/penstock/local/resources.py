@@ -10,6 +10,7 @@ import botocore.session
 import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from penstock.local.project_file import Project, ResourceTable, queue_arn
 from penstock.local.project_tables import (
@@ -103,7 +104,7 @@ def _explained(resource: ResourceTable) -> Iterator[None]:
         if error["Code"] not in _ALREADY_THERE:
             text = f"{_name(resource)}: {error['Code']}: {error['Message']}"
             raise ConfigurationError(text) from exc
-    except HTTPClientError as exc:
+    except (BotoConnectionError, HTTPClientError) as exc:
         raise SourceUnavailableError(f"{_name(resource)}: {exc}") from exc
     except BotoCoreError as exc:
         raise ConfigurationError(f"{_name(resource)}: {' '.join(str(exc).split())}") from exc

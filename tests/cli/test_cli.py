@@ -1,0 +1,87 @@
+"""The command line: what it teaches, and how it refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from penstock import __version__
+from penstock.cli.main import cli
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments, prog_name="penstock")
+
+
+def test_help_names_every_command() -> None:
+    result = call("--help")
+
+    assert result.exit_code == 0
+    for line in ("penstock demo  ", "penstock dev  ", "penstock serve --config FILE"):
+        assert line in result.output
+
+
+@pytest.mark.parametrize("command", ["dev", "serve", "demo"])
+def test_each_command_has_help(command: str) -> None:
+    result = call(command, "--help")
+
+    assert result.exit_code == 0
+    assert f"Usage: penstock {command}" in result.output
+
+
+def test_version() -> None:
+    assert call("--version").output == f"penstock, version {__version__}\n"
+
+
+def test_unknown_command_is_refused() -> None:
+    result = call("run")
+
+    assert result.exit_code == 2
+    assert "No such command 'run'" in result.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from penstock.cli.main import cli; cli(['--help'], standalone_mode=False);"
+        "print({'aiohttp', 'botocore', 'sqlalchemy', 'asyncio', 'moto'} & set(sys.modules))"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+
+    assert ended.stdout.splitlines()[-1] == b"set()"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("dev", "absent.toml"), ("serve", "--config", "absent.toml")]
+)
+def test_missing_file_is_one_line_and_exit_code_2(arguments: tuple[str, ...]) -> None:
+    result = call(*arguments)
+
+    assert result.exit_code == 2
+    assert result.stderr == ("penstock: absent.toml: cannot be read: No such file or directory\n")
+
+
+def test_options_have_environment_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_SERVE_CONFIG", "absent.toml")
+
+    assert call("serve").stderr.startswith("penstock: absent.toml: ")
+
+
+def test_serve_refuses_to_make_resources(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.toml"
+    path.write_text('[[queues]]\nname = "orders"\n')
+
+    result = call("serve", "--config", str(path))
+
+    assert result.exit_code == 2
+    assert "serve makes no queues, streams, tables, topics or buckets ('orders')" in result.stderr
+
+
+def test_module_is_the_command() -> None:
+    command = [sys.executable, "-m", "penstock", "--version"]
+
+    ended = subprocess.run(command, capture_output=True, check=True, text=True)
+
+    assert ended.stdout == f"penstock, version {__version__}\n"

@@ -1,0 +1,150 @@
+"""The embedded AWS: a real moto server, with what a project file declares in it."""
+
+import asyncio
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.local.child_process import ChildProcess
+from penstock.local.embedded_aws import EmbeddedAwsSettings, reserve_port
+from penstock.local.project_file import Project, read_project
+from penstock.local.resources import create_client, create_resources, isolated_session
+from penstock.model.errors import ConfigurationError, SourceUnavailableError
+
+PROJECT = """
+[service]
+account_id = "111122223333"
+[[queues]]
+name = "orders"
+VisibilityTimeout = 7
+dead_letter_queue = "dead"
+max_receive_count = 3
+[[queues]]
+name = "dead"
+RedriveAllowPolicy = { redrivePermission = "allowAll" }
+[[streams]]
+name = "clicks"
+ShardCount = 2
+[[tables]]
+name = "items"
+AttributeDefinitions = [{ AttributeName = "id", AttributeType = "S" }]
+KeySchema = [{ AttributeName = "id", KeyType = "HASH" }]
+[[topics]]
+name = "news"
+[[buckets]]
+name = "files"
+"""
+
+
+def read(folder: Path, text: str) -> Project:
+    path = folder / "penstock.toml"
+    path.write_text(text)
+    return read_project(path)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """Run one embedded AWS for this file."""
+    with asyncio.Runner() as runner, reserve_port() as reserved:
+        port = reserved.getsockname()[1]
+        child = ChildProcess(
+            "embedded AWS",
+            "penstock.local.embedded_aws",
+            settings=EmbeddedAwsSettings(port, "111122223333"),
+            environment=os.environ,
+        )
+        runner.run(child.start())
+        yield f"http://127.0.0.1:{port}"
+        runner.run(child.stop(5))
+
+
+def client(service: str, endpoint: str) -> object:
+    return create_client(isolated_session(), service, endpoint=endpoint, region="us-east-1")
+
+
+def test_declared_resources_are_made_and_made_again(tmp_path: Path, endpoint: str) -> None:
+    project = read(tmp_path, PROJECT)
+
+    create_resources(project, endpoint)
+    create_resources(project, endpoint)
+
+    sqs = create_client(isolated_session(), "sqs", endpoint=endpoint, region="us-east-1")
+    url = sqs.get_queue_url(QueueName="orders")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["VisibilityTimeout"] == "7"
+    assert json.loads(attributes["RedrivePolicy"]) == {
+        "deadLetterTargetArn": "arn:aws:sqs:us-east-1:111122223333:dead",
+        "maxReceiveCount": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "member"),
+    [
+        ("kinesis", "list_streams", "StreamNames"),
+        ("dynamodb", "list_tables", "TableNames"),
+        ("sns", "list_topics", "Topics"),
+        ("s3", "list_buckets", "Buckets"),
+    ],
+)
+def test_each_kind_of_resource_is_made(
+    tmp_path: Path, endpoint: str, service: str, operation: str, member: str
+) -> None:
+    create_resources(read(tmp_path, PROJECT), endpoint)
+
+    answer = getattr(client(service, endpoint), operation)()
+
+    assert len(answer[member]) == 1
+
+
+def test_refused_resource_is_named(tmp_path: Path, endpoint: str) -> None:
+    text = """
+    [[queues]]
+    name = "orders"
+    RedrivePolicy = { deadLetterTargetArn = "arn:aws:sqs:us-east-1:1:none", maxReceiveCount = 3 }
+    """
+
+    with pytest.raises(ConfigurationError, match=r"cannot create the queue 'orders': .*NonExist"):
+        create_resources(read(tmp_path, text), endpoint)
+
+
+def test_parameter_that_botocore_refuses_is_one_line(tmp_path: Path, endpoint: str) -> None:
+    text = '[[tables]]\nname = "tbl"\nAttributeDefinitions = [{ A = 1 }]\nKeySchema = []\n'
+
+    with pytest.raises(ConfigurationError) as caught:
+        create_resources(read(tmp_path, text), endpoint)
+
+    assert str(caught.value).startswith("cannot create the table 'tbl': Parameter validation")
+    assert "\n" not in str(caught.value)
+
+
+def test_embedded_aws_that_is_down_is_no_mistake_of_the_file(tmp_path: Path) -> None:
+    with (
+        reserve_port() as reserved,
+        pytest.raises(SourceUnavailableError, match="cannot create the queue 'orders'"),
+    ):
+        create_resources(read(tmp_path, PROJECT), f"http://127.0.0.1:{reserved.getsockname()[1]}")
+
+
+@pytest.mark.parametrize("header", ["Origin", "Sec-Fetch-Site"])
+def test_web_page_is_refused(endpoint: str, header: str) -> None:
+    request = urllib.request.Request(endpoint, headers={header: "http://evil.example"})  # noqa: S310
+
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)  # noqa: S310
+
+    caught.value.close()
+    assert caught.value.code == 403
+
+
+def test_page_that_the_gateway_let_through_is_answered(endpoint: str) -> None:
+    headers = {"Origin": "http://127.0.0.1:4566", "X-Penstock-Hop": "1"}
+    request = urllib.request.Request(f"{endpoint}/", headers=headers)  # noqa: S310
+
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        assert answer.status == 200

@@ -1,0 +1,56 @@
+"""Log lines for people and for machines; the ready line."""
+
+import pytest
+import structlog
+
+from penstock.local.logs import LogFormat, prefix_function_output
+from penstock.local.project_file import Project
+from penstock.local.ready_line import ReadyLine, format_exports
+from penstock.model.arn import Scope
+from penstock.model.function import Function, InvokeEndpoint
+
+FUNCTION = Function(
+    scope=Scope("000000000000", "us-east-1"),
+    name="orders",
+    hosting=InvokeEndpoint(url="http://127.0.0.1:9001"),
+)
+READY = ReadyLine(
+    command="dev",
+    endpoint="http://127.0.0.1:4566",
+    project=Project(functions=(FUNCTION,)),
+    next_step=format_exports({"A": "1", "B": "2"}),
+)
+
+
+def test_function_output_is_prefixed_by_its_name() -> None:
+    event = {"event": "hello", "function": "orders"}
+
+    assert prefix_function_output(None, "info", event) == {"event": "[orders] hello"}
+
+
+def test_other_events_stay_as_they_are() -> None:
+    assert prefix_function_output(None, "info", {"event": "hello"}) == {"event": "hello"}
+
+
+def test_ready_line_says_what_runs_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
+    READY.tell(LogFormat.CONSOLE)
+
+    assert capsys.readouterr().out == (
+        "penstock dev is ready at http://127.0.0.1:4566 | functions: orders | mappings: none"
+        " | next: export A=1 B=2\n"
+    )
+
+
+def test_ready_line_is_an_event_for_machines() -> None:
+    with structlog.testing.capture_logs() as logs:
+        READY.tell(LogFormat.JSON)
+
+    assert logs == [
+        {
+            "event": "ready",
+            "log_level": "info",
+            "endpoint": "http://127.0.0.1:4566",
+            "functions": ["orders"],
+            "mappings": [],
+        }
+    ]

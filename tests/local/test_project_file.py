@@ -1,0 +1,263 @@
+"""``penstock.toml``: what it means, and how each mistake in it is named."""
+
+import sys
+from pathlib import Path
+
+import botocore.session
+import pytest
+
+from penstock.declared_mappings import DeclaredMapping
+from penstock.local.project_file import Project, read_project
+from penstock.local.project_tables import MAPPING_PARAMETERS, QueueTable
+from penstock.model.arn import Scope
+from penstock.model.errors import ConfigurationError
+from penstock.model.function import Function, InvokeEndpoint, LambdaFunction, LocalProcess
+
+SCOPE = Scope("000000000000", "us-east-1")
+FUNCTION = '[functions.orders]\nurl = "http://127.0.0.1:9001"\n'
+QUEUE = '[[queues]]\nname = "orders"\n'
+MAPPING = '[[mappings]]\nname = "orders"\nFunctionName = "orders"\n'
+
+
+def read(folder: Path, text: str) -> Project:
+    path = folder / "penstock.toml"
+    path.write_text(text)
+    return read_project(path)
+
+
+def write_handler(folder: Path) -> None:
+    (folder / "app.py").write_text("def handler(event, context): ...\n")
+
+
+def test_no_file_declares_nothing() -> None:
+    assert read_project(None) == Project()
+
+
+def test_local_function_takes_lambdas_own_keys(tmp_path: Path) -> None:
+    write_handler(tmp_path)
+
+    project = read(
+        tmp_path,
+        f"""
+        [functions.orders]
+        Handler = "app.handler"
+        Runtime = "python3.11"
+        Timeout = 30
+        MemorySize = 256
+        Environment = {{ STAGE = "local" }}
+        code = "."
+        python = "{sys.executable}"
+        concurrency = 4
+        """,
+    )
+
+    hosting = LocalProcess(
+        code=str(tmp_path),
+        handler="app.handler",
+        runtime="python3.11",
+        python=sys.executable,
+        environment={"STAGE": "local"},
+    )
+    assert project.functions == (
+        Function(
+            scope=SCOPE, name="orders", hosting=hosting, timeout_s=30, memory_mb=256, concurrency=4
+        ),
+    )
+
+
+def test_interpreter_defaults_to_the_environment_beside_the_file(tmp_path: Path) -> None:
+    write_handler(tmp_path)
+    beside = tmp_path / ".venv" / "bin" / "python"
+    beside.parent.mkdir(parents=True)
+    beside.symlink_to(sys.executable)
+
+    project = read(tmp_path, '[functions.orders]\nHandler = "app.handler"\ncode = "."\n')
+
+    hosting = project.functions[0].hosting
+    assert isinstance(hosting, LocalProcess)
+    assert hosting.python == str(beside)
+
+
+def test_endpoint_runs_one_invocation_at_a_time(tmp_path: Path) -> None:
+    project = read(tmp_path, FUNCTION)
+
+    hosting = InvokeEndpoint(url="http://127.0.0.1:9001")
+    assert project.functions == (
+        Function(scope=SCOPE, name="orders", hosting=hosting, concurrency=1),
+    )
+
+
+def test_lambda_function_lives_where_its_arn_says(tmp_path: Path) -> None:
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:ship:live"
+
+    project = read(
+        tmp_path, f'[functions.orders]\narn = "{arn}"\n{QUEUE}{MAPPING}queue = "orders"\n'
+    )
+
+    assert project.functions == (
+        Function(
+            scope=Scope("123456789012", "eu-west-1"),
+            name="ship",
+            hosting=LambdaFunction(arn=arn),
+            concurrency=1000,
+        ),
+    )
+    assert project.mappings[0].parameters["FunctionName"] == arn
+
+
+def test_mapping_names_a_queue_of_the_file(tmp_path: Path) -> None:
+    project = read(
+        tmp_path,
+        '[service]\naccount_id = "111122223333"\nregion = "eu-west-1"\n'
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = 5\nreplace = true\n',
+    )
+
+    arn = "arn:aws:sqs:eu-west-1:111122223333:orders"
+    parameters = {"FunctionName": "orders", "EventSourceArn": arn, "BatchSize": 5}
+    assert project.mappings == (
+        DeclaredMapping(name="orders", parameters=parameters, replace=True),
+    )
+
+
+def test_queue_takes_sqs_own_attribute_names(tmp_path: Path) -> None:
+    project = read(
+        tmp_path,
+        f'{QUEUE}VisibilityTimeout = 30\ndead_letter_queue = "dead"\nmax_receive_count = 3\n'
+        '[[queues]]\nname = "dead"\n',
+    )
+
+    orders = QueueTable(
+        name="orders", visibility_timeout_s=30, dead_letter_queue="dead", max_receive_count=3
+    )
+    assert project.resources == (orders, QueueTable(name="dead"))
+
+
+def test_mapping_parameters_are_those_of_lambdas_model() -> None:
+    model = botocore.session.Session().get_service_model("lambda")
+
+    shape = model.operation_model("CreateEventSourceMapping").input_shape
+
+    assert set(MAPPING_PARAMETERS) == set(shape.members)
+
+
+MISTAKES = [
+    pytest.param("a = ", "not valid TOML: Invalid value (at", id="toml"),
+    pytest.param("[function.a]", "function: unknown key; did you mean functions?", id="section"),
+    pytest.param("functions = 3", "functions: expected a table, got int (3)", id="not-a-table"),
+    pytest.param("[queues]\n", "queues: expected [[queues]] tables, got dict", id="not-an-array"),
+    pytest.param('[functions."a b"]', "functions.a b: a function's name is 1 to 64", id="name"),
+    pytest.param(
+        "[functions.a]", "functions.a: give exactly one of code (with Handler), url", id="no-home"
+    ),
+    pytest.param('[functions.a]\nurl = "http://h"\ncode = "."', "got code and url", id="two-homes"),
+    pytest.param('[functions.a]\ncode = "."', "functions.a: Handler is missing", id="no-handler"),
+    pytest.param(
+        '[functions.a]\ncode = "nowhere"\nHandler = "app.handler"',
+        "/nowhere does not exist",
+        id="no-folder",
+    ),
+    pytest.param(
+        '[functions.a]\ncode = "."\nHandler = "app.handler"',
+        "/app.py, which does not exist",
+        id="no-file",
+    ),
+    pytest.param(
+        '[functions.a]\ncode = "."\nHandler = "index.handler"\nRuntime = "nodejs22.x"',
+        "functions.a.Runtime: 'nodejs22.x' does not run here",
+        id="runtime",
+    ),
+    pytest.param(
+        f"{FUNCTION}Timout = 3",
+        "functions.orders.Timout: unknown key; did you mean Timeout? The keys are Handler",
+        id="unknown-key",
+    ),
+    pytest.param(
+        f'{FUNCTION}Timeout = "3"',
+        "functions.orders.Timeout: expected int, got str ('3')",
+        id="wrong-type",
+    ),
+    pytest.param(
+        f"{FUNCTION}Timeout = 901",
+        "functions.orders.Timeout: expected int <= 900, got int (901)",
+        id="out-of-range",
+    ),
+    pytest.param(
+        f'{FUNCTION}Handler = "app.handler"',
+        "functions.orders.Handler: belongs to a function with code, not url",
+        id="handler-with-url",
+    ),
+    pytest.param('[functions.a]\nurl = "h:1"', "functions.a.url: 'h:1' is not of the", id="url"),
+    pytest.param('[functions.a]\narn = "a"', "functions.a.arn: 'a' is not a function's", id="arn"),
+    pytest.param(f"{QUEUE}{QUEUE}", "queues[1].name: 'orders' is declared twice", id="queue-twice"),
+    pytest.param(
+        f"{QUEUE}VisibilityTimout = 3",
+        "queues[0].VisibilityTimout: unknown key; did you mean VisibilityTimeout?",
+        id="queue-key",
+    ),
+    pytest.param(
+        f"{QUEUE}max_receive_count = 3",
+        "queues[0]: dead_letter_queue and max_receive_count belong together",
+        id="half-redrive",
+    ),
+    pytest.param(
+        f'{QUEUE}dead_letter_queue = "order"\nmax_receive_count = 3',
+        "'order' is not a queue of this file; did you mean orders?",
+        id="no-dead-letter-queue",
+    ),
+    pytest.param("[[mappings]]\n", "mappings[0]: name is missing", id="mapping-without-name"),
+    pytest.param(
+        '[[mappings]]\nname = "m"', "mappings[0]: FunctionName is missing", id="no-function-name"
+    ),
+    pytest.param(
+        f'{FUNCTION}[[mappings]]\nname = "m"\nFunctionName = "order"',
+        "'order' is not a function of this file; did you mean orders?",
+        id="no-function",
+    ),
+    pytest.param(
+        f"{FUNCTION}{MAPPING}", "give exactly one of queue and EventSourceArn", id="no-source"
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "odrers"',
+        "mappings[0].queue: 'odrers' is not a queue of this file; did you mean orders?",
+        id="no-queue",
+    ),
+    pytest.param(
+        f'{FUNCTION}{MAPPING}EventSourceArn = "orders"',
+        "mappings[0].EventSourceArn: 'orders' is not an ARN",
+        id="source-arn",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchsize = 1',
+        "mappings[0].Batchsize: unknown key; did you mean BatchSize?",
+        id="mapping-key",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\n{MAPPING}queue = "orders"',
+        "mappings[1].name: 'orders' is declared twice",
+        id="mapping-twice",
+    ),
+    pytest.param('[service]\naccount_id = "1"', "service.account_id: expected str", id="account"),
+    pytest.param(
+        '[functions.a]\ncode = "."\nHandler = "ok.handler"\nEnvironment = { A = 1 }',
+        "functions.a.Environment.A: expected str, got int (1)",
+        id="variable",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), MISTAKES)
+def test_mistake_is_one_line_that_names_the_place(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "ok.py").write_text("def handler(event, context): ...\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, text)
+
+    message = str(caught.value)
+    assert expected in message
+    assert message.startswith(f"{tmp_path}/penstock.toml: ")
+    assert "\n" not in message
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"absent\.toml: cannot be read: No such file"):
+        read_project(tmp_path / "absent.toml")
