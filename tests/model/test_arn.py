@@ -1,0 +1,135 @@
+"""ARNs, and the forms in which Lambda accepts a function's name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.model.arn import Arn, FunctionReference, Scope, parse_arn, parse_function_name
+from penstock.model.errors import ConfigurationError
+
+HOME = Scope("000000000000", "us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "arn:aws:sqs:us-east-2:123456789012:orders",
+            Arn("aws", "sqs", "us-east-2", "123456789012", "orders"),
+            id="queue",
+        ),
+        pytest.param(
+            "arn:aws-cn:lambda:cn-north-1:123456789012:function:ship:1",
+            Arn("aws-cn", "lambda", "cn-north-1", "123456789012", "function:ship:1"),
+            id="colons-in-the-resource",
+        ),
+        pytest.param(
+            "arn:aws:s3:::bucket", Arn("aws", "s3", "", "", "bucket"), id="no-region-or-account"
+        ),
+    ],
+)
+def test_arn_is_read_and_written(text: str, expected: Arn) -> None:
+    arn = parse_arn(text)
+
+    assert arn == expected
+    assert str(arn) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("orders", id="name"),
+        pytest.param("arn:aws:sqs:us-east-2:123456789012", id="too-short"),
+        pytest.param("arn:aws:sqs:us-east-2:123456789012:", id="no-resource"),
+        pytest.param("arn:aws::us-east-2:123456789012:orders", id="no-service"),
+        pytest.param("urn:aws:sqs:us-east-2:123456789012:orders", id="not-arn"),
+        pytest.param("https://sqs.us-east-2.amazonaws.com/123456789012/orders", id="url"),
+    ],
+)
+def test_arn_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        parse_arn(text)
+
+    assert str(raised.value) == (
+        f"{text!r} is not an ARN; the form is arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("ship", FunctionReference(HOME, "ship"), id="name"),
+        pytest.param("ship:1", FunctionReference(HOME, "ship", "1"), id="version"),
+        pytest.param("ship:live", FunctionReference(HOME, "ship", "live"), id="alias"),
+        pytest.param("ship:$LATEST", FunctionReference(HOME, "ship", "$LATEST"), id="latest"),
+        pytest.param("function:ship", FunctionReference(HOME, "ship"), id="function-name"),
+        pytest.param(
+            "123456789012:function:ship",
+            FunctionReference(Scope("123456789012", "us-east-1"), "ship"),
+            id="partial-arn",
+        ),
+        pytest.param(
+            "123456789012:ship:live",
+            FunctionReference(Scope("123456789012", "us-east-1"), "ship", "live"),
+            id="account-and-alias",
+        ),
+        pytest.param("123456789012", FunctionReference(HOME, "123456789012"), id="digits"),
+        pytest.param(
+            "arn:aws:lambda:eu-west-1:123456789012:function:ship",
+            FunctionReference(Scope("123456789012", "eu-west-1"), "ship"),
+            id="arn",
+        ),
+        pytest.param(
+            "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:ship:$LATEST",
+            FunctionReference(
+                Scope("123456789012", "us-gov-west-1"), "ship", "$LATEST", "aws-us-gov"
+            ),
+            id="qualified-arn-of-another-partition",
+        ),
+    ],
+)
+def test_function_name_is_read_in_every_form(text: str, expected: FunctionReference) -> None:
+    assert parse_function_name(text, HOME) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("two words", id="space"),
+        pytest.param("ship:", id="empty-qualifier"),
+        pytest.param("ship:a:b", id="two-qualifiers"),
+        pytest.param("ship:$HEAD", id="unknown-qualifier"),
+        pytest.param("arn:aws:sqs:us-east-1:123456789012:ship", id="other-service"),
+        pytest.param("ship\n", id="line-end"),
+    ],
+)
+def test_function_name_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        parse_function_name(text, HOME)
+
+    assert str(raised.value) == (
+        f"{text!r} is not a function name; use NAME, NAME:QUALIFIER or a function's ARN"
+    )
+
+
+names = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)
+
+
+@given(
+    st.builds(
+        FunctionReference,
+        st.builds(
+            Scope,
+            st.from_regex(r"[0-9]{12}", fullmatch=True),
+            st.sampled_from(["us-east-1", "eu-central-2", "us-gov-west-1", "us-isob-east-1"]),
+        ),
+        names,
+        st.none() | names | st.just("$LATEST"),
+        st.sampled_from(["aws", "aws-cn", "aws-iso-b"]),
+    )
+)
+def test_function_reference_is_what_its_arn_says(reference: FunctionReference) -> None:
+    assert parse_function_name(reference.arn, HOME) == reference
+    assert reference.arn.startswith(reference.unqualified_arn)

@@ -1,0 +1,120 @@
+"""The values that every layer shares: identity, defaults, and their form on the wire."""
+
+import inspect
+
+import msgspec
+import pytest
+
+from penstock.model import errors
+from penstock.model.arn import Scope
+from penstock.model.function import (
+    Function,
+    FunctionErrorKind,
+    Hosting,
+    InvokeEndpoint,
+    LambdaFunction,
+    LocalProcess,
+)
+from penstock.model.instant import Instant
+from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.message import Message
+
+SCOPE = Scope("123456789012", "us-east-2")
+
+
+def test_instant_moves_both_clocks() -> None:
+    assert Instant(1_000, 1_700_000_000_000).plus_ms(250) == Instant(1_250, 1_700_000_000_250)
+
+
+def test_function_has_lambda_s_defaults_and_arn() -> None:
+    function = Function(scope=SCOPE, name="ship", hosting=LambdaFunction(arn="arn"))
+
+    assert (function.timeout_s, function.memory_mb, function.concurrency) == (3, 128, 10)
+    assert function.arn == "arn:aws:lambda:us-east-2:123456789012:function:ship"
+
+
+@pytest.mark.parametrize(
+    "hosting",
+    [
+        pytest.param(LocalProcess(code="/src", handler="app.handler"), id="process"),
+        pytest.param(InvokeEndpoint(url="http://localhost:9000"), id="url"),
+        pytest.param(LambdaFunction(arn="arn:aws:lambda"), id="lambda"),
+    ],
+)
+def test_hosting_survives_the_store(hosting: Hosting) -> None:
+    stored = msgspec.json.encode(hosting)
+
+    assert msgspec.json.decode(stored, type=Hosting) == hosting
+
+
+def test_function_error_kinds_are_the_header_s_words() -> None:
+    assert [kind.value for kind in FunctionErrorKind] == ["Handled", "Unhandled"]
+
+
+def test_mapping_has_its_source_s_partition_in_its_arn() -> None:
+    mapping = EventSourceMapping(
+        uuid="6d9bce8e",
+        scope=Scope("123456789012", "cn-north-1"),
+        event_source_arn="arn:aws-cn:sqs:cn-north-1:123456789012:orders",
+        function_arn="arn:aws-cn:lambda:cn-north-1:123456789012:function:ship",
+    )
+
+    assert mapping.state is State.CREATING
+    assert mapping.arn == (
+        "arn:aws-cn:lambda:cn-north-1:123456789012:event-source-mapping:6d9bce8e"
+    )
+
+
+def test_message_is_read_from_the_wire_without_decoding_what_is_passed_on() -> None:
+    message = msgspec.json.decode(
+        rb'{"MessageId":"m1","ReceiptHandle":"h1","MD5OfBody":"d41d","Body":"caf\u00e9",'
+        rb'"Attributes":{"SenderId":"me"},"MD5OfMessageAttributes":"d25a",'
+        rb'"MessageAttributes":{"A":{"StringValue":"1","DataType":"Number"}}}',
+        type=Message,
+    )
+
+    assert message == Message(
+        "m1",
+        "h1",
+        msgspec.Raw(rb'"caf\u00e9"'),
+        "d41d",
+        msgspec.Raw(b'{"SenderId":"me"}'),
+        msgspec.Raw(b'{"A":{"StringValue":"1","DataType":"Number"}}'),
+        "d25a",
+    )
+
+
+def test_message_needs_only_what_every_server_sends() -> None:
+    message = msgspec.json.decode(
+        b'{"MessageId":"m1","ReceiptHandle":"h1","Body":"b"}', type=Message
+    )
+
+    assert message == Message("m1", "h1", msgspec.Raw(b'"b"'))
+
+
+error_classes: list[type[errors.PenstockError]] = [
+    each
+    for _, each in inspect.getmembers(errors, inspect.isclass)
+    if each.__module__ == errors.__name__
+]
+
+
+@pytest.mark.parametrize("error", [pytest.param(each, id=each.__name__) for each in error_classes])
+def test_error_stands_in_the_tree_that_its_module_draws(error: type[errors.PenstockError]) -> None:
+    assert issubclass(error, errors.PenstockError)
+    assert error.__name__ in (errors.__doc__ or "")
+    assert error.__name__.endswith("Error")
+
+
+def test_errors_that_may_pass_by_themselves_are_retryable() -> None:
+    retryable = {error.__name__ for error in error_classes if error.retryable}
+
+    assert retryable == {
+        "SourceThrottledError",
+        "SourceUnavailableError",
+        "InvokeThrottledError",
+        "InvokeUnavailableError",
+        "FunctionNotFoundError",
+        "InvokeAccessDeniedError",
+        "StoreUnavailableError",
+    }
