@@ -27,6 +27,7 @@ from penstock.model.function import FunctionErrorKind, FunctionResult
 from penstock.ports import Clock
 
 READ_BYTES = 64 * 1024  # a pipe's capacity on Linux
+MEMORY_READ_INTERVAL_S = 0.1  # a read costs a fifth of a short invocation
 DRAIN_READS_MAX = 16  # an end of output is not awaited while others still write
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -107,6 +108,8 @@ class Environment:
         self._dispatched_s = 0.0
         self._init_ms: float | None = None
         self._init_report = ""
+        self._memory_mb: int | None = None
+        self._memory_read_s = -math.inf
 
     async def run(self, log_stream_name: str) -> Exited | NotStarted:
         """Start the process and wait for its end; cancelling kills it."""
@@ -287,14 +290,19 @@ class Environment:
 
     def _memory_used_mb(self) -> int | None:
         """Read the process's high-water mark; None where the system does not tell."""
+        now_s = asyncio.get_running_loop().time()
         if self._process is None or sys.platform != "linux":
             return None
-        try:
+        if now_s - self._memory_read_s < MEMORY_READ_INTERVAL_S:
+            return self._memory_mb
+        self._memory_read_s = now_s
+        with contextlib.suppress(OSError):
             status = Path(f"/proc/{self._process.pid}/status").read_bytes()
-        except OSError:
-            return None
-        _, found, rest = status.partition(b"VmHWM:")
-        return math.ceil(int(rest.split(maxsplit=1)[0]) / 1024) if found else None
+            _, found, rest = status.partition(b"VmHWM:")
+            # A process that has ended, and is not waited for yet, has no memory any more.
+            if found:
+                self._memory_mb = math.ceil(int(rest.split(maxsplit=1)[0]) / 1024)
+        return self._memory_mb
 
     def _timestamp(self) -> str:
         moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
