@@ -1,0 +1,81 @@
+"""Rules of docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html."""
+
+import pytest
+from builders import (
+    at,
+    batch,
+    busy_consumer,
+    grant,
+    messages,
+    polling_consumer,
+    queue_policy,
+    request_slots,
+)
+
+from penstock.core import queue_contract as q
+from penstock.core.scaling import ConcurrencyRamp, RampPolicy
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        pytest.param(0, 5, id="start"),
+        pytest.param(1, 305, id="first-minute"),
+        pytest.param(2, 605, id="second-minute"),
+        pytest.param(5, 1_250, id="maximum"),
+    ],
+)
+def test_concurrency_follows_aws_s_ramp(minutes: int, expected: int) -> None:
+    """Lambda begins with five concurrent invocations and adds up to 300 more per minute.
+
+    An event source mapping runs at most 1,250 at once.
+    """
+    ramp = ConcurrencyRamp(RampPolicy(), None)
+
+    ramp.note_backlog(at(0))
+
+    assert ramp.limit(at(minutes * 60_000)) == expected
+
+
+def test_ramp_rises_only_while_messages_remain() -> None:
+    """Lambda scales up while messages are available, and falls back to five when traffic ends."""
+    ramp = ConcurrencyRamp(RampPolicy(), None)
+    ramp.note_backlog(at(0))
+
+    ramp.note_idle()
+
+    assert ramp.limit(at(60_000)) == 5
+
+
+def test_maximum_concurrency_limits_one_mapping() -> None:
+    """MaximumConcurrency limits how many invocations one mapping has in flight."""
+    life = polling_consumer(batch_size=1, maximum_concurrency=2)
+
+    wanted = life.feed(q.MessagesReceived(1, messages(10)))
+    started = life.feed(grant(10))
+
+    assert wanted == [request_slots(2)]
+    assert sum(isinstance(command, q.Invoke) for command in started) == 2
+
+
+def test_mapping_at_its_maximum_concurrency_receives_nothing() -> None:
+    """At the maximum Lambda reads no more messages until an invocation has ended."""
+    life = busy_consumer()
+
+    idle = life.feed(q.DeadlineReached(), after_ms=60_000)
+    ended = life.feed(q.InvocationSucceeded(batch(1)))
+
+    assert not any(isinstance(command, q.Receive) for command in idle)
+    assert any(isinstance(command, q.Receive) for command in ended)
+
+
+def test_maximum_concurrency_can_be_changed_and_removed() -> None:
+    """MaximumConcurrency can be set, changed and removed on a mapping that runs."""
+    life = busy_consumer()
+
+    raised = life.feed(q.PolicyChanged(queue_policy(batch_size=1, maximum_concurrency=4)))
+    removed = life.feed(q.PolicyChanged(queue_policy(batch_size=1)))
+
+    # Two are in flight; of a full receive's ten, what the limits leave is wanted.
+    assert request_slots(2) in raised
+    assert request_slots(3) in removed
