@@ -66,7 +66,9 @@ class Rotation(msgspec.Struct):
 
     async def find_key(self) -> str:
         """Give the key that a call would be signed with."""
-        return (await self.cache.require()).access_key
+        found = await self.cache.find(self.clock.now().wall_ms)
+        assert found is not None
+        return found.access_key
 
     async def wait_for_reading(self, count: int) -> None:
         """Wait until the provider's reading of that number has been taken over."""
@@ -86,10 +88,10 @@ def test_static_credentials_are_read_once(run: RunFixture, monkeypatch: pytest.M
     cache = CredentialCache(AwsSession(), clock)
 
     async def scenario() -> Credentials | None:
-        await cache.find()
+        await cache.find(clock.now().wall_ms)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "CHANGED")
         clock.advance_ms(10 * STALE_MS)
-        return await cache.find()
+        return await cache.find(clock.now().wall_ms)
 
     assert run(scenario()) == Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI")
 
@@ -155,11 +157,11 @@ def test_credentials_that_would_break_a_header_are_refused(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "pasted\n")
 
     with pytest.raises(CredentialsError, match="AWS_SESSION_TOKEN"):
-        run(CredentialCache(AwsSession(), StandingClock()).find())
+        run(CredentialCache(AwsSession(), StandingClock()).find(0))
 
 
 def test_half_a_pair_is_an_error(run: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
     with pytest.raises(CredentialsError, match="AWS_SECRET_ACCESS_KEY"):
-        run(CredentialCache(AwsSession(), StandingClock()).find())
+        run(CredentialCache(AwsSession(), StandingClock()).find(0))

@@ -22,7 +22,7 @@ _PATH = st.lists(_SEGMENT, max_size=5).map(lambda segments: "/" + "/".join(segme
 _PAIR = st.tuples(_TOKEN, st.one_of(st.just(""), _TOKEN)).map("=".join)
 _QUERY = st.lists(st.one_of(_PAIR, st.just("flag"), st.just("a=2"), st.just("a=1")), max_size=4)
 _NAME = st.sampled_from(
-    ["Content-Type", "X-Amz-Target", "x-custom", "User-Agent", "Connection", "Z-Last", "A-First"]
+    ["Content-Type", "X-Amz-Target", "x-custom", "User-Agent", "Connection", "Z-Last", "X-Amz-Meta"]
 )
 _TEXT = st.text("abc 09;=/.,\t", max_size=20)
 _WALL_MS = st.integers(0, 4_000_000_000_000)

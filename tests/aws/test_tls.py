@@ -77,6 +77,22 @@ def test_ca_bundle_of_the_environment_is_trusted(
     assert run(_exchange_over_tls(bundle, AwsSession().open_ssl_context, body)) == body
 
 
+def test_six_megabytes_are_sent_over_tls(
+    run: RunFixture, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    large = HttpRequest("POST", "/", GET.headers, bytes(6 * 1024 * 1024))
+
+    async def scenario() -> int:
+        async with serve(always(b""), context=_server_context(bundle)) as origin:
+            transport = DirectTransport(AwsSession().open_ssl_context)
+            response = await transport.exchange(origin, large, ExchangeRules())
+            await transport.close()
+            return response.status
+
+    assert run(scenario()) == 200
+
+
 def test_unknown_authority_is_refused(run: RunFixture, bundle: Path) -> None:
     with pytest.raises(ConnectFailedError, match=r"(?i)certificate"):
         run(_exchange_over_tls(bundle, AwsSession().open_ssl_context, b""))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from scripted_server import Conversation, RunFixture, Script, always, in_turn, no_tls, serve
 
+from penstock.aws.connection import HttpConnection
 from penstock.aws.errors import (
     AnswerMalformedError,
     AnswerTooLargeError,
@@ -123,6 +124,25 @@ def test_truncated_answer_is_a_lost_connection(
         run(_exchange(_sends(*pieces)))
 
     assert (caught.value.written, caught.value.answered) == (True, answered)
+
+
+def test_connection_that_is_closed_at_once_is_lost(run: RunFixture) -> None:
+    async def converse(_: Conversation) -> None:
+        return
+
+    with pytest.raises(ConnectionLostError):
+        run(_exchange(converse))
+
+
+def test_connection_lost_before_its_first_exchange_was_not_written_to(run: RunFixture) -> None:
+    async def scenario() -> None:
+        connection = HttpConnection(asyncio.get_running_loop(), lambda _: None)
+        connection.connection_lost(None)
+        with pytest.raises(ConnectionLostError) as caught:
+            await connection.exchange(GET, ONCE)
+        assert not caught.value.written
+
+    run(scenario())
 
 
 def test_reset_is_a_lost_connection(run: RunFixture) -> None:

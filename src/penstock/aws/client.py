@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Collection
 
-from penstock.aws.credentials import CredentialCache
+from penstock.aws.credentials import NO_CREDENTIALS, CredentialCache
 from penstock.aws.endpoints import Address, EndpointResolver
-from penstock.aws.errors import AnswerError, Fault, TransportError, WireError
+from penstock.aws.errors import AnswerError, CredentialsError, Fault, TransportError, WireError
 from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
 from penstock.aws.json_protocol import JsonDialect, parse_answer
 from penstock.aws.session import AwsSession
@@ -42,6 +42,7 @@ class WireClient:
         self._endpoints = EndpointResolver(self._session, own_addresses)
         self._direct = DirectTransport(self._session.open_ssl_context)
         self._transport_by_proxy: dict[str, Transport] = {}
+        self._service_by_name: dict[tuple[str, ...], ServiceClient] = {}
 
     async def default_region(self) -> str | None:
         """Read the region of the environment or the profile."""
@@ -54,8 +55,12 @@ class WireClient:
         Raises:
             ConfigurationError: The endpoint is this process, or it cannot be resolved.
         """
-        endpoint = await self._endpoints.resolve(service, region)
-        return ServiceClient(self, endpoint, Signer(service, region))
+        known = self._service_by_name.get((service, region))
+        if known is None:
+            endpoint = await self._endpoints.resolve(service, region)
+            known = ServiceClient(self, endpoint, Signer(service, region))
+            self._service_by_name[service, region] = known
+        return known
 
     async def open_url(self, url: str, *, service: str, region: str) -> "ServiceClient":
         """Open a server that speaks a service's protocol at a URL of its own.
@@ -63,8 +68,12 @@ class WireClient:
         Raises:
             ConfigurationError: It is this process, or it is not a URL.
         """
-        endpoint = await self._endpoints.resolve_url(url)
-        return ServiceClient(self, endpoint, Signer(service, region))
+        known = self._service_by_name.get((service, region, url))
+        if known is None:
+            endpoint = await self._endpoints.resolve_url(url)
+            known = ServiceClient(self, endpoint, Signer(service, region))
+            self._service_by_name[service, region, url] = known
+        return known
 
     def transport_to(self, endpoint: Endpoint) -> Transport:
         """Give what carries exchanges to an endpoint: straight, or through its proxy."""
@@ -109,13 +118,15 @@ class ServiceClient:
             CredentialsError: There are no usable credentials.
             ConfigurationError: The shared configuration files cannot be used.
         """
-        credentials = self._wire.credentials
-        found = await (credentials.find() if unsigned_allowed else credentials.require())
+        wall_ms = self._wire.clock.now().wall_ms
+        found = await self._wire.credentials.find(wall_ms)
+        if found is None and not unsigned_allowed:
+            raise CredentialsError(NO_CREDENTIALS)
         headers = (self._host, *request.headers)
         target = self.endpoint.path + request.target
         complete = HttpRequest(request.method, target, headers, request.body)
         if found is not None:
-            complete = self._signer.sign(complete, found, self._wire.clock.now().wall_ms)
+            complete = self._signer.sign(complete, found, wall_ms)
         return await self._transport.exchange(self.endpoint.origin, complete, rules)
 
 

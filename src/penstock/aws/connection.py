@@ -67,6 +67,8 @@ class HttpConnection(asyncio.Protocol):
         Raises:
             TransportError: No complete answer came; the connection is closed.
         """
+        if not self.is_usable:  # lost in the very turn in which it was made
+            raise ConnectionLostError("closed by the server", written=False, answered=False)
         transport = cast("asyncio.Transport", self._transport)
         answer: asyncio.Future[HttpResponse] = self._loop.create_future()
         self._answer = answer

@@ -37,14 +37,13 @@ class CredentialCache:
         self._stale_from_ms: float = 0
         self._look: asyncio.Future[tuple[Credentials | None, float]] | None = None
 
-    async def find(self) -> Credentials | None:
-        """Give the credentials to sign with now; None: none are configured.
+    async def find(self, now_ms: int) -> Credentials | None:
+        """Give the credentials to sign with at this wall time; None: none are configured.
 
         Raises:
             CredentialsError: Their provider failed, or they cannot be sent.
             ConfigurationError: The shared configuration files cannot be used.
         """
-        now_ms = self._clock.now().wall_ms
         if now_ms >= self._fresh_until_ms:
             look = self._look or self._start_look()
             if now_ms >= self._stale_from_ms:
@@ -52,18 +51,6 @@ class CredentialCache:
                 await asyncio.wait([look])
                 return look.result()[0]
         return self._found
-
-    async def require(self) -> Credentials:
-        """Give the credentials to sign with now.
-
-        Raises:
-            CredentialsError: There are none, or as ``find``.
-            ConfigurationError: As ``find``.
-        """
-        found = await self.find()
-        if found is None:
-            raise CredentialsError(NO_CREDENTIALS)
-        return found
 
     def _start_look(self) -> asyncio.Future[tuple[Credentials | None, float]]:
         self._look = self._session.ask(_read_credentials)

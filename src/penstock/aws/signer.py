@@ -3,6 +3,7 @@
 Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
+import functools
 import hashlib
 import hmac
 import time
@@ -11,6 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from penstock.aws.exchange import Headers, HttpRequest
+
+LAYOUTS_MAX = 512  # operations and functions in use at once; more only cost time
 
 _NEVER_SIGNED = frozenset(  # hop-by-hop and tracing headers, which proxies change
     {
@@ -49,8 +52,8 @@ class Signer:
     def __init__(self, service: str, region: str) -> None:
         self._service = service
         self._region = region
-        self._key = b""
-        self._key_for: tuple[str, str] = ("", "")  # date and secret
+        self._keyed_hash = hmac.new(b"", None, "sha256")
+        self._keyed_for: tuple[str, str] = ("", "")  # date and secret
         self._timestamp = ""
         self._timestamp_s = -1
 
@@ -62,31 +65,32 @@ class Signer:
             credentials: Whose key and token are used.
             wall_ms: Unix time; servers accept about five minutes of difference.
         """
-        timestamp = self._format(wall_ms // 1000)
+        timestamp, token = self._format(wall_ms // 1000), credentials.token
         date = timestamp[:8]
-        headers = (*request.headers, ("X-Amz-Date", timestamp))
-        if credentials.token:
-            headers = (*headers, ("X-Amz-Security-Token", credentials.token))
-        signed_names, canonical_request = _canonicalize(request, headers)
+        signed_names, canonical_request = _canonicalize(request, timestamp, token)
         scope = f"{date}/{self._region}/{self._service}/aws4_request"
         digest = hashlib.sha256(canonical_request.encode()).hexdigest()
-        text = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}"
-        signature = hmac.digest(self._key_of(date, credentials), text.encode(), "sha256").hex()
+        keyed_hash = self._hash_with_key(date, credentials.secret_key)
+        keyed_hash.update(f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}".encode())
         authorization = (
             f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
-            f"SignedHeaders={signed_names}, Signature={signature}"
+            f"SignedHeaders={signed_names}, Signature={keyed_hash.hexdigest()}"
         )
-        headers = (*headers, ("Authorization", authorization))
+        headers = (
+            *request.headers,
+            ("X-Amz-Date", timestamp),
+            *((("X-Amz-Security-Token", token),) if token else ()),
+            ("Authorization", authorization),
+        )
         return HttpRequest(request.method, request.target, headers, request.body)
 
-    def _key_of(self, date: str, credentials: Credentials) -> bytes:
-        key_for = (date, credentials.secret_key)
-        if self._key_for != key_for:
-            key = f"AWS4{credentials.secret_key}".encode()
+    def _hash_with_key(self, date: str, secret: str) -> hmac.HMAC:
+        if self._keyed_for != (date, secret):
+            key = f"AWS4{secret}".encode()
             for part in (date, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._key, self._key_for = key, key_for
-        return self._key
+            self._keyed_hash, self._keyed_for = hmac.new(key, None, "sha256"), (date, secret)
+        return self._keyed_hash.copy()
 
     def _format(self, wall_s: int) -> str:
         if wall_s != self._timestamp_s:
@@ -95,8 +99,31 @@ class Signer:
         return self._timestamp
 
 
-def _canonicalize(request: HttpRequest, headers: Headers) -> tuple[str, str]:
+class _HeaderLayout(msgspec.Struct, frozen=True):
+    """The canonical headers of an operation, open where the date and the token belong."""
+
+    signed_names: str
+    before_date: str
+    after_date: str
+    after_token: str
+
+
+def _canonicalize(request: HttpRequest, timestamp: str, token: str | None) -> tuple[str, str]:
     """Give the names of the signed headers, and the canonical request."""
+    path, _, query = request.target.partition("?")
+    layout = _lay_out(request.headers, bool(token))
+    token_line = f"x-amz-security-token:{token}\n" if token else ""
+    body_digest = hashlib.sha256(request.body).hexdigest()
+    return layout.signed_names, (
+        f"{request.method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n"
+        f"{layout.before_date}x-amz-date:{timestamp}\n{layout.after_date}"
+        f"{token_line}{layout.after_token}\n{layout.signed_names}\n{body_digest}"
+    )
+
+
+@functools.lru_cache(LAYOUTS_MAX)
+def _lay_out(headers: Headers, has_token: bool) -> _HeaderLayout:  # noqa: FBT001 - cached
+    """Sort and trim the headers; the same few sets of them come again and again."""
     texts_by_name: dict[str, str] = {}
     for name, text in headers:
         lower, trimmed = name.lower(), " ".join(text.split())
@@ -104,21 +131,20 @@ def _canonicalize(request: HttpRequest, headers: Headers) -> tuple[str, str]:
             texts_by_name[lower] += f",{trimmed}"
         elif lower not in _NEVER_SIGNED:
             texts_by_name[lower] = trimmed
-    path, _, query = request.target.partition("?")
-    names = sorted(texts_by_name)
-    signed_names = ";".join(names)
-    lines = "".join([f"{name}:{texts_by_name[name]}\n" for name in names])
-    body_digest = hashlib.sha256(request.body).hexdigest()
-    return signed_names, (
-        f"{request.method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n"
-        f"{lines}\n{signed_names}\n{body_digest}"
+    lines = [(name, f"{name}:{texts_by_name[name]}\n") for name in sorted(texts_by_name)]
+    date, token = "x-amz-date", "x-amz-security-token"
+    added = [date, token] if has_token else [date]
+    return _HeaderLayout(
+        ";".join(sorted([*texts_by_name, *added])),
+        "".join(line for name, line in lines if name < date),
+        "".join(line for name, line in lines if date < name < token),
+        "".join(line for name, line in lines if name > token),
     )
 
 
+@functools.lru_cache(LAYOUTS_MAX)
 def _canonical_path(path: str) -> str:
     """Remove dot segments and doubled slashes, and encode once more."""
-    if path in {"", "/"}:
-        return "/"
     segments: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
