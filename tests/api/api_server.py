@@ -1,0 +1,122 @@
+"""The application on a real port, with real clients: boto3, and raw HTTP for the rest."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from typing import Any, TypeVar
+
+import boto3
+import msgspec
+from aiohttp import web
+from api_fakes import REGION, World
+from botocore.config import Config
+
+from penstock.api.application import Handler, build_application
+from penstock.ports import Store
+from penstock.store.sql import SqlStore
+from penstock.store.thread import InlineStore
+
+ResultT = TypeVar("ResultT")
+SIGNED = {
+    "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, "
+    "SignedHeaders=host;x-amz-date, Signature=" + "0" * 64
+}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A raw HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body's value."""
+        return msgspec.json.decode(self.body)
+
+    @property
+    def code(self) -> str:
+        """AWS's error code; empty without an error."""
+        return self.headers.get("x-amzn-errortype", "")
+
+
+class Server:
+    """The application, running on the loop of a thread of its own."""
+
+    def __init__(self, world: World, store: Store, port: int, run: Callable[[Any], Any]) -> None:
+        self.world = world
+        self.store = store
+        self.port = port
+        self._run = run
+
+    def settle(self, uuid: str, state: str) -> None:
+        """Do the supervisor's part: write the state that a transition ended in."""
+
+        async def write() -> None:
+            mapping = next(m for m in self.store.list_mappings() if m.uuid == uuid)
+            self.store.replace_mapping(
+                msgspec.structs.replace(mapping, state=type(mapping.state)(state))
+            )
+
+        self._run(write())
+
+    def client(self, *, region: str = REGION) -> Any:
+        """Make an unmodified boto3 client that does not retry."""
+        return boto3.client(
+            "lambda",
+            endpoint_url=f"http://127.0.0.1:{self.port}",
+            region_name=region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def send(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Send one raw request; ``Host`` and ``Content-Length`` may be overridden."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            named = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, named, response.read())
+        finally:
+            connection.close()
+
+
+async def _end(runner: web.AppRunner) -> None:
+    await runner.cleanup()
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*rest, return_exceptions=True)
+
+
+@contextmanager
+def running_server(
+    *, fallback: Handler | None = None, world: World | None = None
+) -> Iterator[Server]:
+    """Run the application on a free port until the block ends."""
+    world = world or World.with_defaults()
+    store = SqlStore("sqlite://")
+    application = build_application(world.context(InlineStore(store)), fallback=fallback)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="api server")
+    thread.start()
+
+    def run(coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
+
+    runner = web.AppRunner(application, shutdown_timeout=1, lingering_time=1)
+    try:
+        run(runner.setup())
+        run(web.TCPSite(runner, "127.0.0.1", 0).start())
+        yield Server(world, store, runner.addresses[0][1], run)
+        run(_end(runner))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+        store.close()
