@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.local.child_process import EXIT_CONFIGURATION, ChildStartError
 from penstock.local.dev import (
     PORT_DEFAULT,
     DevOptions,
@@ -53,4 +54,9 @@ def start_dev(request: DevRequest, *, log_format: str, log_level: str) -> None:
         project=project,
         next_step=format_exports(local_credentials(stack.endpoint, project.region)),
     )
-    asyncio.run(run_dev(stack, lambda: ready.tell(logs.format)))
+    try:
+        asyncio.run(run_dev(stack, lambda: ready.tell(logs.format)))
+    except ChildStartError as exc:
+        if exc.exit_code == EXIT_CONFIGURATION:
+            raise SystemExit(EXIT_CONFIGURATION) from exc  # the child has said why
+        raise

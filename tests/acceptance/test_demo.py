@@ -1,0 +1,60 @@
+"""``penstock demo`` is the main job, for real: it adds up, and it leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from dev_process import LIMIT_S, descendants, is_alive, wait_until
+
+from penstock.local.demo import make_orders
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+COMMAND = (sys.executable, "-m", "penstock", "demo")
+
+
+def test_demo_adds_up_within_a_minute() -> None:
+    ended = subprocess.run(COMMAND, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.stdout.splitlines()[-1] == "sent=60 succeeded=55 dead_lettered=5 left=0"
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    words = {line.split()[0] for line in ended.stdout.splitlines()[:-1]}
+    shown = {"received", "invoked", "failed", "succeeded", "redelivered", "dead-letter", "function"}
+    assert words >= shown
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_demo_that_is_interrupted_leaves_nothing(signal_number: signal.Signals) -> None:
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, process_group=0) as demo:
+        try:
+            assert demo.stdout is not None
+            next(line for line in demo.stdout if line.startswith(b"invoked"))
+            processes = descendants(demo.pid)
+            demo.send_signal(signal_number)
+
+            assert demo.wait(LIMIT_S) != 0
+            assert not any(is_alive(pid) for pid in processes)
+        finally:
+            if demo.poll() is None:
+                os.killpg(demo.pid, signal.SIGKILL)
+
+
+def test_killed_demo_leaves_nothing() -> None:
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, process_group=0) as demo:
+        assert demo.stdout is not None
+        next(line for line in demo.stdout if line.startswith(b"invoked"))
+        processes = descendants(demo.pid)
+
+        demo.kill()
+
+        assert wait_until(lambda: not any(is_alive(pid) for pid in processes))
+
+
+def test_one_order_in_twelve_is_poison() -> None:
+    orders = make_orders()
+
+    poison = [order["id"] for order in orders if "quantity" not in order]
+    assert (len(orders), poison) == (60, [12, 24, 36, 48, 60])
