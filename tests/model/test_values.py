@@ -1,4 +1,4 @@
-"""The values that every layer shares: identity, defaults, and their form on the wire."""
+"""The values that every layer shares."""
 
 import msgspec
 import pytest
@@ -15,7 +15,6 @@ from penstock.model.function import (
 )
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping, State
-from penstock.model.message import Message
 
 SCOPE = Scope("123456789012", "us-east-2")
 
@@ -61,33 +60,6 @@ def test_mapping_has_its_source_s_partition_in_its_arn() -> None:
     assert mapping.arn == (
         "arn:aws-cn:lambda:cn-north-1:123456789012:event-source-mapping:6d9bce8e"
     )
-
-
-def test_message_is_read_from_the_wire_without_decoding_what_is_passed_on() -> None:
-    message = msgspec.json.decode(
-        rb'{"MessageId":"m1","ReceiptHandle":"h1","MD5OfBody":"d41d","Body":"caf\u00e9",'
-        rb'"Attributes":{"SenderId":"me"},"MD5OfMessageAttributes":"d25a",'
-        rb'"MessageAttributes":{"A":{"StringValue":"1","DataType":"Number"}}}',
-        type=Message,
-    )
-
-    assert message == Message(
-        "m1",
-        "h1",
-        msgspec.Raw(rb'"caf\u00e9"'),
-        "d41d",
-        msgspec.Raw(b'{"SenderId":"me"}'),
-        msgspec.Raw(b'{"A":{"StringValue":"1","DataType":"Number"}}'),
-        "d25a",
-    )
-
-
-def test_message_needs_only_what_every_server_sends() -> None:
-    message = msgspec.json.decode(
-        b'{"MessageId":"m1","ReceiptHandle":"h1","Body":"b"}', type=Message
-    )
-
-    assert message == Message("m1", "h1", msgspec.Raw(b'"b"'))
 
 
 error_classes = [

@@ -1,5 +1,7 @@
 """What an ended invocation means for its batch."""
 
+from typing import assert_never
+
 import msgspec
 
 from penstock.core.queue_contract import (
@@ -33,13 +35,16 @@ def queue_outcome(
         return InvocationFailed(batch, _error_text(result.payload))
     if not report_batch_item_failures:
         return InvocationSucceeded(batch)
-    match parse_queue_response(result.payload, batch):
+    response = parse_queue_response(result.payload, batch)
+    match response:
         case Succeeded():
             return InvocationSucceeded(batch)
         case Partial(failed):
             return InvocationPartiallyFailed(batch, failed)
         case Failed(reason):
             return InvocationFailed(batch, reason)
+        case _:
+            assert_never(response)
 
 
 def _error_text(payload: bytes) -> str:

@@ -30,14 +30,16 @@ class Message(msgspec.Struct, frozen=True, rename="pascal"):
     @property
     def receive_count(self) -> str:
         """ApproximateReceiveCount; decoded at each call, so not for the hot path."""
-        return _decode_counts(self.attributes).receive_count
+        counts = _decode_counts(self.attributes)
+        return str(counts.receive_count) if counts else ""
 
 
 class _Counts(msgspec.Struct):
-    receive_count: str = msgspec.field(name="ApproximateReceiveCount", default="")
+    # SQS sends text; a number or null from an emulator must not stop a log line.
+    receive_count: str | int = msgspec.field(name="ApproximateReceiveCount", default="")
 
 
-_decode_counts = msgspec.json.Decoder(_Counts).decode
+_decode_counts = msgspec.json.Decoder(_Counts | None).decode
 
 
 class MessageBatch(msgspec.Struct, frozen=True):
