@@ -31,6 +31,8 @@ pytestmark = pytest.mark.usefixtures("aws_environment")
 FAR = Origin("http", "sqs.example", 80)
 POST = HttpRequest("POST", "/a%3Ab", (("Host", "sqs.example"), ("X-Amz-Target", "T")), b"{}")
 
+IMPATIENT = ExchangeRules(timeouts=Timeouts(pool_s=0.05))
+
 
 async def _exchange(script: Script, rules: ExchangeRules) -> HttpResponse:
     async with serve(script) as proxy:
@@ -134,9 +136,8 @@ def test_busy_proxy_connections_are_waited_for_within_limits(
             transport = ProxiedTransport(str(proxy), no_tls)
             first = tasks.create_task(transport.exchange(FAR, POST, ExchangeRules()))
             await arrived.wait()
-            rules = ExchangeRules(timeouts=Timeouts(pool_s=0.05))
             with pytest.raises(PhaseTimeoutError) as caught:
-                await transport.exchange(FAR, POST, rules)
+                await transport.exchange(FAR, POST, IMPATIENT)
             assert (caught.value.phase, caught.value.written) == (Phase.CONNECT, False)
             release.set()
             await first
