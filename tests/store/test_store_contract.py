@@ -1,0 +1,169 @@
+"""What ports.Store promises, held against every store there is."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from store_builders import SCOPE, function, mapping
+
+from penstock.model.arn import Scope
+from penstock.model.errors import StoreConflictError
+from penstock.model.function import InvokeEndpoint
+from penstock.model.mapping import EventSourceMapping, State
+from penstock.ports import Store
+from penstock.store.sql import SqlStore
+
+OTHER_SCOPE = Scope("000000000000", "eu-west-1")
+
+
+def in_memory(_folder: Path) -> Store:
+    return SqlStore("sqlite://")
+
+
+def on_disk(folder: Path) -> Store:
+    return SqlStore(f"sqlite:///{folder}/penstock.db")
+
+
+@pytest.fixture(name="store", params=[in_memory, on_disk], ids=lambda opened: opened.__name__)
+def fixture_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    open_store: Callable[[Path], Store] = request.param
+    store = open_store(tmp_path)
+    yield store
+    store.close()
+
+
+def test_mapping_is_read_as_it_was_written(store: Store) -> None:
+    written = mapping(
+        1, name="orders", maximum_concurrency=5, enabled=False, state=State.DISABLED, batch_size=3
+    )
+
+    store.insert_mapping(written)
+
+    assert store.get_mapping(SCOPE, written.uuid) == written
+
+
+def test_mapping_of_another_scope_is_not_seen(store: Store) -> None:
+    store.insert_mapping(mapping(1))
+
+    assert store.get_mapping(OTHER_SCOPE, mapping(1).uuid) is None
+    assert store.list_mappings(OTHER_SCOPE) == []
+
+
+def test_mappings_are_listed_by_uuid_and_by_source(store: Store) -> None:
+    rows = [mapping(3), mapping(1), mapping(2, scope=OTHER_SCOPE)]
+    for row in rows:
+        store.insert_mapping(row)
+
+    assert store.list_mappings() == [rows[1], rows[2], rows[0]]
+    assert store.list_mappings(SCOPE) == [rows[1], rows[0]]
+    assert store.list_mappings(SCOPE, event_source_arn=rows[0].event_source_arn) == [rows[0]]
+    assert store.list_mappings(SCOPE, event_source_arn=rows[2].event_source_arn) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"uuid": mapping(1).uuid}, id="same uuid"),
+        pytest.param({"event_source_arn": mapping(1).event_source_arn}, id="same source, function"),
+        pytest.param({"name": "orders"}, id="same name"),
+    ],
+)
+def test_insert_of_a_taken_row_conflicts(store: Store, changes: dict[str, Any]) -> None:
+    store.insert_mapping(mapping(1, name="orders"))
+
+    with pytest.raises(StoreConflictError):
+        store.insert_mapping(mapping(2, **changes))
+
+    assert len(store.list_mappings()) == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(mapping(2), id="other source"),
+        pytest.param(
+            mapping(2, event_source_arn=mapping(1).event_source_arn, function_arn="f:1"),
+            id="other qualifier",
+        ),
+        pytest.param(
+            mapping(2, event_source_arn=mapping(1).event_source_arn, scope=OTHER_SCOPE),
+            id="other scope",
+        ),
+    ],
+)
+def test_insert_of_a_different_row_does_not_conflict(store: Store, row: EventSourceMapping) -> None:
+    store.insert_mapping(mapping(1))
+    store.insert_mapping(row)
+
+    assert len(store.list_mappings()) == 2
+
+
+def test_replace_raises_the_version(store: Store) -> None:
+    store.insert_mapping(mapping(1))
+
+    first = store.replace_mapping(mapping(1, batch_size=5))
+    second = store.replace_mapping(msgspec.structs.replace(first, state=State.ENABLED))
+
+    assert (first.version, second.version) == (1, 2)
+    assert store.get_mapping(SCOPE, mapping(1).uuid) == second
+
+
+def test_replace_of_a_row_that_moved_on_conflicts(store: Store) -> None:
+    store.insert_mapping(mapping(1))
+    moved_on = store.replace_mapping(mapping(1, batch_size=5))
+
+    with pytest.raises(StoreConflictError, match="read it again"):
+        store.replace_mapping(mapping(1, batch_size=6))
+
+    assert store.list_mappings() == [moved_on]
+
+
+def test_replace_into_a_taken_pair_conflicts(store: Store) -> None:
+    store.insert_mapping(mapping(1))
+    store.insert_mapping(mapping(2))
+
+    with pytest.raises(StoreConflictError, match="taken"):
+        store.replace_mapping(mapping(2, event_source_arn=mapping(1).event_source_arn))
+
+
+def test_replace_of_a_deleted_row_conflicts(store: Store) -> None:
+    with pytest.raises(StoreConflictError, match="gone"):
+        store.replace_mapping(mapping(1))
+
+
+def test_deleted_mapping_is_gone_and_may_be_deleted_again(store: Store) -> None:
+    store.insert_mapping(mapping(1))
+
+    store.delete_mapping(mapping(1).uuid)
+    store.delete_mapping(mapping(1).uuid)
+
+    assert store.list_mappings() == []
+
+
+def test_functions_are_added_changed_and_removed_at_once(store: Store) -> None:
+    store.replace_functions([function("bill"), function("ship")])
+    elsewhere = msgspec.structs.replace(
+        function("track"), hosting=InvokeEndpoint(url="http://localhost:9000")
+    )
+
+    store.replace_functions([elsewhere, function("ship", timeout_s=60)])
+
+    assert store.list_functions() == [function("ship", timeout_s=60), elsewhere]
+
+
+def test_functions_stay_when_their_replacement_fails(store: Store) -> None:
+    store.replace_functions([function("ship")])
+
+    with pytest.raises(StoreConflictError):
+        store.replace_functions([function("bill"), function("bill")])
+
+    assert store.list_functions() == [function("ship")]
+
+
+def test_functions_can_all_be_removed(store: Store) -> None:
+    store.replace_functions([function("ship")])
+    store.replace_functions([])
+
+    assert store.list_functions() == []
