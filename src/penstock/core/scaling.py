@@ -33,7 +33,7 @@ class ConcurrencyRamp:
     def __init__(self, policy: RampPolicy, maximum_concurrency: int | None) -> None:
         self._policy = policy
         self._maximum = _lowest(policy.maximum, maximum_concurrency)
-        self._base = float(policy.initial)
+        self._last_level = float(policy.initial)
         self._rising_since_ms: int | None = None
         self._throttled_at_ms: int | None = None
 
@@ -56,7 +56,7 @@ class ConcurrencyRamp:
 
     def note_idle(self) -> None:
         """Nothing came and nothing runs: start anew."""
-        self._base = float(self._policy.initial)
+        self._last_level = float(self._policy.initial)
         self._rising_since_ms = None
 
     def note_throttle(self, now: Instant) -> None:
@@ -72,15 +72,15 @@ class ConcurrencyRamp:
         self._lower_to(self.limit(now) - 1, now)
 
     def _lower_to(self, level: float, now: Instant) -> None:
-        self._base = max(1.0, level)
+        self._last_level = max(1.0, level)
         if self._rising_since_ms is not None:
             self._rising_since_ms = now.monotonic_ms
 
     def _level(self, now: Instant) -> float:
         if self._rising_since_ms is None:
-            return self._base
+            return self._last_level
         elapsed_ms = now.monotonic_ms - self._rising_since_ms
-        return self._base + self._policy.per_minute * elapsed_ms / _MS_PER_MINUTE
+        return self._last_level + self._policy.per_minute * elapsed_ms / _MS_PER_MINUTE
 
 
 def _lowest(maximum: int, maximum_concurrency: int | None) -> int:
