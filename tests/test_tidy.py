@@ -41,6 +41,7 @@ REGISTRY = re.compile(
 # "Recorded answers" are what docs/semantics.md says of them.
 SOURCE = re.compile(
     r"docs\.aws\.amazon\.com/\S+|smithy\.io/\S+|docs\.python\.org/\S+|RFC \d+"
+    r"|github\.com/\S+|botocore's \w+ model"
     r"|docs/[\w/.-]+\.md|recorded answers of AWS"
 )
 PAGE = re.compile(r"docs\.aws\.amazon\.com/\S+|docs/semantics\.md")
