@@ -96,11 +96,11 @@ async def _end(runner: web.AppRunner) -> None:
 
 @contextmanager
 def running_server(
-    *, fallback: Handler | None = None, world: World | None = None
+    *, fallback: Handler | None = None, store_url: str = "sqlite://"
 ) -> Iterator[Server]:
     """Run the application on a free port until the block ends."""
-    world = world or World.with_defaults()
-    store = SqlStore("sqlite://")
+    world = World.with_defaults()
+    store = SqlStore(store_url)
     application = build_application(world.context(InlineStore(store)), fallback=fallback)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="api server")
