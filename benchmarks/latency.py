@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "acceptance"))
 
-from serve_harness import Moto, Queues, project_text, running, wait_for  # noqa: E402
+from serve_harness import Moto, Queues, project_text, running, wait_for
 
 HANDLER = """
 import os, time

@@ -132,6 +132,12 @@ class Penstock:
             )
         wait_for(f"serve: {self.log.read_text()}", lambda: _get(f"{self.url}/penstock/v1/health"))
 
+    @property
+    def pid(self) -> int:
+        """The process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it as kill -9 does."""
         assert self._process is not None
