@@ -165,6 +165,16 @@ def test_work_event_above_the_quota_is_not_sent() -> None:
     assert bench.functions.payloads == []
 
 
+def test_work_attributes_of_a_foreign_shape_fail_their_batch_only() -> None:
+    bench = Bench()
+    strange = msgspec.structs.replace(a_message(), message_attributes=msgspec.Raw(b"[1, 2]"))
+
+    failed = bench.carry_out(invoke(batch=MessageBatch(1, (strange,))))
+
+    assert isinstance(failed, q.InvocationFailed)
+    assert bench.functions.payloads == []
+
+
 def test_work_deletes() -> None:
     bench = Bench()
 

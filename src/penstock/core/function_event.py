@@ -35,6 +35,9 @@ def queue_event(messages: Iterable[Message], queue_arn: str) -> bytes:
         "messageAttributes": {..}, "md5OfMessageAttributes": .. (only with attributes),
         "md5OfBody": .., "eventSource": "aws:sqs", "eventSourceARN": .., "awsRegion": ..}]}
 
+    Raises:
+        msgspec.MsgspecError: A message's attributes are not of SQS's shape.
+
     Source: docs.aws.amazon.com/lambda/latest/dg/with-sqs.html; member order and
         md5OfMessageAttributes as recorded, docs/semantics.md#queue-event
     """

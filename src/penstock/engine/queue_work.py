@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from penstock.core import queue_contract as q
 from penstock.core.function_event import queue_event
 from penstock.core.queue_outcome import queue_outcome
@@ -120,7 +122,11 @@ class QueueWork:
 
     async def _invoke(self, command: q.Invoke) -> q.InvocationEnded:
         batch = command.batch
-        payload = queue_event(batch.messages, command.queue_arn)
+        try:
+            payload = queue_event(batch.messages, command.queue_arn)
+        except msgspec.MsgspecError as error:
+            # A defect of the queue's server; as a failed batch it goes the way of poison messages.
+            return q.InvocationFailed(batch, f"message attributes cannot be read: {error}")
         if len(payload) > PAYLOAD_BYTES_MAX:
             reason = f"the event has {len(payload)} bytes; the most is {PAYLOAD_BYTES_MAX}"
             return q.InvocationFailed(batch, reason)
