@@ -9,7 +9,7 @@ There are no CORS headers: nothing here answers a preflight with permission. Cal
 something need an Authorization header besides (``application.py``), which no simple cross-site
 request can carry.
 
-Source: docs/semantics.md#the-api; www.w3.org/TR/fetch-metadata
+Source: docs/semantics.md#browsers; www.w3.org/TR/fetch-metadata
 """
 
 import ipaddress

@@ -9,7 +9,7 @@ The model is botocore's ``lambda`` service model, loaded on the first request th
 3. All violated constraints are told at once, in a ValidationException.
 4. A null is an absent member, as AWS reads it.
 
-Source: recorded answers of AWS (the texts); docs/semantics.md#the-api
+Source: recorded answers of AWS (the texts); docs/semantics.md#request-validation
 """
 
 import functools

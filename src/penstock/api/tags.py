@@ -3,7 +3,7 @@
 Source: docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html (count, reserved prefix);
 botocore's lambda model (characters; its lengths are checked in ``shapes.py``); recorded answers of
 AWS (the count's text). Tags that begin with ``penstock:`` are this service's own options
-(docs/semantics.md#the-api).
+(docs/semantics.md#options).
 """
 
 import unicodedata

@@ -18,7 +18,7 @@
 3. A transition settles when what runs is what the row says: the engine's supervisor tells so.
 
 Source: docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html (the states);
-recorded answers of AWS (the transitions), docs/semantics.md#the-api.
+recorded answers of AWS (the transitions), docs/semantics.md#life-cycle.
 """
 
 import enum
