@@ -168,6 +168,7 @@ class Service:
             build_application(context, fallback=self._fallback),
             access_log=None,
             shutdown_timeout=SHUTDOWN_GRACE_S,
+            lingering_time=SHUTDOWN_GRACE_S,
             auto_decompress=False,  # the fallback passes bodies on as they came
             max_line_size=HEADER_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
