@@ -96,12 +96,19 @@ class Driver(Generic[InputT, CommandT]):
         for command in commands:
             running = self._carry_out(command)
             if running is not None:
-                self._tasks.create_task(self._complete(running), name=type(command).__name__)
+                self._start(running, self._tasks, name=type(command).__name__)
         if self._machine.is_finished():
             self._arm(None)
             self._finished.set()
         else:
             self._arm(self._machine.deadline_ms())
+
+    def _start(
+        self, running: Coroutine[Any, Any, InputT | None], tasks: asyncio.TaskGroup, *, name: str
+    ) -> None:
+        task = tasks.create_task(self._complete(running), name=name)
+        # A task that is cancelled before its first turn never begins the command: end that too.
+        task.add_done_callback(lambda _: running.close())
 
     def _feed_in_task(self, inp: InputT) -> None:
         # The loop only logs what a callback raises; a task of the group ends ``run`` with it.
