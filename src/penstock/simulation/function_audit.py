@@ -111,7 +111,8 @@ class FunctionAudit:
         for other in self._books.mappings.values():
             if other is dispatching or unqualified(other.row.function_arn) != function_arn:
                 continue
-            if other.is_stopping or other.running_count or not self._books.held(other):
+            is_served = other.running_count or self._pace.is_receiving_shortly(other.queue_arn)
+            if other.is_stopping or is_served or not self._books.held(other):
                 other.waited_through = 0
                 continue
             other.waited_through += 1

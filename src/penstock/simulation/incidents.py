@@ -17,6 +17,7 @@ from penstock.model.errors import (
 from penstock.model.mapping import EventSourceMapping
 from penstock.simulation import workload as w
 from penstock.simulation.function import DIRECT_PAYLOAD
+from penstock.simulation.loop import pass_s
 
 if TYPE_CHECKING:
     from penstock.simulation.world import World
@@ -32,19 +33,20 @@ class Incidents:
 
     async def befall(self, incident: w.Incident) -> None:
         """Wait for the incident's moment, let it happen, and put right what it broke."""
-        if isinstance(incident, w.CrashNode):
-            await self._crash_node(incident)
+        if not await self._wait_for(incident):
             return
-        await asyncio.sleep(incident.at_ms / 1000)
         match incident:
             case w.UpdateMapping():
                 await self._update(incident)
             case w.DisableMapping(mapping=mapping, for_ms=for_ms):
                 await self._request(mapping, enabled=False)
-                await asyncio.sleep(for_ms / 1000)
+                await pass_s(for_ms / 1000)
                 await self._request(mapping, enabled=True)
             case w.StopNode(for_ms=for_ms):
                 await self._world.stop_node()
+                await self._restart(for_ms)
+            case w.CrashNode(for_ms=for_ms):
+                await self._world.node.crash()
                 await self._restart(for_ms)
             case w.BreakQueue():
                 await self._break_queue(incident)
@@ -57,19 +59,22 @@ class Incidents:
             case _:
                 assert_never(incident)
 
-    async def _crash_node(self, incident: w.CrashNode) -> None:
+    async def _wait_for(self, incident: w.Incident) -> bool:
+        """Wait for the incident's moment; False when it does not come in the safety phase."""
+        if not isinstance(incident, (w.DisableMapping, w.StopNode, w.CrashNode)):
+            await pass_s(incident.at_ms / 1000)
+            return True
         happens = asyncio.Event()
         self._world.trace.watch(incident.at_event, happens.set)
         try:
             async with asyncio.timeout(self._world.plan.safety_ms / 1000):
                 await happens.wait()
         except TimeoutError:
-            return
-        await self._world.node.crash()
-        await self._restart(incident.for_ms)
+            return False
+        return True
 
     async def _restart(self, after_ms: int) -> None:
-        await asyncio.sleep(after_ms / 1000)
+        await pass_s(after_ms / 1000)
         if not self._world.node.is_running:
             self._world.node.start()
             self._world.auditor.books.has_changed.set()
@@ -108,12 +113,14 @@ class Incidents:
             source.receives_denied = error
         else:
             wire.broken = error
-        await asyncio.sleep(incident.for_ms / 1000)
+        await pass_s(incident.for_ms / 1000)
         source.receives_denied = wire.broken = None
 
     async def _invoke_directly(self, index: int) -> None:
+        if not self._world.node.is_running:
+            return
         try:
-            await self._world.node.slots.invoke(function_arn(index), DIRECT_PAYLOAD)
+            await self._world.node.invoke(function_arn(index), DIRECT_PAYLOAD)
         except InvokeThrottledError:
             self._world.trace.note(f"function-{index}", "was busy")
 

@@ -82,7 +82,7 @@ class HandedMessage(msgspec.Struct):
     """A copy of a message, known by its receipt handle.
 
     Attributes:
-        handed_ms: When the server gave it out.
+        timeout_ms: The queue's visibility timeout.
         hidden_until_ms: When the message is visible again, as the server sees it.
         invocable_until_ms: The last moment at which a consumer may invoke it. Later than
             ``hidden_until_ms`` only where the answer came so late that nobody could know.
@@ -94,7 +94,7 @@ class HandedMessage(msgspec.Struct):
 
     receipt_handle: str
     message: SentMessage
-    handed_ms: int
+    timeout_ms: int
     hidden_until_ms: int
     invocable_until_ms: int = 0
     delivered_ms: int = 0
@@ -180,11 +180,15 @@ class AuditedReceives(msgspec.Struct):
     """The receives of one queue's mapping.
 
     Attributes:
+        running_count: Receives under way.
+        short_count: Those of them that do not wait for messages.
+        active_ms: When a message last moved.
         failing_starts_ms: Receives begun since the first failure that no success has followed;
             None while they succeed.
     """
 
     running_count: int = 0
+    short_count: int = 0
     active_ms: int = 0
     failing_starts_ms: list[int] | None = None
 

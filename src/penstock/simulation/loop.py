@@ -89,6 +89,11 @@ class VirtualClock:
         self._wall_offset_ms += by_ms
 
 
+async def pass_s(delay_s: float) -> None:
+    """Let virtual time pass."""
+    await asyncio.sleep(delay_s)
+
+
 def run_virtual(main: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
     """Run ``main()`` to its end on a loop of its own.
 

@@ -7,6 +7,7 @@ from typing import Any
 from penstock.engine.mapping_keeper import EngineSettings, Surroundings
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
+from penstock.model.function import FunctionResult
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import Clock, QueueSource
 from penstock.simulation.auditor import Auditor
@@ -29,11 +30,12 @@ class SimulatedSources:
         faults: FaultModel,
         rng: Random,
         auditor: Auditor,
+        trace: Trace,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.wires = {arn: Wire(faults, Random(rng.random()), loop) for arn in queues}
         self.by_arn = {
-            arn: SimulatedQueueSource(queue, self.wires[arn], auditor)
+            arn: SimulatedQueueSource(queue, self.wires[arn], auditor=auditor, trace=trace)
             for arn, queue in queues.items()
         }
 
@@ -95,6 +97,7 @@ class Node:
         self._trace = trace
         self._supervisor: Supervisor | None = None
         self._task: asyncio.Task[None] | None = None
+        self._direct: set[asyncio.Task[FunctionResult]] = set()
         self.slots = SlotLedger(functions)
         self.has_crashed = False
 
@@ -127,14 +130,29 @@ class Node:
         if self._supervisor is not None:
             self._supervisor.mapping_changed(row)
 
+    async def invoke(self, function_arn: str, payload: bytes) -> None:
+        """Invoke directly, as the API does; cut off when the node crashes.
+
+        Raises:
+            InvokeError: As ``SlotLedger.invoke``.
+        """
+        call = asyncio.get_running_loop().create_task(
+            self.slots.invoke(function_arn, payload), name="direct invoke"
+        )
+        self._direct.add(call)
+        await asyncio.wait([call])
+        self._direct.discard(call)
+        if not call.cancelled():
+            call.result()
+
     async def stop(self) -> None:
-        """Ask for a graceful stop, and wait for its end."""
+        """Ask for a graceful stop, and wait for its end; direct Invokes end first."""
         if self._supervisor is None or self._task is None:
             return
         self._trace.note("node", "stops")
         self._auditor.node_stopping()
         self._supervisor.stop()
-        await self._end(self._task)
+        await self._end(self._task, *self._direct)
 
     async def crash(self) -> None:
         """Cut everything off wherever it stands."""
@@ -142,11 +160,12 @@ class Node:
             return
         self._trace.note("node", "crashes")
         self.has_crashed = True
-        self._task.cancel()
-        await self._end(self._task)
+        for cut in (self._task, *self._direct):
+            cut.cancel()
+        await self._end(self._task, *self._direct)
 
-    async def _end(self, task: asyncio.Task[None]) -> None:
-        await asyncio.wait([task])
+    async def _end(self, task: asyncio.Task[None], *direct: asyncio.Task[FunctionResult]) -> None:
+        await asyncio.wait([task, *direct])
         if not task.cancelled() and task.exception() is not None:
             self._auditor.books.report(Rule.BROKEN, f"the node: {task.exception()!r}")
         self._supervisor = None

@@ -16,15 +16,16 @@ class PaceAudit:
         self._books = books
         self._receives: dict[str, AuditedReceives] = {}
 
-    def message_handed(self, queue_arn: str) -> None:
-        """Take note that the queue is active."""
+    def message_moved(self, queue_arn: str) -> None:
+        """Take note that a message was handed out or invoked: the mapping is not idle."""
         self._of(queue_arn).active_ms = self._books.now_ms()
 
-    def receive_started(self, queue_arn: str) -> None:
+    def receive_started(self, queue_arn: str, wait_s: int) -> None:
         """Check a receive that begins."""
         now_ms = self._books.now_ms()
         receives = self._of(queue_arn)
         receives.running_count += 1
+        receives.short_count += wait_s == 0
         if receives.running_count > 1 and now_ms - receives.active_ms > IDLE_MS:
             self._books.report(Rule.IDLE_POLLS, f"{receives.running_count} on idle {queue_arn}")
         starts_ms = receives.failing_starts_ms
@@ -37,17 +38,23 @@ class PaceAudit:
             self._books.report(Rule.HOT_LOOP, text)
         receives.failing_starts_ms = recent
 
-    def receive_ended(self, queue_arn: str, *, has_failed: bool) -> None:
+    def receive_ended(self, queue_arn: str, wait_s: int, *, has_failed: bool) -> None:
         """Take note of a receive's end."""
         receives = self._of(queue_arn)
         receives.running_count -= 1
+        receives.short_count -= wait_s == 0
         if not has_failed:
             receives.failing_starts_ms = None
         elif receives.failing_starts_ms is None:
             receives.failing_starts_ms = []
 
+    def is_receiving_shortly(self, queue_arn: str) -> bool:
+        """Tell whether a receive runs that does not wait: its slot is bound until it ends."""
+        return self._of(queue_arn).short_count > 0
+
     def invoked(self, copy: HandedMessage) -> None:
         """Check a message that is invoked, perhaps once more."""
+        self.message_moved(copy.message.queue_arn)
         if copy.rejected_ms:
             now_ms = self._books.now_ms()
             recent = [at_ms for at_ms in copy.rejected_ms if now_ms - at_ms < REJECTED_WINDOW_MS]

@@ -153,10 +153,11 @@ class SimulatedQueue:
         self._show_due()
         for message in messages:
             stored = self._stored.get(message.message_id)
-            if stored is None:
-                continue
-            is_known = stored.receipt_handle == message.receipt_handle
-            if not is_known or stored.visible_at_ms is None:
+            if (
+                stored is None
+                or stored.receipt_handle != message.receipt_handle
+                or stored.visible_at_ms is None
+            ):
                 self._auditor.queues.copy_doubled(message.receipt_handle)
             else:
                 self._trace.note(self.name, "hidden for", message.message_id, timeout_s)
@@ -205,8 +206,8 @@ class SimulatedQueue:
         self._auditor.queues.message_handed(
             stored.message_id,
             stored.receipt_handle,
-            stored.receive_count,
-            self.now_ms() + timeout_s * 1000,
+            receive_count=stored.receive_count,
+            timeout_ms=timeout_s * 1000,
         )
         attributes = b'{"ApproximateReceiveCount":"%d"}' % stored.receive_count
         return Message(
@@ -276,8 +277,11 @@ class SimulatedQueueSource:
         receives_denied: While set, receiving fails for this reason, and everything else works.
     """
 
-    def __init__(self, queue: SimulatedQueue, wire: Wire, auditor: Auditor) -> None:
+    def __init__(
+        self, queue: SimulatedQueue, wire: Wire, *, auditor: Auditor, trace: Trace
+    ) -> None:
         self._queue = queue
+        self._trace = trace
         self._wire = wire
         self._auditor = auditor
         self.receives_denied: SourceError | None = None
@@ -294,7 +298,7 @@ class SimulatedQueueSource:
         """Long-poll once."""
         arn = self._queue.arn
         has_failed = False
-        self._auditor.pace.receive_started(arn)
+        self._auditor.pace.receive_started(arn, wait_s)
 
         def serve(reply: Reply[tuple[Message, ...]]) -> None:
             if self.receives_denied is not None:
@@ -308,14 +312,15 @@ class SimulatedQueueSource:
             has_failed = True
             raise
         finally:
-            self._auditor.pace.receive_ended(arn, has_failed=has_failed)
+            self._auditor.pace.receive_ended(arn, wait_s, has_failed=has_failed)
         handles = [message.receipt_handle for message in messages]
-        timeout_ms = self._queue.attributes.visibility_timeout_s * 1000
-        self._auditor.queues.messages_delivered(arn, handles, timeout_ms)
+        self._note("is given", messages)
+        self._auditor.queues.messages_delivered(arn, handles)
         return messages
 
     async def delete(self, messages: Sequence[Message]) -> DeleteReport:
         """Delete messages in one call."""
+        self._note("asks to delete", messages)
         self._auditor.queues.delete_asked([message.receipt_handle for message in messages])
 
         def serve(reply: Reply[DeleteReport]) -> None:
@@ -326,6 +331,7 @@ class SimulatedQueueSource:
     async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
         """Hide messages for ``timeout_s`` from now; 0 gives them back."""
         handles = [message.receipt_handle for message in messages]
+        self._note(f"asks to hide {timeout_s}", messages)
         if timeout_s == 0:
             self._auditor.queues.return_asked(handles)
 
@@ -338,3 +344,8 @@ class SimulatedQueueSource:
             if timeout_s == 0:
                 self._auditor.queues.return_failed(handles)
             raise
+
+    def _note(self, verb: str, messages: Sequence[Message]) -> None:
+        if messages:
+            ids = (message.message_id for message in messages)
+            self._trace.note(f"{self._queue.name}'s", verb, *ids)

@@ -21,7 +21,7 @@ class Trace:
             maxlen=None if keeps_all else _LAST_MAX
         )
         self._count = 0
-        self._watches: dict[int, Callable[[], None]] = {}
+        self._watches: dict[int, list[Callable[[], None]]] = {}
 
     @property
     def count(self) -> int:
@@ -33,13 +33,12 @@ class Trace:
         self._events.append((self._now_ms(), subject, verb, *details))
         self._count += 1
         if self._watches:
-            watch = self._watches.pop(self._count, None)
-            if watch is not None:
+            for watch in self._watches.pop(self._count, ()):
                 watch()
 
     def watch(self, count: int, callback: Callable[[], None]) -> None:
         """Call back at the event of that number: a moment that no clock would hit."""
-        self._watches[count] = callback
+        self._watches.setdefault(count, []).append(callback)
 
     def lines(self) -> list[str]:
         """Format the kept events, one per line."""

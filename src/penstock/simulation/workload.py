@@ -54,17 +54,17 @@ class UpdateMapping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DisableMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody disables the mapping and enables it again."""
+    """Somebody disables the mapping at the n-th event of the trace, and enables it again."""
 
-    at_ms: int
+    at_event: int
     mapping: int
     for_ms: int
 
 
 class StopNode(msgspec.Struct, frozen=True, kw_only=True):
-    """The node is stopped gracefully, and started again."""
+    """The node is stopped gracefully at the n-th event of the trace, and started again."""
 
-    at_ms: int
+    at_event: int
     for_ms: int
 
 
@@ -220,7 +220,12 @@ class _Scene(msgspec.Struct, frozen=True):
     safety_ms: int
 
     def at_ms(self) -> int:
-        return self.rng.randint(0, self.safety_ms)
+        # Early is when most messages are under way.
+        return self.rng.randint(0, self.rng.choice((2_000, self.safety_ms)))
+
+    def at_event(self) -> int:
+        # Between two events of one moment lies where no clock would hit.
+        return self.rng.randint(5, 800)
 
     def for_ms(self) -> int:
         return self.rng.choice((50, 1_000, 10_000, 60_000))
@@ -244,15 +249,15 @@ def _update(scene: _Scene) -> UpdateMapping:
 
 
 def _disable(scene: _Scene) -> DisableMapping:
-    return DisableMapping(at_ms=scene.at_ms(), mapping=scene.mapping(), for_ms=scene.for_ms())
+    return DisableMapping(at_event=scene.at_event(), mapping=scene.mapping(), for_ms=scene.for_ms())
 
 
 def _stop(scene: _Scene) -> StopNode:
-    return StopNode(at_ms=scene.at_ms(), for_ms=scene.for_ms())
+    return StopNode(at_event=scene.at_event(), for_ms=scene.for_ms())
 
 
 def _crash(scene: _Scene) -> CrashNode:
-    return CrashNode(at_event=scene.rng.randint(5, 600), for_ms=scene.for_ms())
+    return CrashNode(at_event=scene.at_event(), for_ms=scene.for_ms())
 
 
 def _break(scene: _Scene) -> BreakQueue:

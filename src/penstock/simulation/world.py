@@ -15,7 +15,7 @@ from penstock.simulation.faults import FaultModel
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
 from penstock.simulation.incidents import SCOPE, Incidents, function_arn, queue_arn
 from penstock.simulation.ledger import Rule
-from penstock.simulation.loop import VirtualClock, run_virtual
+from penstock.simulation.loop import VirtualClock, pass_s, run_virtual
 from penstock.simulation.node import Node, SimulatedSources
 from penstock.simulation.queue import SimulatedQueue
 from penstock.simulation.store import SimulatedStore
@@ -75,7 +75,7 @@ class World:
             for index, each in enumerate(plan.mappings)
         }
         self.sources = SimulatedSources(
-            self.queues, faults=self._faults, rng=rng, auditor=self.auditor
+            self.queues, faults=self._faults, rng=rng, auditor=self.auditor, trace=self.trace
         )
         self.store = SimulatedStore(self._row_written)
         self.node = Node(
@@ -198,7 +198,7 @@ class World:
         except* TimeoutError:
             self._report_stuck("did not settle")
         if not self.auditor.books.violations:
-            await asyncio.sleep(IDLE_S)
+            await pass_s(IDLE_S)
             await self._check_slots()
             await self.stop_node()
             self.auditor.check_final()
@@ -208,7 +208,7 @@ class World:
             for incident in self.plan.incidents:
                 name = type(incident).__name__
                 tasks.create_task(self._incidents.befall(incident), name=name)
-            await asyncio.sleep(self.plan.safety_ms / 1000)
+            await pass_s(self.plan.safety_ms / 1000)
             self._heal()
             async with asyncio.timeout(self._settle_s_max()):
                 await self._settle()
@@ -246,8 +246,7 @@ class World:
             function = self.functions.find(function_arn(index))
             assert function is not None
             calls = [
-                self.node.slots.invoke(function.arn, DIRECT_PAYLOAD)
-                for _ in range(function.concurrency)
+                self.node.invoke(function.arn, DIRECT_PAYLOAD) for _ in range(function.concurrency)
             ]
             for result in await asyncio.gather(*calls, return_exceptions=True):
                 if isinstance(result, BaseException):
@@ -290,4 +289,8 @@ def run_world(seed: int, plan: w.WorldPlan | None = None, *, keeps_trace: bool =
         chosen = draw_world(seed) if plan is None else plan
         return await World(seed, chosen, keeps_trace=keeps_trace).run()
 
-    return run_virtual(main)
+    try:
+        return run_virtual(main)
+    except BaseException as error:
+        error.add_note(f"replay: python -m penstock.simulation --seed {seed} --trace")
+        raise

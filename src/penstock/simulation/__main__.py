@@ -1,0 +1,72 @@
+"""``python -m penstock.simulation``: run many seeds, or replay one."""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Sequence
+
+from penstock.simulation.swarm import describe_failure, run_seeds
+from penstock.simulation.world import run_world
+
+SEEDS_DEFAULT = 1_000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the simulator.
+
+    Returns:
+        0 when every rule held, 1 when one was broken.
+    """
+    options = _parse(argv)
+    if options.seed is not None:
+        return _replay(options.seed, is_traced=options.trace)
+    return _swarm(options.seeds, options.minutes, first=options.first)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m penstock.simulation",
+        description="Run the engine in drawn worlds on virtual time, and judge what it does.",
+    )
+    parser.add_argument("--seeds", type=int, help=f"how many worlds; {SEEDS_DEFAULT} by default")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--minutes", type=float, help="run for so long instead")
+    parser.add_argument("--seed", type=int, help="run this world only")
+    parser.add_argument("--trace", action="store_true", help="with --seed: print every event")
+    options = parser.parse_args(argv)
+    if options.trace and options.seed is None:
+        parser.error("--trace needs --seed")
+    return options
+
+
+def _replay(seed: int, *, is_traced: bool) -> int:
+    outcome = run_world(seed, keeps_trace=is_traced)
+    if outcome.violation:
+        print(describe_failure(outcome))
+        return 1
+    if is_traced:
+        print("\n".join(outcome.lines))
+    print(
+        f"seed {seed}: {outcome.message_count} messages, {outcome.invocation_count} invocations, "
+        f"{outcome.virtual_s:.0f} virtual s, every rule held"
+    )
+    return 0
+
+
+def _swarm(count: int | None, minutes: float | None, *, first: int) -> int:
+    if count is None and minutes is None:
+        count = SEEDS_DEFAULT
+    seeds = itertools.count(first) if count is None else range(first, first + count)
+    tally = run_seeds(seeds, limit_s=None if minutes is None else minutes * 60, show=_show_at_once)
+    if tally.broken is not None:
+        print(describe_failure(tally.broken))
+    print(tally)
+    return 1 if tally.broken is not None else 0
+
+
+def _show_at_once(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

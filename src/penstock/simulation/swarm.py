@@ -1,0 +1,82 @@
+"""Many worlds, one after another, and the report of the first that breaks."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from penstock.simulation.world import Outcome, run_world
+
+PROGRESS_EVERY_S = 5.0
+
+
+class Tally(msgspec.Struct):
+    """What a swarm has done so far."""
+
+    seed_count: int = 0
+    message_count: int = 0
+    invocation_count: int = 0
+    virtual_s: float = 0.0
+    elapsed_s: float = 0.0
+    broken: Outcome | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a world in."""
+        self.seed_count += 1
+        self.message_count += outcome.message_count
+        self.invocation_count += outcome.invocation_count
+        self.virtual_s += outcome.virtual_s
+        if outcome.violation:
+            self.broken = outcome
+
+    def __str__(self) -> str:
+        rate = self.seed_count / self.elapsed_s if self.elapsed_s else 0.0
+        return (
+            f"{self.seed_count} seeds in {self.elapsed_s:.1f} s ({rate:.0f}/s): "
+            f"{self.message_count} messages, {self.invocation_count} invocations, "
+            f"{self.virtual_s / 3600:.1f} virtual hours"
+        )
+
+
+def run_seeds(
+    seeds: Iterable[int], *, limit_s: float | None = None, show: Callable[[str], None] = print
+) -> Tally:
+    """Run worlds until one breaks, the seeds end, or the time is over.
+
+    Args:
+        seeds: In the order in which they are run.
+        limit_s: Real seconds; the world that runs when they are over is still finished.
+        show: Takes a line of progress now and then.
+    """
+    tally = Tally()
+    began_s = shown_s = time.perf_counter()
+    for outcome in _outcomes(seeds):
+        now_s = time.perf_counter()
+        tally.add(outcome)
+        tally.elapsed_s = now_s - began_s
+        if tally.broken is not None or (limit_s is not None and tally.elapsed_s >= limit_s):
+            break
+        if now_s - shown_s >= PROGRESS_EVERY_S:
+            shown_s = now_s
+            show(str(tally))
+    return tally
+
+
+def describe_failure(outcome: Outcome) -> str:
+    """Say all that is needed to understand a broken world and to see it again."""
+    plan = msgspec.json.format(msgspec.json.encode(outcome.plan), indent=1).decode()
+    return "\n".join(
+        [
+            f"seed {outcome.seed} broke a rule",
+            f"plan: {plan}",
+            "the last events:",
+            *outcome.lines,
+            f"seed {outcome.seed}, {outcome.violation}",
+            f"replay: python -m penstock.simulation --seed {outcome.seed} --trace",
+        ]
+    )
+
+
+def _outcomes(seeds: Iterable[int]) -> Iterator[Outcome]:
+    for seed in seeds:
+        yield run_world(seed)

@@ -1,0 +1,81 @@
+"""The auditor sees each planted defect, and names the rule that it breaks."""
+
+import planted
+import pytest
+
+from penstock.simulation.ledger import Rule
+from penstock.simulation.world import run_world
+
+SEEDS_MAX = 300
+
+PLANTED = [
+    pytest.param(plant, rules, id=name)
+    for name, plant, rules in [
+        (
+            "takes a failure for a success",
+            planted.consumer(planted.TakesFailureForSuccess),
+            {Rule.DELETED_UNFINISHED},
+        ),
+        (
+            "deletes the whole of a partly failed batch",
+            planted.consumer(planted.DeletesTheWholeBatch),
+            {Rule.DELETED_UNFINISHED},
+        ),
+        (
+            "takes an unknown outcome for a success",
+            planted.consumer(planted.TrustsUnknownOutcomes),
+            {Rule.DELETED_UNFINISHED},
+        ),
+        (
+            "deletes before it invokes",
+            planted.work(planted.DeletesTooEarly),
+            {Rule.DELETED_UNFINISHED},
+        ),
+        ("deletes nothing", planted.work(planted.DropsDeletes), {Rule.BURNT, Rule.STUCK}),
+        (
+            "ignores MaximumConcurrency",
+            planted.consumer(planted.IgnoresMaximumConcurrency),
+            {Rule.MAPPING_CONCURRENCY},
+        ),
+        ("ignores BatchSize", planted.consumer(planted.IgnoresBatchSize), {Rule.BATCH_COUNT}),
+        (
+            "has a slot too many",
+            planted.slots(planted.EndlessSlots),
+            {Rule.FUNCTION_CONCURRENCY},
+        ),
+        ("gives slots to the richest", planted.slots(planted.UnfairSlots), {Rule.STARVED}),
+        ("loses slots", planted.work(planted.LosesSlots), {Rule.STUCK, Rule.SLOTS_LEAKED}),
+        ("receives while batches wait", planted.consumer(planted.Overpulls), {Rule.OVERPULL}),
+        (
+            "holds five long polls",
+            planted.consumer(planted.HoldsFiveLongPolls),
+            {Rule.IDLE_POLLS, Rule.OVERPULL, Rule.NOT_RETURNED},
+        ),
+        (
+            "pretends to extend visibility",
+            planted.work(planted.PretendsToExtend),
+            {Rule.VISIBLE_INVOKED, Rule.BURNT},
+        ),
+        (
+            "keeps messages when it stops",
+            planted.work(planted.KeepsMessagesAtStop),
+            {Rule.NOT_RETURNED},
+        ),
+        ("mixes bodies up", planted.work(planted.MixesBodies), {Rule.ALTERED}),
+        ("does not back off", planted.source_retry_ms(50), {Rule.HOT_LOOP}),
+        ("falls asleep", planted.consumer(planted.FallsAsleep), {Rule.STUCK}),
+        ("raises", planted.consumer(planted.Raises), {Rule.BROKEN}),
+    ]
+]
+
+
+@pytest.mark.parametrize(("plant", "rules"), PLANTED)
+def test_auditor_sees(
+    plant: planted.Plant, rules: set[Rule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+
+    violations = (run_world(seed).violation for seed in range(SEEDS_MAX))
+    first = next(filter(None, violations), "no seed shows it")
+
+    assert any(f": {rule}: " in first for rule in rules), first

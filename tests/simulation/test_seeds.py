@@ -1,0 +1,83 @@
+"""Worlds from seeds: as many as fit in a minute, the same each time, and replayable."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import pytest
+
+from penstock.simulation.__main__ import main
+from penstock.simulation.swarm import describe_failure, run_seeds
+from penstock.simulation.world import run_world
+
+LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60"))
+DIGEST = (
+    "from penstock.simulation.world import run_world; print(run_world({}, keeps_trace=True).digest)"
+)
+
+
+@pytest.mark.timeout(LIMIT_S + 60)
+def test_seeds_keep_every_rule(capfd: pytest.CaptureFixture[str]) -> None:
+    tally = run_seeds(itertools.count(), limit_s=LIMIT_S, show=lambda _: None)
+
+    with capfd.disabled():  # On the terminal whichever process of the test run this is.
+        sys.stderr.write(f"\nsimulation: {tally}\n")
+    assert tally.broken is None, describe_failure(tally.broken)
+    assert tally.seed_count > 0
+
+
+@pytest.mark.parametrize("seed", [1, 3520, 17])
+def test_seed_gives_the_same_trace_each_time(seed: int) -> None:
+    first, second = (run_world(seed, keeps_trace=True) for _ in range(2))
+
+    assert first.lines == second.lines
+    assert len(first.lines) > 20
+    assert first.digest == second.digest
+
+
+def test_seed_gives_the_same_trace_in_another_process() -> None:
+    environment = os.environ | {"PYTHONHASHSEED": "4711"}
+    command = [sys.executable, "-c", DIGEST.format(17)]
+    other = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+
+    assert other.stdout.strip() == run_world(17, keeps_trace=True).digest
+
+
+def test_seeds_give_different_worlds() -> None:
+    digests = {run_world(seed, keeps_trace=True).digest for seed in range(20)}
+
+    assert len(digests) == 20
+
+
+def test_replay_prints_every_event(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seed", "17", "--trace"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "node         starts" in printed
+    assert "seed 17: " in printed.splitlines()[-1]
+    assert "every rule held" in printed.splitlines()[-1]
+
+
+def test_swarm_prints_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "3", "--first", "5"]) == 0
+
+    assert capsys.readouterr().out.startswith("3 seeds in ")
+
+
+def test_failure_prints_how_to_see_it_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.core.queue_consumer.SOURCE_RETRY_MS_MAX", 50)
+
+    assert main(["--first", "16", "--seeds", "100"]) == 1
+
+    printed = capsys.readouterr().out
+    assert "plan: {" in printed
+    assert "broke a rule" in printed
+    assert "replay: python -m penstock.simulation --seed " in printed
+
+
+def test_trace_without_seed_is_refused() -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--trace"])
