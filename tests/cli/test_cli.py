@@ -85,3 +85,26 @@ def test_module_is_the_command() -> None:
     ended = subprocess.run(command, capture_output=True, check=True, text=True)
 
     assert ended.stdout == f"penstock, version {__version__}\n"
+
+
+def test_dev_refuses_a_store_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.toml"
+    path.write_text('[service]\nstore = "sqlite:///penstock.db"\n')
+
+    result = call("dev", str(path))
+
+    assert result.exit_code == 2
+    assert "service.store: dev keeps its store in the folder --data names" in result.stderr
+
+
+def test_profile_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "absent")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    (tmp_path / "penstock.toml").write_text("")
+
+    result = call("serve", "--config", str(tmp_path / "penstock.toml"))
+
+    assert result.exit_code == 2
+    assert "The config profile (absent) could not be found" in result.stderr

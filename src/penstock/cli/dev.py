@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from penstock.cli.errors import one_line_errors
-from penstock.cli.log_options import LogOptions
+from penstock.cli.log_options import LogOptions, with_log_options
 
 
 @click.command("dev")
@@ -21,7 +21,7 @@ from penstock.cli.log_options import LogOptions
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that keeps mappings across runs; without it they last as long as dev.",
 )
-@click.pass_obj
+@with_log_options
 def command(
     logs: LogOptions,
     project_file: Path | None,

@@ -7,7 +7,6 @@ import sys
 import click
 
 from penstock import __version__
-from penstock.cli.log_options import LogOptions
 
 _COMMANDS = ("dev", "serve", "demo")
 
@@ -36,24 +35,11 @@ class LazyGroup(click.Group):
         "help_option_names": ["-h", "--help"],
         "show_default": True,
     },
-    epilog="Every option can be given in the environment: --log-level is PENSTOCK_LOG_LEVEL,"
-    " the --port of dev is PENSTOCK_DEV_PORT.",
+    epilog="Every option can be given in the environment: the --port of dev is PENSTOCK_DEV_PORT,"
+    " that of serve is PENSTOCK_SERVE_PORT.",
 )
 @click.version_option(__version__, prog_name="penstock")
-@click.option(
-    "--log-format",
-    type=click.Choice(["console", "json"]),
-    default="console",
-    help="Readable lines, or one JSON object per line.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    help="The least serious line shown; debug follows every batch.",
-)
-@click.pass_context
-def cli(ctx: click.Context, log_format: str, log_level: str) -> None:
+def cli() -> None:
     """Run AWS Lambda's event source mappings anywhere.
 
     Penstock polls queues at any endpoint that speaks AWS's API, gathers their messages into
@@ -64,7 +50,6 @@ def cli(ctx: click.Context, log_format: str, log_level: str) -> None:
     penstock dev                  one port with Lambda's API and an embedded AWS
     penstock serve --config FILE  the service alone, against real endpoints
     """  # noqa: D301  click reads a backspace as: keep these lines as they are
-    ctx.obj = LogOptions(log_format, log_level)
 
 
 def main() -> None:

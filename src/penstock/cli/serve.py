@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from penstock.cli.errors import one_line_errors
-from penstock.cli.log_options import LogOptions
+from penstock.cli.log_options import LogOptions, with_log_options
 
 
 @click.command("serve")
@@ -26,7 +26,7 @@ from penstock.cli.log_options import LogOptions
     metavar="URL",
     help="Where mappings are kept.  [default: the file's, or penstock.db beside it]",
 )
-@click.pass_obj
+@with_log_options
 def command(
     logs: LogOptions, config: Path, host: str | None, port: int | None, store: str | None
 ) -> None:

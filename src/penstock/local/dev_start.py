@@ -16,8 +16,9 @@ from penstock.local.dev import (
 )
 from penstock.local.embedded_aws import LOOPBACK
 from penstock.local.logs import configure_logs, parse_log_settings
-from penstock.local.project_file import PROJECT_FILE_DEFAULT, read_project
+from penstock.local.project_file import PROJECT_FILE_DEFAULT, Project, read_project
 from penstock.local.ready_line import ReadyLine, format_exports
+from penstock.model.errors import ConfigurationError
 
 
 class DevRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ def start_dev(request: DevRequest, *, log_format: str, log_level: str) -> None:
     configure_logs(logs)
     default = Path(PROJECT_FILE_DEFAULT)
     project = read_project(request.project_file or (default if default.is_file() else None))
+    _refuse_store(project)
     ports = (request.port, project.service.port, PORT_DEFAULT)
     options = DevOptions(
         host=request.host or project.service.host or LOOPBACK,
@@ -60,3 +62,11 @@ def start_dev(request: DevRequest, *, log_format: str, log_level: str) -> None:
         if exc.exit_code == EXIT_CONFIGURATION:
             raise SystemExit(EXIT_CONFIGURATION) from exc  # the child has said why
         raise
+
+
+def _refuse_store(project: Project) -> None:
+    if project.service.store is not None:
+        raise ConfigurationError(
+            f"{project.path}: service.store: dev keeps its store in the folder --data names;"
+            " remove the key, or use penstock serve"
+        )

@@ -7,6 +7,7 @@ its folder. Every error is one line that names the file, the key and the choices
 import os
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,18 +77,20 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.queues, *self.streams, *self.tables, *self.topics, *self.buckets)
 
 
-def read_project(path: Path | None, *, region: str = REGION_DEFAULT) -> Project:
+def read_project(
+    path: Path | None, *, find_region: Callable[[], str] = lambda: REGION_DEFAULT
+) -> Project:
     """Read a project file.
 
     Args:
         path: None reads nothing and declares nothing.
-        region: Taken when the file's ``[service]`` names none.
+        find_region: Asked when the file's ``[service]`` names none.
 
     Raises:
         ConfigurationError: The file is missing, is not TOML, or declares what cannot be.
     """
     if path is None:
-        return Project(region=region)
+        return Project(region=find_region())
     document = _load(path)
     place = Place(str(path))
     refuse_unknown_keys(document, _SECTIONS, place)
@@ -96,7 +99,7 @@ def read_project(path: Path | None, *, region: str = REGION_DEFAULT) -> Project:
         ServiceTable,
         place.at("service"),
     )
-    scope = Scope(service.account_id, service.region or region)
+    scope = Scope(service.account_id, service.region or find_region())
     queues = _read_resources(document, "queues", QueueTable, place)
     functions = _read_functions(document, scope, place, path.absolute().parent)
     return Project(

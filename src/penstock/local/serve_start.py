@@ -1,8 +1,11 @@
 """From the command line of ``penstock serve`` to the running service."""
 
+import os
 from pathlib import Path
 
+import botocore.session
 import msgspec
+from botocore.exceptions import BotoCoreError
 
 from penstock.local.logs import LogLevel, configure_logs, parse_log_settings
 from penstock.local.project_file import REGION_DEFAULT, Project, read_project
@@ -18,6 +21,7 @@ from penstock.service import Service
 
 PORT_DEFAULT = 4567
 _STORE_NAME = "penstock.db"
+_SQLITE = "sqlite:///"
 
 
 class ServeRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +41,7 @@ def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> No
     """
     logs = parse_log_settings(log_format, log_level)
     configure_logs(logs)
-    project = read_project(request.project_file, region=_sdk_region() or REGION_DEFAULT)
+    project = read_project(request.project_file, find_region=_find_sdk_region)
     _refuse_resources(project)
     ports = (request.port, project.service.port, PORT_DEFAULT)
     beside = request.project_file.absolute().parent / _STORE_NAME
@@ -49,7 +53,7 @@ def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> No
                 next(port for port in ports if port is not None),
             ),
             is_verbose=logs.level is LogLevel.DEBUG,
-            store_url=request.store_url or project.service.store or f"sqlite:///{beside}",
+            store_url=request.store_url or _anchor_store(project) or f"sqlite:///{beside}",
         ),
         functions=project.functions,
         mappings=project.mappings,
@@ -78,12 +82,19 @@ def _refuse_resources(project: Project) -> None:
         )
 
 
-def _sdk_region() -> str | None:
-    """Find the region as AWS SDKs do: AWS_DEFAULT_REGION, the profile's; AWS_REGION goes first."""
-    import os  # noqa: PLC0415
-
-    import botocore.session  # noqa: PLC0415
-
+def _find_sdk_region() -> str:
+    """Find the region as AWS's clients do; without one, the API's usual default."""
     session = botocore.session.Session()
-    region: str | None = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-    return region
+    try:
+        region: str | None = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    except BotoCoreError as exc:
+        raise ConfigurationError(f"the AWS configuration cannot be used: {exc}") from exc
+    return region or REGION_DEFAULT
+
+
+def _anchor_store(project: Project) -> str | None:
+    """Take the file's store; a relative SQLite path in it is relative to the file's folder."""
+    store = project.service.store
+    if store is None or project.path is None or not store.startswith(_SQLITE):
+        return store
+    return f"{_SQLITE}{project.path.absolute().parent / store.removeprefix(_SQLITE)}"
