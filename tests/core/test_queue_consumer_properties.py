@@ -1,0 +1,229 @@
+"""The queue consumer under any sequence of inputs that its commands permit.
+
+Hypothesis plays the world: it holds every command that waits for a completion and chooses which one
+ends next, how, and how much later. The invariants are checked after every step.
+"""
+
+from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, at, message, queue_policy
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from penstock.core import queue_contract as q
+from penstock.core.queue_consumer import DELETES_PENDING_MAX, RECEIVES_MAX, QueueConsumer
+from penstock.core.scaling import RampPolicy
+from penstock.model.message import BATCH_ENTRIES_MAX, DeleteReport, Message, QueueAttributes
+
+TURNS_MAX = 100  # more inputs at one moment, each leading to the next, would be a loop
+
+policies = st.builds(
+    queue_policy,
+    function_arn=st.sampled_from([FUNCTION_ARN, OTHER_FUNCTION_ARN]),
+    batch_size=st.integers(1, 10),
+    maximum_concurrency=st.none() | st.integers(2, 5),
+    function_timeout_s=st.none() | st.integers(1, 30),
+    report_batch_item_failures=st.booleans(),
+)
+fractions = st.floats(0, 1, exclude_max=True)
+
+
+class QueueConsumerWorld(RuleBasedStateMachine):
+    """The world of one consumer; ``running`` are the commands that wait for their completion."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_ms = 0
+        self.running: list[q.Command] = []
+        self.wanted: dict[str, int] = {}
+        self.held: dict[str, int] = {}
+        self.succeeded: set[str] = set()
+        self.message_count = 0
+        self.is_stopping = False
+
+    @initialize(policy=policies, initial=st.integers(1, 20), timeout_s=st.integers(0, 60))
+    def start(self, policy: q.QueuePolicy, initial: int, timeout_s: int) -> None:
+        self.policy = policy
+        self.timeout_s = timeout_s
+        self.machine = QueueConsumer(policy, RampPolicy(initial=initial))
+        self.feed(q.Started())
+
+    def feed(self, inp: q.Input) -> None:
+        """Feed an input and take the commands in."""
+        for command in self.machine.handle(inp, at(self.now_ms)):
+            self.take(command)
+        deadline_ms = self.machine.deadline_ms()
+        assert deadline_ms is None or deadline_ms > self.now_ms, "the driver would spin"
+
+    def take(self, command: q.Command) -> None:
+        """Check a command and keep what it starts."""
+        match command:
+            case q.RequestSlots(function_arn, count):
+                self.wanted[function_arn] = count
+            case q.ReturnSlots(function_arn, count):
+                assert 0 < count <= self.held.get(function_arn, 0), "slots returned twice"
+                self.held[function_arn] -= count
+            case q.AbandonReceives() | q.Forget():
+                pass
+            case _:
+                self.check(command)
+                self.running.append(command)
+
+    def check(self, command: q.Command) -> None:
+        """Check what the contract says of a command."""
+        match command:
+            case q.Invoke(batch):
+                assert not self.is_stopping
+                assert 1 <= len(batch.messages) <= 10
+            case q.DeleteMessages(messages):
+                assert 1 <= len(messages) <= BATCH_ENTRIES_MAX
+                assert {each.message_id for each in messages} <= self.succeeded
+            case q.Receive(_, max_messages, wait_s):
+                assert not self.is_stopping
+                assert 1 <= max_messages <= BATCH_ENTRIES_MAX
+                assert 0 <= wait_s <= 20
+            case _:
+                pass
+
+    @rule(delay_ms=st.integers(0, 40_000))
+    def wait(self, delay_ms: int) -> None:
+        """Let time pass; every deadline on the way is met."""
+        until_ms = self.now_ms + delay_ms
+        while (deadline_ms := self.machine.deadline_ms()) is not None and deadline_ms <= until_ms:
+            self.now_ms = deadline_ms
+            self.feed(q.DeadlineReached())
+        self.now_ms = until_ms
+
+    @precondition(lambda self: self.running)
+    @rule(choice=fractions, is_well=st.booleans(), share=fractions)
+    def complete(self, choice: float, share: float, *, is_well: bool) -> None:
+        """End one running command, well or not."""
+        command = self.running.pop(int(choice * len(self.running)))
+        self.feed(self.completion(command, share, is_well=is_well))
+
+    def completion(self, command: q.Command, share: float, *, is_well: bool) -> q.Input:
+        """Make the completion of a command; ``share`` says how much of it went well."""
+        match command:
+            case q.DeleteMessages(messages, attempt):
+                cut = round(share * len(messages)) if is_well else 0
+                return q.DeleteEnded(DeleteReport(messages[:cut], messages[cut:]), attempt)
+            case q.ReturnToQueue(messages):
+                return q.MessagesReturned(len(messages))
+            case q.Invoke():
+                return self.invocation_end(command, share, is_well=is_well)
+        return self.success(command, share) if is_well else failure(command)
+
+    def success(self, command: q.Command, share: float) -> q.Input:
+        """Let a call of the source succeed."""
+        match command:
+            case q.Receive(receive_id, max_messages):
+                return q.MessagesReceived(receive_id, self.draw(round(share * max_messages)))
+            case q.ExtendVisibility(batch):
+                return q.VisibilityExtended(batch.id)
+        return q.QueueDescribed(QueueAttributes(self.timeout_s))
+
+    def invocation_end(self, command: q.Invoke, share: float, *, is_well: bool) -> q.Input:
+        """Draw how an invocation ends."""
+        batch, ids = command.batch, [each.message_id for each in command.batch.messages]
+        if not is_well:
+            if share < 0.3:
+                return q.InvocationFailed(batch, "raised")
+            if share < 0.4:
+                return q.InvocationOutcomeUnknown(batch, "cut")
+            return q.InvocationRejected(batch, "busy", is_throttle=share < 0.8)
+        failed = frozenset(ids[: int(share * len(ids))])
+        self.succeeded |= set(ids) - failed
+        if failed:
+            return q.InvocationPartiallyFailed(batch, failed)
+        return q.InvocationSucceeded(batch)
+
+    def draw(self, count: int) -> tuple[Message, ...]:
+        """Make messages that nobody has seen."""
+        first = self.message_count
+        self.message_count += count
+        return tuple(message(f"m{number}") for number in range(first, first + count))
+
+    @precondition(lambda self: any(self.wanted.values()))
+    @rule(share=fractions, choice=fractions)
+    def grant(self, share: float, choice: float) -> None:
+        """Grant some of the slots that are wanted."""
+        wanted = [function_arn for function_arn, count in self.wanted.items() if count]
+        function_arn = wanted[int(choice * len(wanted))]
+        count = 1 + int(share * self.wanted[function_arn])
+        count = min(count, self.wanted[function_arn])
+        self.wanted[function_arn] -= count
+        self.held[function_arn] = self.held.get(function_arn, 0) + count
+        self.feed(q.SlotsGranted(function_arn, count))
+
+    @rule(policy=policies)
+    def change_policy(self, policy: q.QueuePolicy) -> None:
+        """Update the mapping."""
+        self.policy = policy
+        self.feed(q.PolicyChanged(policy))
+
+    @precondition(lambda self: not self.is_stopping)
+    @rule(is_abandoning=st.booleans(), chance=fractions)
+    def stop(self, chance: float, *, is_abandoning: bool) -> None:
+        """Ask for a stop, now and then."""
+        if chance < 0.1:
+            self.is_stopping = True
+            self.feed(q.StopRequested(is_abandoning))
+
+    @invariant()
+    def keeps_within_limits(self) -> None:
+        """In flight, receiving and deleting stay within their bounds."""
+        receiving = [each for each in self.running if isinstance(each, q.Receive)]
+        assert len(receiving) <= RECEIVES_MAX
+        described = [each for each in self.running if isinstance(each, q.DescribeQueue)]
+        assert len(described) <= 1
+        deleting = [each for each in self.running if isinstance(each, q.DeleteMessages)]
+        assert sum(len(each.messages) for each in deleting) <= DELETES_PENDING_MAX + 10_000
+
+    @invariant()
+    def invokes_with_slots_only(self) -> None:
+        """Every invocation in flight holds a slot of its own function."""
+        for function_arn in (FUNCTION_ARN, OTHER_FUNCTION_ARN):
+            running = [
+                each
+                for each in self.running
+                if isinstance(each, q.Invoke) and each.function_arn == function_arn
+            ]
+            assert len(running) <= self.held.get(function_arn, 0)
+
+    def teardown(self) -> None:
+        """Everything ends: after a stop, when every command has ended, nothing is left."""
+        if not hasattr(self, "machine"):
+            return
+        if not self.is_stopping:
+            self.is_stopping = True
+            self.feed(q.StopRequested())
+        for _ in range(TURNS_MAX):
+            while self.running:
+                self.feed(self.completion(self.running.pop(), 0.999, is_well=True))
+            if self.machine.is_finished():
+                break
+            self.wait(10_000)
+        assert self.machine.is_finished()
+        assert not any(self.held.values()), "slots are left"
+
+
+def failure(command: q.Command) -> q.Input:
+    """Let a call of the source fail."""
+    match command:
+        case q.Receive(receive_id):
+            return q.ReceiveFailed(receive_id, "no answer")
+        case q.ExtendVisibility(batch):
+            return q.ExtendVisibilityFailed(batch.id, "no answer")
+    return q.DescribeFailed("no answer")
+
+
+def test_consumer_keeps_its_invariants_whatever_the_world_does() -> None:
+    run_state_machine_as_test(
+        QueueConsumerWorld, settings=settings(max_examples=150, stateful_step_count=60)
+    )
