@@ -164,15 +164,7 @@ class Service:
         started = asyncio.Event()
         self._supervising = asyncio.create_task(self._supervisor.run(started), name="supervisor")
         await started.wait()
-        self._runner = web.AppRunner(
-            build_application(context, fallback=self._fallback),
-            access_log=None,
-            shutdown_timeout=SHUTDOWN_GRACE_S,
-            lingering_time=SHUTDOWN_GRACE_S,
-            auto_decompress=False,  # the fallback passes bodies on as they came
-            max_line_size=HEADER_BYTES_MAX,
-            max_field_size=HEADER_BYTES_MAX,
-        )
+        self._runner = _make_runner(build_application(context, fallback=self._fallback))
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener, backlog=LISTEN_BACKLOG).start()
 
@@ -268,3 +260,15 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _make_runner(application: web.Application) -> web.AppRunner:
+    return web.AppRunner(
+        application,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_GRACE_S,
+        lingering_time=SHUTDOWN_GRACE_S,
+        auto_decompress=False,  # the fallback passes bodies on as they came
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+    )
