@@ -20,7 +20,12 @@ class DevProcess:
     """A running ``penstock dev --port 0`` with JSON logs, and the lines it printed."""
 
     def __init__(self, project_file: Path, *arguments: str) -> None:
-        environment = {**os.environ, "PENSTOCK_LOG_FORMAT": "json"}
+        # A killed process leaves its temporary folder; this one is collected with the test's own.
+        environment = {
+            **os.environ,
+            "PENSTOCK_LOG_FORMAT": "json",
+            "TMPDIR": str(project_file.parent),
+        }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "penstock", "dev", str(project_file), "--port", "0", *arguments],
             stdout=subprocess.PIPE,

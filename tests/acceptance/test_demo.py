@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from dev_process import LIMIT_S, descendants, is_alive, wait_until
@@ -42,8 +43,11 @@ def test_demo_that_is_interrupted_leaves_nothing(signal_number: signal.Signals) 
                 os.killpg(demo.pid, signal.SIGKILL)
 
 
-def test_killed_demo_leaves_nothing() -> None:
-    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, process_group=0) as demo:
+def test_killed_demo_leaves_no_process(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}  # its folder stays: nobody is left to ask
+    with subprocess.Popen(
+        COMMAND, stdout=subprocess.PIPE, process_group=0, env=environment
+    ) as demo:
         assert demo.stdout is not None
         next(line for line in demo.stdout if line.startswith(b"invoked"))
         processes = descendants(demo.pid)
