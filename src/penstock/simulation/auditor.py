@@ -5,7 +5,7 @@ Written from docs/semantics.md and AWS's pages, not from the engine's code.
 
 from collections.abc import Callable, Iterable
 
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, State
 from penstock.simulation.function_audit import FunctionAudit
 from penstock.simulation.ledger import AuditedMapping, Books, Fate, Holding, Rule, SentMessage
 from penstock.simulation.pace_audit import PaceAudit
@@ -46,7 +46,7 @@ class Auditor:
             row.event_source_arn, AuditedMapping(row.event_source_arn)
         )
         mapping.rows.append((self.books.now_ms(), row))
-        mapping.is_stopping = not row.enabled
+        mapping.is_stopping = not row.enabled or row.state is State.DELETING
         mapping.waited_through = 0
         self.calm_broken([row.event_source_arn])
 
@@ -68,8 +68,9 @@ class Auditor:
 
     def node_started(self) -> None:
         """Take note of a new engine; what an earlier one held is nobody's."""
+        lost = {Holding.ON_ITS_WAY, Holding.HELD, Holding.REJECTED, Holding.RETURNED}
         for copy in self.books.copies.values():
-            if copy.holding in {Holding.ON_ITS_WAY, Holding.HELD, Holding.REJECTED}:
+            if copy.holding in lost:
                 copy.holding = Holding.UNKNOWN
         for mapping in self.books.mappings.values():
             mapping.held.clear()

@@ -7,6 +7,7 @@ from random import Random
 import msgspec
 
 from penstock.model.errors import (
+    FunctionNotFoundError,
     InvocationOutcomeUnknownError,
     InvokeError,
     InvokeThrottledError,
@@ -76,16 +77,23 @@ class SimulatedFunctions:
         self._trace = trace
         self._functions: dict[str, tuple[Function, Temper]] = {}
         self._running: dict[str, int] = {}
+        self._removed: set[str] = set()
 
     def declare(self, function: Function, temper: Temper) -> None:
         """Add a function, or change it."""
         self._functions[function.arn] = (function, temper)
+        self._removed.discard(function.arn)
         self._auditor.concurrency_changed(function.arn, function.concurrency)
+
+    def remove(self, function_arn: str) -> None:
+        """Remove a function until it is declared again."""
+        self._removed.add(function_arn)
+        self._auditor.calm_broken()
 
     def find(self, function_arn: str) -> Function | None:
         """Give the function's configuration."""
-        found = self._functions.get(unqualified(function_arn))
-        return found[0] if found else None
+        name = unqualified(function_arn)
+        return None if name in self._removed else self._functions[name][0]
 
     async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
         """Run a function once, or fail to."""
@@ -120,6 +128,8 @@ class SimulatedFunctions:
         return FunctionResult(DIRECT_PAYLOAD)
 
     def _draw_rejection(self, function_arn: str, temper: Temper) -> InvokeError | None:
+        if function_arn in self._removed:
+            return FunctionNotFoundError(f"Function not found: {function_arn}")
         rates = self._faults.rates
         running = self._running.get(function_arn, 0)
         if temper.capacity is not None and running >= temper.capacity:

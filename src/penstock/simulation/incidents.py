@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from penstock.core.lifecycle import state_when_requested, update_request
+from penstock.core.lifecycle import Request, state_when_requested, update_request
 from penstock.model.arn import Scope
 from penstock.model.errors import (
+    FunctionNotFoundError,
     InvokeThrottledError,
     SourceAccessDeniedError,
     SourceError,
     SourceNotFoundError,
     SourceUnavailableError,
 )
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, State
 from penstock.simulation import workload as w
 from penstock.simulation.function import DIRECT_PAYLOAD
 from penstock.simulation.loop import pass_s
@@ -42,6 +43,10 @@ class Incidents:
                 await self._request(mapping, enabled=False)
                 await pass_s(for_ms / 1000)
                 await self._request(mapping, enabled=True)
+            case w.RecreateMapping(mapping=mapping, for_ms=for_ms):
+                await self._recreate(mapping, for_ms)
+            case w.RemoveFunction():
+                await self._remove_function(incident)
             case w.StopNode(for_ms=for_ms):
                 await self._world.stop_node()
                 await self._restart(for_ms)
@@ -61,7 +66,7 @@ class Incidents:
 
     async def _wait_for(self, incident: w.Incident) -> bool:
         """Wait for the incident's moment; False when it does not come in the safety phase."""
-        if not isinstance(incident, (w.DisableMapping, w.StopNode, w.CrashNode)):
+        if not isinstance(incident, (w.DisableMapping, w.RecreateMapping, w.StopNode, w.CrashNode)):
             await pass_s(incident.at_ms / 1000)
             return True
         happens = asyncio.Event()
@@ -88,21 +93,48 @@ class Incidents:
             report_batch_item_failures=incident.report_failures,
         )
 
-    async def _request(self, index: int, **changes: object) -> None:
-        """Change a mapping's row as the API does: it is refused while the mapping is in use."""
+    async def _request(self, index: int, **changes: object) -> EventSourceMapping:
+        """Change a mapping's row as the API does; give the row."""
+        row = await self._wait_until_settled(index)
+        wanted: EventSourceMapping = msgspec.structs.replace(row, **changes)
+        request = update_request(was_enabled=row.enabled, enabled=wanted.enabled)
+        return self._write(wanted, state_when_requested(row.state, request))
+
+    def _write(self, row: EventSourceMapping, state: State | None) -> EventSourceMapping:
+        assert state is not None, "a settled mapping takes requests"
         store = self._world.store
+        written = store.replace_mapping(msgspec.structs.replace(row, state=state))
+        self._world.node.mapping_changed(written)
+        return written
+
+    async def _wait_until_settled(self, index: int) -> EventSourceMapping:
+        """Wait for the row of a queue's mapping: requests are refused while it is in use."""
         while True:
-            row = store.get_mapping(SCOPE, f"mapping-{index}")
-            assert row is not None, "no incident deletes a mapping"
-            wanted: EventSourceMapping = msgspec.structs.replace(row, **changes)
-            request = update_request(was_enabled=row.enabled, enabled=wanted.enabled)
-            state = state_when_requested(row.state, request)
-            if state is not None:
-                break
+            rows = self._world.store.list_mappings(event_source_arn=queue_arn(index))
+            if rows and rows[0].state in {State.ENABLED, State.DISABLED}:
+                return rows[0]
             self._world.row_changed.clear()
             await self._world.row_changed.wait()
-        written = store.replace_mapping(msgspec.structs.replace(wanted, state=state))
-        self._world.node.mapping_changed(written)
+
+    async def _recreate(self, index: int, after_ms: int) -> None:
+        row = await self._wait_until_settled(index)
+        self._write(row, state_when_requested(row.state, Request.DELETE))
+        while self._world.store.get_mapping(SCOPE, row.uuid) is not None:
+            self._world.row_changed.clear()
+            await self._world.row_changed.wait()
+        await pass_s(after_ms / 1000)
+        again = msgspec.structs.replace(
+            row, uuid=f"{row.uuid}+", state=State.CREATING, enabled=True, version=0
+        )
+        self._world.store.insert_mapping(again)
+        self._world.node.mapping_changed(again)
+
+    async def _remove_function(self, incident: w.RemoveFunction) -> None:
+        function = self._world.functions.find(function_arn(incident.function))
+        self._world.functions.remove(function_arn(incident.function))
+        await pass_s(incident.for_ms / 1000)
+        concurrency = function.concurrency if function else 1
+        self._world.declare_function(incident.function, concurrency)
 
     async def _break_queue(self, incident: w.BreakQueue) -> None:
         arn = queue_arn(incident.mapping)
@@ -121,8 +153,8 @@ class Incidents:
             return
         try:
             await self._world.node.invoke(function_arn(index), DIRECT_PAYLOAD)
-        except InvokeThrottledError:
-            self._world.trace.note(f"function-{index}", "was busy")
+        except (FunctionNotFoundError, InvokeThrottledError) as error:
+            self._world.trace.note(f"function-{index}", "did not run", error)
 
 
 _ERRORS: dict[str, type[SourceError]] = {

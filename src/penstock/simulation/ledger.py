@@ -86,6 +86,7 @@ class HandedMessage(msgspec.Struct):
         hidden_until_ms: When the message is visible again, as the server sees it.
         invocable_until_ms: The last moment at which a consumer may invoke it. Later than
             ``hidden_until_ms`` only where the answer came so late that nobody could know.
+        believed_until_ms: Until when its holder must believe it hidden, by the answers it has had.
         delivered_ms: When it reached the client.
         is_doubled: The message was handed out again meanwhile, or an extension of it was passed
             over in silence: what its holder believes about its visibility may be wrong.
@@ -97,6 +98,7 @@ class HandedMessage(msgspec.Struct):
     timeout_ms: int
     hidden_until_ms: int
     invocable_until_ms: int = 0
+    believed_until_ms: int = 0
     delivered_ms: int = 0
     holding: Holding = Holding.ON_ITS_WAY
     is_doubled: bool = False
@@ -232,9 +234,9 @@ class Books:
         self.broken.set()
 
     def held(self, mapping: AuditedMapping) -> list[HandedMessage]:
-        """Give what a mapping holds; what is visible again is dropped from the books."""
+        """Give what a mapping holds; what it must take for visible is dropped from the books."""
         now_ms = self.now_ms()
-        expired = [copy for copy in mapping.held.values() if copy.invocable_until_ms <= now_ms]
+        expired = [copy for copy in mapping.held.values() if copy.believed_until_ms <= now_ms]
         for copy in expired:
             del mapping.held[copy.receipt_handle]
         return list(mapping.held.values())

@@ -331,6 +331,7 @@ class SimulatedQueueSource:
     async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
         """Hide messages for ``timeout_s`` from now; 0 gives them back."""
         handles = [message.receipt_handle for message in messages]
+        asked_ms = self._queue.now_ms()
         self._note(f"asks to hide {timeout_s}", messages)
         if timeout_s == 0:
             self._auditor.queues.return_asked(handles)
@@ -344,6 +345,7 @@ class SimulatedQueueSource:
             if timeout_s == 0:
                 self._auditor.queues.return_failed(handles)
             raise
+        self._auditor.queues.extension_answered(handles, asked_ms, timeout_s * 1000)
 
     def _note(self, verb: str, messages: Sequence[Message]) -> None:
         if messages:

@@ -15,6 +15,7 @@ from penstock.simulation.ledger import (
 from penstock.simulation.pace_audit import PaceAudit
 
 OVERPULL_CALM_MS = 30_000  # after trouble or a change, what is held may not fit what is free
+BELIEVED_PERCENT = 95  # of a timeout: a careful holder counts on no more of it
 RECEIVE_MAX = 10  # SQS: messages per ReceiveMessage
 
 
@@ -46,6 +47,12 @@ class QueueAudit:
         """Take note of a message that is hidden until another moment."""
         copy = self._books.copies[receipt_handle]
         copy.hidden_until_ms = copy.invocable_until_ms = hidden_until_ms
+
+    def extension_answered(self, handles: Sequence[str], asked_ms: int, timeout_ms: int) -> None:
+        """Take note that the consumer learned of an extension that it asked for."""
+        for handle in handles:
+            believed_ms = asked_ms + timeout_ms * BELIEVED_PERCENT // 100
+            self._books.copies[handle].believed_until_ms = believed_ms
 
     def copy_doubled(self, receipt_handle: str) -> None:
         """Take note that a copy's holder cannot know its visibility any more."""

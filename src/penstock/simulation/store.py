@@ -19,10 +19,16 @@ class SimulatedStore:
 
     Args:
         written: Called with each row that was written.
+        deleted: Called with each row that was removed.
     """
 
-    def __init__(self, written: Callable[[EventSourceMapping], None]) -> None:
+    def __init__(
+        self,
+        written: Callable[[EventSourceMapping], None],
+        deleted: Callable[[EventSourceMapping], None],
+    ) -> None:
         self._written = written
+        self._deleted = deleted
         self._mappings: dict[str, EventSourceMapping] = {}
         self._functions: list[Function] = []
 
@@ -65,7 +71,9 @@ class SimulatedStore:
 
     def delete_mapping(self, uuid: str) -> None:
         """Remove a mapping."""
-        self._mappings.pop(uuid, None)
+        row = self._mappings.pop(uuid, None)
+        if row is not None:
+            self._deleted(row)
 
     def replace_functions(self, functions: Sequence[Function]) -> None:
         """Make these the declared functions."""

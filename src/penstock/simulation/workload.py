@@ -61,6 +61,22 @@ class DisableMapping(msgspec.Struct, frozen=True, kw_only=True):
     for_ms: int
 
 
+class RecreateMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody deletes the mapping at the n-th event of the trace, and creates it again."""
+
+    at_event: int
+    mapping: int
+    for_ms: int
+
+
+class RemoveFunction(msgspec.Struct, frozen=True, kw_only=True):
+    """A function is gone for a while."""
+
+    at_ms: int
+    function: int
+    for_ms: int
+
+
 class StopNode(msgspec.Struct, frozen=True, kw_only=True):
     """The node is stopped gracefully at the n-th event of the trace, and started again."""
 
@@ -110,6 +126,8 @@ class JumpWall(msgspec.Struct, frozen=True, kw_only=True):
 Incident = (
     UpdateMapping
     | DisableMapping
+    | RecreateMapping
+    | RemoveFunction
     | StopNode
     | CrashNode
     | BreakQueue
@@ -252,6 +270,16 @@ def _disable(scene: _Scene) -> DisableMapping:
     return DisableMapping(at_event=scene.at_event(), mapping=scene.mapping(), for_ms=scene.for_ms())
 
 
+def _recreate(scene: _Scene) -> RecreateMapping:
+    return RecreateMapping(
+        at_event=scene.at_event(), mapping=scene.mapping(), for_ms=scene.for_ms()
+    )
+
+
+def _remove(scene: _Scene) -> RemoveFunction:
+    return RemoveFunction(at_ms=scene.at_ms(), function=scene.function(), for_ms=scene.for_ms())
+
+
 def _stop(scene: _Scene) -> StopNode:
     return StopNode(at_event=scene.at_event(), for_ms=scene.for_ms())
 
@@ -289,6 +317,8 @@ _CALM_KINDS: tuple[Callable[[_Scene], Incident], ...] = (_update, _invoke, _jump
 _KINDS: tuple[Callable[[_Scene], Incident], ...] = (
     _update,
     _disable,
+    _recreate,
+    _remove,
     _stop,
     _crash,
     _crash,

@@ -77,7 +77,7 @@ class World:
         self.sources = SimulatedSources(
             self.queues, faults=self._faults, rng=rng, auditor=self.auditor, trace=self.trace
         )
-        self.store = SimulatedStore(self._row_written)
+        self.store = SimulatedStore(self._row_written, self._row_deleted)
         self.node = Node(
             store=self.store,
             sources=self.sources,
@@ -177,10 +177,17 @@ class World:
         self.trace.note(row.uuid, "is", row.state, f"v{row.version}")
         self.auditor.mapping_changed(row)
         if row.state is State.DISABLED:
-            arn = row.event_source_arn
-            self.auditor.queues.mapping_stopped(arn, self.queues[arn].hidden_handles())
+            self._check_stopped(row.event_source_arn)
         self.auditor.books.has_changed.set()
         self.row_changed.set()
+
+    def _row_deleted(self, row: EventSourceMapping) -> None:
+        self.trace.note(row.uuid, "is deleted")
+        self._check_stopped(row.event_source_arn)
+        self.row_changed.set()
+
+    def _check_stopped(self, arn: str) -> None:
+        self.auditor.queues.mapping_stopped(arn, self.queues[arn].hidden_handles())
 
     def _send(self, index: int, number: int) -> None:
         plan = self.plan.mappings[index]
@@ -228,7 +235,8 @@ class World:
             await books.has_changed.wait()
 
     def _all_enabled(self) -> bool:
-        return all(row.state is State.ENABLED for row in self.store.list_mappings())
+        enabled = [row for row in self.store.list_mappings() if row.state is State.ENABLED]
+        return len(enabled) == len(self.plan.mappings)
 
     def _settle_s_max(self) -> float:
         """Bound how long a healed world may take: every receive a message may need, in turn."""
@@ -261,8 +269,8 @@ class World:
             self._report_stuck("did not stop")
             return
         if not self.node.is_running and not self.node.has_crashed:
-            for arn, queue in self.queues.items():
-                self.auditor.queues.mapping_stopped(arn, queue.hidden_handles())
+            for arn in self.queues:
+                self._check_stopped(arn)
 
     def _report_stuck(self, what: str) -> None:
         names = [task.get_name() for task in asyncio.all_tasks()]
