@@ -81,6 +81,7 @@ class Moto:
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._clients: list[Any] = []
         self.start()
 
     def start(self) -> None:
@@ -92,12 +93,14 @@ class Moto:
 
     def kill(self) -> None:
         """End it at once, with all it knows."""
+        close_all(self._clients)
         self._process.kill()
         self._process.wait()
 
     def client(self, service: str) -> Any:
-        """Make an unmodified boto3 client."""
-        return make_client(service, self.url)
+        """Make an unmodified boto3 client; it is closed with the server."""
+        self._clients.append(make_client(service, self.url))
+        return self._clients[-1]
 
 
 class Penstock:
@@ -119,6 +122,7 @@ class Penstock:
         (folder / "app.py").write_text(HANDLER)
         (folder / "penstock.toml").write_text(project)
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: list[Any] = []
 
     def start(self) -> None:
         """Start it and wait until it is healthy."""
@@ -152,12 +156,14 @@ class Penstock:
 
     def end(self) -> None:
         """End it if it still runs."""
+        close_all(self._clients)
         if self._process is not None and self._process.poll() is None:
             self.kill()
 
     def client(self, service: str = "lambda") -> Any:
-        """Make an unmodified boto3 client of the service's own API."""
-        return make_client(service, self.url)
+        """Make an unmodified boto3 client of the service's own API; it is closed with it."""
+        self._clients.append(make_client(service, self.url))
+        return self._clients[-1]
 
     def rows(self) -> list[tuple[str, str, int, bool]]:
         """Read what the handler saw: message id, body, receive count, whether it succeeded."""
@@ -176,6 +182,12 @@ def make_client(service: str, url: str) -> Any:
         aws_secret_access_key="test",
         config=Config(retries={"max_attempts": 0}),
     )
+
+
+def close_all(clients: list[Any]) -> None:
+    """Close the clients' connections."""
+    while clients:
+        clients.pop().close()
 
 
 class Queues:
