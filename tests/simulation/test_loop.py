@@ -91,7 +91,7 @@ def test_loop_tells_of_a_spin(monkeypatch: pytest.MonkeyPatch) -> None:
         turn()
         await asyncio.Event().wait()
 
-    with pytest.raises(LivelockError, match="turns of the loop at 0"):
+    with pytest.raises(LivelockError, match="turns and turns at 0"):
         run_virtual(main)
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import planted
 import pytest
 
 from penstock.simulation.__main__ import main
@@ -68,9 +69,9 @@ def test_swarm_prints_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
 def test_failure_prints_how_to_see_it_again(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.core.queue_consumer.SOURCE_RETRY_MS_MAX", 50)
+    planted.consumer(planted.TakesFailureForSuccess)(monkeypatch)
 
-    assert main(["--first", "16", "--seeds", "100"]) == 1
+    assert main(["--seeds", "100"]) == 1
 
     printed = capsys.readouterr().out
     assert "plan: {" in printed

@@ -44,7 +44,8 @@ class _VirtualSelector(selectors.DefaultSelector):
             self._turns = 0
         self._turns += 1
         if self._turns > TURNS_WITHOUT_TIME_MAX:
-            raise LivelockError(f"{self._turns} turns of the loop at {self.now_s:.3f} s")
+            self._turns = 0  # The tasks must still be ended.
+            raise LivelockError(f"the loop turns and turns at {self.now_s:.3f} s")
         return ready
 
 
@@ -109,8 +110,10 @@ def run_virtual(main: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
         names = sorted(task.get_name() for task in asyncio.all_tasks(loop))
         raise DeadlockError(f"{exc}; waiting: {', '.join(names)}") from exc
     finally:
-        _end_tasks(loop)
-        loop.close()
+        try:
+            _end_tasks(loop)
+        finally:
+            loop.close()
     if loop.defects:
         raise BaseExceptionGroup("raised in callbacks of the loop", loop.defects)
     return result

@@ -176,7 +176,7 @@ class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
             rates=FaultRates() if is_calm else FaultRates.draw(rng),
             incidents=tuple(incidents),
             ramp=rng.choice(_RAMPS),
-            long_poll_s=rng.choice((1, 20, 20)),
+            long_poll_s=rng.choice((5, 20, 20)),
             safety_ms=safety_ms,
         )
 
