@@ -206,6 +206,7 @@ class Books:
         lines_at_violation: The trace as it was at the first of them.
         broken: Set when there is a violation.
         has_changed: Set when a message has settled or a row was written.
+        settled_ms: When the last message ended.
         never_twice: Queues of which no message may be received a second time.
         concurrency: Per function ARN: (since_ms, slots), oldest first.
         running_by_function: Calls of the function port under way, direct ones included.
@@ -221,6 +222,7 @@ class Books:
         self.never_twice: set[str] = set()
         self.messages: dict[str, SentMessage] = {}
         self.unsettled_count = 0
+        self.settled_ms = 0
         self.copies: dict[str, HandedMessage] = {}
         self.mappings: dict[str, AuditedMapping] = {}
         self.concurrency: dict[str, list[tuple[int, int]]] = {}

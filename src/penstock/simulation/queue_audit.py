@@ -75,6 +75,7 @@ class QueueAudit:
         if message.fate is Fate.QUEUED:
             message.fate = fate
             self._books.unsettled_count -= 1
+            self._books.settled_ms = self._books.now_ms()
             self._books.has_changed.set()
 
     def messages_delivered(self, queue_arn: str, handles: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         violation: The first rule that was broken, and how; empty when none was.
+        settled_ms: When the last message ended.
         lines: The last events before it, or all of them when they were asked for.
     """
 
@@ -42,6 +43,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     message_count: int
     invocation_count: int
     virtual_s: float
+    settled_ms: int
 
 
 class World:
@@ -119,6 +121,7 @@ class World:
             message_count=len(books.messages),
             invocation_count=self.auditor.functions.invocation_count,
             virtual_s=self.loop.time(),
+            settled_ms=books.settled_ms,
         )
 
     # How it begins.
