@@ -11,6 +11,8 @@ from penstock.functions.host.check import check_function
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import InvokeEndpoint
 
+SOURCE = "def handler(event, context): ..."
+
 
 @pytest.mark.parametrize(
     "handler",
@@ -18,10 +20,10 @@ from penstock.model.function import InvokeEndpoint
 )
 def test_function_that_can_run_is_taken(tmp_path: Path, handler: str) -> None:
     (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "__init__.py").touch()
-    (tmp_path / "package" / "module.py").touch()
+    (tmp_path / "package" / "__init__.py").write_text(SOURCE)
+    (tmp_path / "package" / "module.py").write_text(SOURCE)
 
-    check_function(local_function(tmp_path, "", handler=handler))
+    check_function(local_function(tmp_path, SOURCE, handler=handler))
 
 
 def test_native_module_is_a_module(tmp_path: Path) -> None:
@@ -36,8 +38,12 @@ def test_native_module_is_a_module(tmp_path: Path) -> None:
         pytest.param({"code": "/nowhere"}, "code '/nowhere' is not a folder", id="code"),
         pytest.param({"handler": "app"}, "not of the form module.function", id="no-function"),
         pytest.param({"handler": "../app.h"}, "not of the form module.function", id="outside"),
-        pytest.param({"handler": "other.handler"}, "needs other.py in", id="no-module"),
-        pytest.param({"handler": "a/b.handler"}, "needs a/b.py in", id="no-module-in-a-folder"),
+        pytest.param(
+            {"handler": "other.handler"}, "/other.py, which does not exist", id="no-module"
+        ),
+        pytest.param(
+            {"handler": "a/b.handler"}, "/a/b.py, which does not exist", id="no-module-in-a-folder"
+        ),
         pytest.param({"python": "/nowhere/python"}, "not an executable file", id="no-python"),
         pytest.param({"python": "/bin/true"}, "does not run as a Python", id="not-python"),
         pytest.param({"environment": {"A=B": "x"}}, "variable 'A=B' cannot be set", id="equals"),
@@ -48,7 +54,7 @@ def test_function_that_cannot_run_is_refused(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match="function orders: ") as raised:
-        check_function(local_function(tmp_path, "", **changes))
+        check_function(local_function(tmp_path, SOURCE, **changes))
 
     assert message in str(raised.value)
 
@@ -60,7 +66,7 @@ def test_interpreter_must_be_new_enough(tmp_path: Path, version: str, *, is_take
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho {version}\n")
     python.chmod(0o755)
-    function = local_function(tmp_path, "", python=str(python))
+    function = local_function(tmp_path, SOURCE, python=str(python))
 
     if is_taken:
         check_function(function)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from penstock.declared_mappings import DeclaredMapping
-from penstock.local.handler_file import check_handler
+from penstock.functions.host.handler_file import check_handler
 from penstock.local.project_tables import (
     MAPPING_PARAMETERS,
     BucketTable,
@@ -33,7 +33,6 @@ from penstock.local.toml_table import (
     expect_tables,
     read_table,
     refuse_unknown_keys,
-    suggest,
 )
 from penstock.model.arn import Arn, FunctionReference, Scope, parse_arn, parse_function_name
 from penstock.model.errors import ConfigurationError
@@ -44,6 +43,7 @@ from penstock.model.function import (
     LambdaFunction,
     LocalProcess,
 )
+from penstock.model.suggestion import suggest
 
 REGION_DEFAULT = "us-east-1"
 PROJECT_FILE_DEFAULT = "penstock.toml"
@@ -246,7 +246,10 @@ class _FunctionReader(msgspec.Struct, frozen=True):
                 f"{runtime!r} does not run here; local functions are python3.x,"
                 " any other runs behind url"
             )
-        check_handler(self.table.handler, folder, self.place.at("Handler"))
+        try:
+            check_handler(self.table.handler, folder)
+        except ConfigurationError as exc:
+            raise self.place.at("Handler").error(str(exc)) from exc
         return LocalProcess(
             code=str(folder),
             handler=self.table.handler,

@@ -1,6 +1,5 @@
 """Strict reading of one TOML table into a struct, with errors that name the key and the choices."""
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 from typing import TypeVar
@@ -8,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from penstock.model.errors import ConfigurationError
+from penstock.model.suggestion import suggest
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
@@ -30,18 +30,6 @@ class Place(msgspec.Struct, frozen=True):
         """Say in one line what is wrong here."""
         place = f"{self.file}: {self.key}" if self.key else self.file
         return ConfigurationError(f"{place}: {text}")
-
-
-def suggest(given: str, choices: Collection[str], plural: str) -> str:
-    """Name the nearest choice and all of them: ``did you mean X? The keys are X, Y``."""
-    if not choices:
-        return f"there are no {plural}"
-    nearest = difflib.get_close_matches(given.lower(), [c.lower() for c in choices], n=1)
-    hint = ""
-    if nearest:
-        choice = next(c for c in choices if c.lower() == nearest[0])
-        hint = f"did you mean {choice}? "
-    return f"{hint}The {plural} are {', '.join(choices)}"
 
 
 def expect_table(value: object, place: Place) -> dict[str, object]:

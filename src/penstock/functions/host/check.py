@@ -1,18 +1,16 @@
 """What can be known of a local function before it is invoked."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+from penstock.functions.host.handler_file import check_handler
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, LocalProcess
 
 PYTHON_VERSION_MIN = (3, 10)  # of the official runtime client
 PYTHON_CHECK_S_MAX = 20  # a first start from a cold disk
-
-_HANDLER = re.compile(r"[^\s./]+(?:[./][^\s./]+)*\.[^\s./]+")
 
 
 def check_function(function: Function) -> None:
@@ -39,22 +37,10 @@ def check_function(function: Function) -> None:
 
 
 def _check_handler(name: str, hosting: LocalProcess) -> None:
-    if _HANDLER.fullmatch(hosting.handler) is None:
-        raise ConfigurationError(
-            f"function {name}: Handler {hosting.handler!r} is not of the form module.function"
-        )
-    module = hosting.handler.rpartition(".")[0].replace(".", "/")
-    path = Path(hosting.code, module)
-    is_there = (
-        path.with_name(path.name + ".py").is_file()
-        or path.is_dir()
-        or any(path.parent.glob(f"{path.name}.*.so"))
-    )
-    if not is_there:
-        raise ConfigurationError(
-            f"function {name}: Handler {hosting.handler!r} needs {module}.py in"
-            f" {hosting.code!r}, which is not there; correct Handler or code"
-        )
+    try:
+        check_handler(hosting.handler, Path(hosting.code))
+    except ConfigurationError as exc:
+        raise ConfigurationError(f"function {name}: Handler: {exc}") from exc
 
 
 def _check_variables(name: str, hosting: LocalProcess) -> None:

@@ -1,12 +1,17 @@
 """Finds a Python handler's source file, so that a wrong Handler is an error before the start."""
 
 import ast
+import re
 from pathlib import Path
 
-from penstock.local.toml_table import Place, suggest
+from penstock.model.errors import ConfigurationError
+from penstock.model.suggestion import suggest
+
+# Names apart by dots or slashes, and none of them empty: a Handler cannot lead out of its folder.
+_HANDLER = re.compile(r"[^\s./]+(?:[./][^\s./]+)*\.[^\s./]+")
 
 
-def check_handler(handler: str, folder: Path, place: Place) -> None:
+def check_handler(handler: str, folder: Path) -> None:
     """Refuse a Handler whose file is not in ``folder``, or whose file binds no such name.
 
     Only the source is read, nothing is run: a file that cannot be parsed here, or that binds names
@@ -18,18 +23,20 @@ def check_handler(handler: str, folder: Path, place: Place) -> None:
     Source: docs.aws.amazon.com/lambda/latest/dg/python-handler.html
     """
     module, _, function = handler.rpartition(".")
-    if not module or not function:
-        raise place.error(f"{handler!r} is not of the form module.function")
+    if _HANDLER.fullmatch(handler) is None:
+        raise ConfigurationError(f"{handler!r} is not of the form module.function")
     stem = folder.joinpath(*module.replace("/", ".").split("."))
     candidates = [stem.with_name(stem.name + ".py"), stem / "__init__.py"]
     source = next((path for path in candidates if path.is_file()), None)
     if source is None:
         if any(stem.parent.glob(f"{stem.name}.*.so")):
             return
-        raise place.error(f"{handler!r} needs the file {candidates[0]}, which does not exist")
+        raise ConfigurationError(
+            f"{handler!r} needs the file {candidates[0]}, which does not exist"
+        )
     names = _bound_names(source)
     if names is not None and function not in names:
-        raise place.error(
+        raise ConfigurationError(
             f"{source} has no {function!r}; {suggest(function, sorted(names), 'names in it')}"
         )
 
