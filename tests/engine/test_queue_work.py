@@ -108,6 +108,22 @@ def test_work_abandons_a_long_poll_with_no_messages() -> None:
     assert run(abandon()) == [None, q.MessagesReceived(7, ())]
 
 
+def test_work_abandons_a_long_poll_that_has_not_begun() -> None:
+    bench = Bench()
+
+    async def abandon() -> q.Input | None:
+        opening = bench.work.carry_out(q.DescribeQueue())
+        receiving = bench.work.carry_out(q.Receive(7, 10, 20))
+        assert opening is not None
+        assert receiving is not None
+        await opening
+        bench.work.carry_out(q.AbandonReceives())
+        return await receiving
+
+    assert run(abandon()) == q.MessagesReceived(7, ())
+    assert bench.queue.receives == 0
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

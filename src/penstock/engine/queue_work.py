@@ -52,6 +52,7 @@ class QueueWork:
         self._slots = slots
         self._source: QueueSource | None = None
         self._receives: set[asyncio.Timeout] = set()
+        self._is_abandoning = False
         self._send: Callable[[q.Input], None] = _drop
 
     def connect(self, send: Callable[[q.Input], None]) -> None:
@@ -103,6 +104,8 @@ class QueueWork:
             return q.DescribeFailed(str(error))
 
     async def _receive(self, command: q.Receive) -> q.MessagesReceived | q.ReceiveFailed:
+        if self._is_abandoning:  # It was started in the very turn that abandoned the others.
+            return q.MessagesReceived(command.receive_id, ())
         try:
             async with asyncio.timeout(None) as abandonable:
                 self._receives.add(abandonable)
@@ -116,6 +119,7 @@ class QueueWork:
         return q.MessagesReceived(command.receive_id, messages)
 
     def _abandon_receives(self) -> None:
+        self._is_abandoning = True
         now_s = asyncio.get_running_loop().time()
         for receive in self._receives:
             receive.reschedule(now_s)
