@@ -119,7 +119,14 @@ class Driver(Generic[InputT, CommandT]):
         self._feed(inp)
 
     async def _complete(self, running: Coroutine[Any, Any, InputT | None]) -> None:
-        inp = await running
+        try:
+            inp = await running
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # To a task group a cancelled task is no failure: the machine would wait for ever.
+            raise RuntimeError("a command was cancelled by something of its own") from exc
         if inp is not None:
             self._feed(inp)
 

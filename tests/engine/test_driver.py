@@ -262,6 +262,18 @@ def test_driver_ends_with_a_command_s_defect() -> None:
     assert [str(error) for error in raised.value.exceptions] == ["a defect"]
 
 
+def test_driver_ends_with_a_command_that_was_cancelled_by_something_of_its_own() -> None:
+    async def wait_for_another() -> str:
+        another = asyncio.create_task(hang())
+        asyncio.get_running_loop().call_soon(another.cancel)
+        return await another
+
+    with pytest.raises(ExceptionGroup, match="unhandled errors") as raised:
+        run_to_its_end(driver_of(ToyMachine({"start": ["wait"]}), lambda _: wait_for_another()))
+
+    assert [type(error) for error in raised.value.exceptions] == [RuntimeError]
+
+
 def test_driver_cancelled_cancels_its_commands_and_feeds_nothing_more() -> None:
     async def linger() -> str:
         try:
