@@ -10,11 +10,11 @@ from penstock.engine.mapping_keeper import EngineSettings, Surroundings
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.model.arn import Scope
-from penstock.model.errors import PenstockError, SourceNotFoundError
+from penstock.model.errors import PenstockError, SourceNotFoundError, StoreError
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import DeleteReport, Message, QueueAttributes
-from penstock.ports import QueueSource
+from penstock.ports import QueueSource, Store
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
@@ -162,6 +162,20 @@ class FakeFunctions:
         return self._functions.get(":".join(function_arn.split(":")[:7]))
 
 
+class FaultyStoreCalls(InlineStore):
+    """Runs calls of the store at once, or fails them as asked."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.failure: StoreError | None = None
+
+    async def run(self, call: Callable[[Store], ResultT]) -> ResultT:
+        """Keep ``StoreCalls``."""
+        if self.failure is not None:
+            raise self.failure
+        return await super().run(call)
+
+
 class Engine:
     """A supervisor over fakes and a store in memory."""
 
@@ -171,11 +185,12 @@ class Engine:
         self.store = SqlStore("sqlite://")
         for row in rows:
             self.store.insert_mapping(row)
+        self.store_calls = FaultyStoreCalls(self.store)
         self.log = RecordedLog()
         self.slots = SlotLedger(self.functions)
         self.supervisor = Supervisor(
             Surroundings(
-                store=InlineStore(self.store),
+                store=self.store_calls,
                 sources=FakeSources(orders=self.queue),
                 functions=self.functions,
                 slots=self.slots,

@@ -3,7 +3,7 @@
 import msgspec
 from engine_fakes import FUNCTION, Engine, a_row, run
 
-from penstock.model.errors import SourceUnavailableError
+from penstock.model.errors import SourceUnavailableError, StoreError
 from penstock.model.function import FunctionResult
 from penstock.model.mapping import State
 from penstock.model.message import Message
@@ -127,6 +127,20 @@ def test_supervisor_restarts_a_mapping_that_broke_and_says_so() -> None:
         return engine
 
     assert run(break_and_recover()).queue.deleted == ["m2"]
+
+
+def test_supervisor_delivers_while_a_damaged_store_keeps_a_state_from_settling() -> None:
+    async def damage() -> list[str]:
+        async with Engine(a_row(state=State.ENABLED)) as engine:
+            await engine.queue.until(lambda: engine.queue.receives == 1)
+            engine.store_calls.failure = StoreError("the database disk image is malformed")
+            engine.write(a_row(state=State.UPDATING))
+            await engine.until(lambda: "state not settled" in engine.log.events)
+            engine.queue.put(a_message("m1"))
+            await engine.queue.until(lambda: bool(engine.queue.deleted))
+            return engine.queue.deleted
+
+    assert run(damage()) == ["m1"]
 
 
 def test_supervisor_says_once_that_a_queue_is_away_and_that_it_is_back() -> None:

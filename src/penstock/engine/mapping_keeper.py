@@ -23,7 +23,7 @@ from penstock.driver import Driver
 from penstock.engine.queue_log import Log, QueueLog
 from penstock.engine.queue_work import QueueWork
 from penstock.engine.slots import SlotLedger
-from penstock.model.errors import StoreConflictError, StoreUnavailableError
+from penstock.model.errors import StoreConflictError, StoreError
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.ports import Clock, FunctionInvoker, Sources, Store, StoreCalls
 
@@ -172,8 +172,9 @@ class MappingKeeper:
             row = await self._surroundings.store.run(
                 lambda store: _write_settled(store, mapping, settled)
             )
-        except StoreUnavailableError as error:
-            self._log.warning("state not settled: the store is away", reason=str(error))
+        except StoreError as error:
+            # Damaged or away: delivery goes on, here and in every other mapping.
+            self._log.warning("state not settled", reason=str(error))
             asyncio.get_running_loop().call_later(STORE_RETRY_S, self._wake.set)
             return
         if row is None:
