@@ -95,12 +95,27 @@ def test_queue_log_says_that_a_batch_was_forgotten() -> None:
 
 def test_queue_log_reminds_of_an_outage_now_and_then_and_tells_its_end() -> None:
     failed = q.ReceiveFailed(1, "refused")
-    described = q.QueueDescribed(QueueAttributes(30))
+    received = q.MessagesReceived(2, ())
 
-    said = lines(*[failed] * 19, described, described)
+    said = lines(*[failed] * 19, received, received)
 
     assert [(event, fields.get("failures")) for _, event, fields in said] == [
         ("queue not readable", 1),
         ("queue not readable", 10),
         ("queue readable again", None),
     ]
+
+
+def test_queue_log_tells_an_end_only_when_each_kind_of_call_works_again() -> None:
+    refused = q.ReceiveFailed(1, "access denied")
+    described = q.QueueDescribed(QueueAttributes(30))
+
+    said = lines(q.DescribeFailed("away"), refused, described, refused, described)
+
+    assert [event for _, event, _ in said] == ["queue not readable"]
+
+
+def test_queue_log_tells_the_end_of_an_outage_that_only_describing_met() -> None:
+    said = lines(q.DescribeFailed("away"), q.QueueDescribed(QueueAttributes(30)))
+
+    assert [event for _, event, _ in said] == ["queue not readable", "queue readable again"]

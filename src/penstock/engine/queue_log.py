@@ -28,6 +28,7 @@ class QueueLog:
         self._log = log
         self._is_verbose = is_verbose
         self._source_failures = 0
+        self._failing: set[str] = set()
 
     def observe(self, inp: q.Input, commands: list[q.Command]) -> None:
         """Say what the input and the commands mean to an operator."""
@@ -42,22 +43,37 @@ class QueueLog:
 
     def _observe_source(self, inp: q.Input) -> None:
         match inp:
-            case q.DescribeFailed(reason) | q.ReceiveFailed(_, reason):
-                self._source_failures += 1
-                if self._source_failures == 1 or self._source_failures % _REMIND_EVERY == 0:
-                    failures = self._source_failures
-                    self._log.warning("queue not readable", reason=reason, failures=failures)
-            case q.QueueDescribed() if self._source_failures:
-                self._source_failures = 0
-                self._log.info("queue readable again")
-            case q.MessagesReceived(_, messages) if messages and self._is_verbose:
-                self._log.debug("messages received", ids=_ids(messages), counts=_counts(messages))
+            case q.DescribeFailed(reason):
+                self._note_source_failure("describe", reason)
+            case q.ReceiveFailed(_, reason):
+                self._note_source_failure("receive", reason)
+            case q.QueueDescribed():
+                self._note_source_success("describe")
+            case q.MessagesReceived(_, messages):
+                self._note_source_success("receive")
+                if messages and self._is_verbose:
+                    counts = _counts(messages)
+                    self._log.debug("messages received", ids=_ids(messages), counts=counts)
             case q.DeleteEnded(report, attempt):
                 if report.retryable or report.refused:
                     left = _ids((*report.retryable, *report.refused))
                     self._log.warning("messages not deleted", ids=left, attempt=attempt)
                 if report.deleted and self._is_verbose:
                     self._log.debug("messages deleted", ids=_ids(report.deleted))
+
+    def _note_source_failure(self, call: str, reason: str) -> None:
+        self._failing.add(call)
+        self._source_failures += 1
+        if self._source_failures == 1 or self._source_failures % _REMIND_EVERY == 0:
+            failures = self._source_failures
+            self._log.warning("queue not readable", reason=reason, failures=failures)
+
+    def _note_source_success(self, call: str) -> None:
+        # A queue that can be described may yet refuse receives: each kind of call must work again.
+        self._failing.discard(call)
+        if self._source_failures and not self._failing:
+            self._source_failures = 0
+            self._log.info("queue readable again")
 
     def _observe_invocation(self, inp: q.Input) -> None:
         match inp:
