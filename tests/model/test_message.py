@@ -43,6 +43,8 @@ def test_message_needs_only_what_every_server_sends() -> None:
         pytest.param(b',"Attributes":{"SenderId":"me"}', "", id="not-among-them"),
         pytest.param(b',"Attributes":null', "", id="null"),
         pytest.param(b"", "", id="no-attributes"),
+        pytest.param(b',"Attributes":{"ApproximateReceiveCount":null}', "", id="count-null"),
+        pytest.param(b',"Attributes":[]', "", id="no-object"),
     ],
 )
 def test_message_receive_count_is_read_from_what_a_server_sends(

@@ -30,16 +30,18 @@ class Message(msgspec.Struct, frozen=True, rename="pascal"):
     @property
     def receive_count(self) -> str:
         """ApproximateReceiveCount; decoded at each call, so not for the hot path."""
-        counts = _decode_counts(self.attributes)
-        return str(counts.receive_count) if counts else ""
+        try:
+            return str(_decode_counts(self.attributes).receive_count)
+        except msgspec.DecodeError:
+            # SQS sends an object with text; another server's slip must not stop a log line.
+            return ""
 
 
 class _Counts(msgspec.Struct):
-    # SQS sends text; a number or null from an emulator must not stop a log line.
     receive_count: str | int = msgspec.field(name="ApproximateReceiveCount", default="")
 
 
-_decode_counts = msgspec.json.Decoder(_Counts | None).decode
+_decode_counts = msgspec.json.Decoder(_Counts).decode
 
 
 class MessageBatch(msgspec.Struct, frozen=True):
