@@ -1,8 +1,10 @@
 """Credentials: found by botocore's chain, renewed on a thread, never in the way of a call."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -157,6 +159,28 @@ def test_credentials_that_would_break_a_header_are_refused(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "pasted\n")
 
     with pytest.raises(CredentialsError, match="AWS_SESSION_TOKEN"):
+        run(CredentialCache(AwsSession(), StandingClock()).find(0))
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        pytest.param("credential_process = /no/such/program", id="no-program"),
+        pytest.param("credential_process = echo expired", id="not-json"),
+        pytest.param(
+            "role_arn = arn:aws:iam::123456789012:role/r\nweb_identity_token_file = /no/such/token",
+            id="no-token-file",
+        ),
+    ],
+)
+def test_provider_that_fails_is_named_and_is_no_defect(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    Path(os.environ["AWS_CONFIG_FILE"]).write_text(f"[default]\nregion = eu-west-1\n{profile}\n")
+
+    with pytest.raises(CredentialsError, match="credentials cannot be read"):
         run(CredentialCache(AwsSession(), StandingClock()).find(0))
 
 

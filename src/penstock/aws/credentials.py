@@ -78,7 +78,10 @@ def _read_credentials(session: Any) -> tuple[Credentials | None, float]:  # noqa
         if provider is None:
             return None, ABSENT_FRESH_MS
         frozen = provider.get_frozen_credentials()
-    except (BotoCoreError, ClientError, RuntimeError) as exc:  # RuntimeError: renewed, yet expired
+    # Beside its own errors botocore lets through what a provider meets: a program or a token file
+    # that is not there (OSError), an answer that is not JSON (ValueError), credentials that are
+    # expired though just renewed (RuntimeError).
+    except (BotoCoreError, ClientError, OSError, RuntimeError, ValueError) as exc:
         raise CredentialsError(f"the AWS credentials cannot be read: {exc}") from exc
     credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
     if _UNSENDABLE.search(credentials.access_key + (credentials.token or "")):
