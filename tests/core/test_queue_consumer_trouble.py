@@ -250,3 +250,28 @@ def test_consumer_adopts_a_changed_visibility_timeout() -> None:
 
     assert life.wake() == [q.ExtendVisibility(batch(1), 100)]
     assert life.now_ms == DESCRIBE_EVERY_MS + 47_500
+
+
+def test_consumer_receives_while_the_queue_can_no_longer_be_described() -> None:
+    life = polling_consumer()
+    life.wake()
+
+    life.feed(q.DescribeFailed("access denied"))
+    started = life.feed(q.MessagesReceived(1, ()))
+
+    assert started == [q.Receive(2, 10, 20)]
+
+
+def test_consumer_describes_with_back_off_while_receives_go_well() -> None:
+    life = polling_consumer()
+    life.wake()
+    pauses_ms: list[int] = []
+
+    for receive_id in range(1, 5):
+        life.feed(q.DescribeFailed("access denied"))
+        failed_ms = life.now_ms
+        life.feed(q.MessagesReceived(receive_id, ()))
+        assert life.wake() == [q.DescribeQueue()]
+        pauses_ms.append(life.now_ms - failed_ms)
+
+    assert pauses_ms == [200, 400, 800, 1_600]

@@ -74,9 +74,10 @@ class QueueConsumer:
         self._receives_wanted = 1
         self._slots_free = 0
         self._slots_requested = 0
-        self._source_failures = 0
+        self._receive_failures = 0
         self._source_retry_ms = 0
         self._describe_due_ms = 0
+        self._describe_failures = 0
         self._is_describing = False
         self._returning_count = 0
         self._is_stopping = False
@@ -93,13 +94,12 @@ class QueueConsumer:
             case q.QueueDescribed(attributes):
                 self._take_attributes(attributes, now)
             case q.DescribeFailed():
-                self._is_describing = False
-                self._note_source_failure(now)
+                self._note_describe_failure(now)
             case q.MessagesReceived(receive_id, messages):
                 self._take_messages(receive_id, messages, now)
             case q.ReceiveFailed(receive_id):
                 self._slots_free += self._receiving.pop(receive_id).slots
-                self._note_source_failure(now)
+                self._note_receive_failure(now)
             case q.SlotsGranted(function_arn, count):
                 commands = self._take_slots(function_arn, count)
             case q.DeleteEnded(report, attempt):
@@ -141,18 +141,29 @@ class QueueConsumer:
     def _take_attributes(self, attributes: QueueAttributes, now: Instant) -> None:
         # The failures are not forgotten: a queue that can be described may yet refuse receives.
         self._is_describing = False
+        self._describe_failures = 0
         self._timeout_s = attributes.visibility_timeout_s
         self._describe_due_ms = now.monotonic_ms + DESCRIBE_EVERY_MS
 
-    def _note_source_failure(self, now: Instant) -> None:
+    def _note_describe_failure(self, now: Instant) -> None:
+        """Describe again later; receives go on with the attributes known, where there are any."""
+        self._is_describing = False
+        self._describe_failures += 1
+        self._describe_due_ms = now.monotonic_ms + backoff_ms(
+            self._describe_failures,
+            first_ms=SOURCE_RETRY_FIRST_MS,
+            maximum_ms=SOURCE_RETRY_MS_MAX,
+        )
+
+    def _note_receive_failure(self, now: Instant) -> None:
         """The source failed: pause, and read its attributes anew when it is back."""
         self._receives_wanted = 1
         if now.monotonic_ms < self._source_retry_ms:
             return  # A call that began before the pause: one outage counts once.
-        self._source_failures += 1
+        self._receive_failures += 1
         self._describe_due_ms = now.monotonic_ms
         self._source_retry_ms = now.monotonic_ms + backoff_ms(
-            self._source_failures,
+            self._receive_failures,
             first_ms=SOURCE_RETRY_FIRST_MS,
             maximum_ms=SOURCE_RETRY_MS_MAX,
         )
@@ -160,7 +171,7 @@ class QueueConsumer:
     def _take_messages(self, receive_id: int, messages: tuple[Message, ...], now: Instant) -> None:
         receiving = self._receiving.pop(receive_id)
         self._slots_free += receiving.slots
-        self._source_failures = 0
+        self._receive_failures = 0
         if len(messages) >= receiving.asked:
             self._receives_wanted = min(RECEIVES_MAX, self._receives_wanted + 1)
         else:
