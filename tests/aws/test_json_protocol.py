@@ -68,6 +68,20 @@ def test_success_is_its_body() -> None:
             id="expired-token",
         ),
         pytest.param(HttpResponse(500, (), b"\xff"), "HTTP 500", "�", Fault.TRANSIENT, id="binary"),
+        pytest.param(
+            HttpResponse(503, (), b'{"message":"\xff"}'),
+            "HTTP 503",
+            '{"message":"�"}',
+            Fault.TRANSIENT,
+            id="not-utf-8",
+        ),
+        pytest.param(
+            HttpResponse(503, (), b'{"x":' + b"[" * 5_000),
+            "HTTP 503",
+            ('{"x":' + "[" * 5_000)[:200],
+            Fault.TRANSIENT,
+            id="nested-too-deeply",
+        ),
     ],
 )
 def test_error_is_read_from_any_answer(

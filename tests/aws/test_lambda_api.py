@@ -41,6 +41,7 @@ pytestmark = pytest.mark.usefixtures("aws_environment")
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 REMOTE_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:remote"
+DEEP = b'{"errorType":"x","y":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
 RAISED = b'{"errorMessage":"boom","errorType":"ValueError","stackTrace":[]}'
 
 
@@ -103,13 +104,16 @@ def test_result_carries_what_lambda_tells_in_headers(invoke: Invoke) -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b'{"errorType":"x"}', b'"errorType"', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b'{"errorType":"x"}', b'"errorType"', b"\xff", DEEP]
+)
 def test_other_bodies_are_results(invoke: Invoke, body: bytes) -> None:
     assert invoke.at_url(always(body)) == FunctionResult(body)
 
 
-def test_unreadable_log_costs_no_result(invoke: Invoke) -> None:
-    assert invoke.at_url(always(b"1", head="X-Amz-Log-Result: a\r\n")) == FunctionResult(b"1")
+@pytest.mark.parametrize("log", ["a", "\u00e9"], ids=["not-base64", "not-ascii"])
+def test_unreadable_log_costs_no_result(invoke: Invoke, log: str) -> None:
+    assert invoke.at_url(always(b"1", head=f"X-Amz-Log-Result: {log}\r\n")) == FunctionResult(b"1")
 
 
 @pytest.mark.parametrize("status", ["200 OK", "502 Bad Gateway"])

@@ -118,6 +118,7 @@ def test_receive_of_nothing_is_empty(ask: Ask, answer: bytes) -> None:
         pytest.param(
             b'{"Messages":[{"MessageId":"m","ReceiptHandle":"h","Body":7}]}', id="body-no-string"
         ),
+        pytest.param(b'{"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}", id="nested-too-deeply"),
     ],
 )
 def test_unreadable_receive_is_a_protocol_error(ask: Ask, answer: bytes) -> None:

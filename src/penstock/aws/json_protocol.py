@@ -13,6 +13,9 @@ from penstock.aws.exchange import Headers, HttpResponse
 
 EXCERPT_CHARS = 200  # of an error page that is not JSON
 
+# What decoding may raise: not JSON, or of another shape; not UTF-8; nested too deeply.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 # Source: the standard retry mode of AWS SDKs, and SQS's API errors.
 _THROTTLES = frozenset(
     {
@@ -108,7 +111,7 @@ def parse_error(response: HttpResponse) -> AnswerError:
     try:
         body = _decode_error_body(response.body)
         message = body.message or body.upper_message or ""
-    except msgspec.DecodeError:  # an HTML page, an empty body
+    except UNREADABLE:  # an HTML page, an empty body
         body = _ErrorBody()
         message = " ".join(response.body.decode("utf-8", "replace").split())[:EXCERPT_CHARS]
     code = (

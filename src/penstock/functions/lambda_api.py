@@ -4,7 +4,6 @@ Source: docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 
 import base64
-import binascii
 import functools
 from urllib.parse import quote
 
@@ -20,7 +19,7 @@ from penstock.aws.errors import (
     WireError,
 )
 from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Timeouts
-from penstock.aws.json_protocol import parse_error
+from penstock.aws.json_protocol import UNREADABLE, parse_error
 from penstock.model.arn import parse_arn
 from penstock.model.errors import (
     ConfigurationError,
@@ -153,7 +152,7 @@ def _qualify(arn: str, asked_arn: str) -> str:
 def _read_result(response: HttpResponse) -> FunctionResult:
     try:
         log_tail = base64.b64decode(response.header("x-amz-log-result") or "")
-    except binascii.Error:  # a log is never worth an invocation
+    except ValueError:  # a log is never worth an invocation
         log_tail = b""
     return FunctionResult(
         payload=response.body,
@@ -196,7 +195,7 @@ def _is_error_object(body: bytes) -> bool:
         return False
     try:
         _error_object_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
     return True
 

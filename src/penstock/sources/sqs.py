@@ -11,7 +11,7 @@ import msgspec
 from penstock.aws.client import JsonServiceClient, WireClient
 from penstock.aws.errors import AnswerError, CredentialsError, Fault, WireError
 from penstock.aws.exchange import ExchangeRules, Timeouts
-from penstock.aws.json_protocol import JsonDialect, classify
+from penstock.aws.json_protocol import UNREADABLE, JsonDialect, classify
 from penstock.model.arn import Arn, parse_arn
 from penstock.model.errors import (
     ConfigurationError,
@@ -275,7 +275,7 @@ def _is_refused(entry: _FailedEntry) -> bool:
 def _decode(arn: Arn, decoder: msgspec.json.Decoder[AnswerT], answer: bytes) -> AnswerT:
     try:
         return decoder.decode(answer)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise _unreadable(arn, exc) from exc
 
 
