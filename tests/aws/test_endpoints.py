@@ -125,6 +125,8 @@ def test_other_address_is_accepted(run: RunFixture, url: str, own_address: Addre
     ("environment", "proxy"),
     [
         pytest.param({"HTTP_PROXY": "http://p:1"}, "http://p:1", id="set"),
+        pytest.param({"HTTP_PROXY": "p:1"}, "http://p:1", id="without-scheme"),
+        pytest.param({"HTTP_PROXY": "//p:1"}, "http://p:1", id="without-scheme-but-slashes"),
         pytest.param({"HTTPS_PROXY": "http://p:1"}, None, id="other-scheme"),
         pytest.param({"HTTP_PROXY": "http://p:1", "NO_PROXY": "127.0.0.1"}, None, id="bypassed"),
         pytest.param({"HTTP_PROXY": "http://p:1", "NO_PROXY": "*"}, None, id="all-bypassed"),

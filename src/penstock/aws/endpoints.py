@@ -89,7 +89,8 @@ def _find_proxy(origin: Origin) -> str | None:
     """Give the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, as botocore reads them."""
     if urllib.request.proxy_bypass(origin.authority):
         return None
-    return urllib.request.getproxies().get(origin.scheme)
+    proxy = urllib.request.getproxies().get(origin.scheme)
+    return f"http://{proxy.removeprefix('//')}" if proxy and ":/" not in proxy else proxy
 
 
 def _is_own(origin: Origin, own_addresses: Collection[Address]) -> bool:
