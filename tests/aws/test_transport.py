@@ -84,6 +84,15 @@ def test_exchange_gives_headers_in_any_case(run: RunFixture) -> None:
     assert response.header("X-Other") is None
 
 
+def test_trailers_are_not_taken_for_headers(run: RunFixture) -> None:
+    head = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+    trailer = b"X-Amz-Function-Error: Unhandled\r\n"
+
+    response = run(_exchange(_sends(head + b"1\r\n1\r\n0\r\n" + trailer + b"\r\n")))
+
+    assert response == HttpResponse(200, ((b"Transfer-Encoding", b"chunked"),), b"1")
+
+
 def test_exchange_gives_answers_of_any_status(run: RunFixture) -> None:
     response = run(_exchange(always(b"<html>", status="500 Internal Server Error")))
 

@@ -177,8 +177,9 @@ class HttpConnection(asyncio.Protocol):
             self.abort()
 
     def on_header(self, name: bytes, text: bytes) -> None:
-        """Keep a header."""
-        self._headers.append((name, text))
+        """Keep a header; not a trailer, which says nothing here and would have no bound."""
+        if not self._is_head_complete:
+            self._headers.append((name, text))
 
     def on_headers_complete(self) -> None:
         """Note that the body begins."""
