@@ -173,6 +173,8 @@ class Service:
 
         The port answers until the functions have ended: they may be calling it.
         """
+        loop = asyncio.get_running_loop()
+        drained_s = loop.time() + self._settings.drain_s
         if self._supervisor is not None and self._supervising is not None:
             self._supervisor.stop()
             _, late = await asyncio.wait({self._supervising}, timeout=self._settings.drain_s)
@@ -184,7 +186,8 @@ class Service:
                 task.cancel()
                 await asyncio.wait({task})
         if self._registry is not None:
-            await self._registry.stop(0)
+            # What runs still was invoked directly: it has what is left of the time.
+            await self._registry.stop(max(0.0, drained_s - loop.time()))
         if self._runner is not None:
             await self._runner.cleanup()
         if self._wire is not None:
