@@ -25,7 +25,7 @@ _CLEARED: dict[str, object] = {
     "ScalingConfig": {},
     "FunctionResponseTypes": [],
 }
-_FIXED_AT_CREATION = ("EventSourceArn", "StartingPosition", "StartingPositionTimestamp", "Tags")
+_NOT_UPDATED = ("EventSourceArn", "Tags")  # the source is compared, tags have calls of their own
 
 
 class DeclaredMapping(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,9 +123,7 @@ class Reconciliation:
 
 
 def _update_request(parameters: Mapping[str, object]) -> dict[str, object]:
-    changeable = {
-        name: value for name, value in parameters.items() if name not in _FIXED_AT_CREATION
-    }
+    changeable = {name: value for name, value in parameters.items() if name not in _NOT_UPDATED}
     return _CLEARED | changeable
 
 

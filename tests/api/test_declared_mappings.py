@@ -102,6 +102,14 @@ def test_declared_mappings_leave_those_of_the_api_alone() -> None:
     assert project.declare()[None].uuid == made.uuid
 
 
+def test_declared_mapping_with_a_starting_position_is_refused_also_when_it_is_there() -> None:
+    project = Project()
+    project.declare(orders())
+
+    with pytest.raises(ConfigurationError, match="StartingPosition"):
+        project.declare(orders(StartingPosition="LATEST"))
+
+
 def test_declared_mapping_with_another_source_is_refused() -> None:
     project = Project()
     project.declare(orders())
