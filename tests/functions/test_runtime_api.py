@@ -206,6 +206,19 @@ def test_request_that_is_not_http_is_refused_and_the_connection_closed(run: Run)
     run(main())
 
 
+def test_request_to_change_the_protocol_is_refused_and_the_connection_closed(run: Run) -> None:
+    async def main() -> None:
+        async with Runtime() as runtime:
+            upgrade = {"Connection": "Upgrade", "Upgrade": "h2c"}
+            assert (await runtime.ask(NEXT, b"", **upgrade))[0] == 400
+            assert await runtime.is_dropped()
+
+            await runtime.connect()
+            assert await runtime.poll() == (200, b"{}")
+
+    run(main())
+
+
 def test_connection_whose_header_never_ends_is_closed(run: Run) -> None:
     async def main() -> None:
         async with Runtime() as runtime:

@@ -230,7 +230,7 @@ class RuntimeConnection(asyncio.Protocol):
             self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.refuse(MALFORMED)
             self.close()
         if self._in_header and self._header_bytes > HEADER_BYTES_MAX:
