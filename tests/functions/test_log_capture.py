@@ -4,6 +4,7 @@ import pytest
 
 from penstock.functions.host.log_capture import (
     INVOCATION_LOG_BYTES_MAX,
+    INVOCATION_LOG_LINES_MAX,
     LINE_BYTES_MAX,
     TAIL_BYTES_MAX,
     LogCapture,
@@ -59,9 +60,26 @@ def test_output_beyond_the_limit_is_counted_once_per_invocation() -> None:
     sink.capture.feed(b"next\n")
 
     assert sink.lines[-2:] == [
-        "[penstock] 3072 bytes of output dropped, after the first 1048576",
+        (
+            "[penstock] 3072 bytes of output dropped: "
+            "an invocation has at most 1048576 bytes and 10000 lines"
+        ),
         "next",
     ]
+
+
+def test_lines_beyond_the_limit_are_dropped_and_counted() -> None:
+    sink = Sink()
+
+    for _ in range(3):
+        sink.capture.feed(b"\n" * (INVOCATION_LOG_LINES_MAX - 1))
+    sink.capture.feed(b"no line any more")
+    sink.capture.cut()
+    sink.capture.feed(b"next\n")
+
+    assert sink.lines[:-2] == [""] * INVOCATION_LOG_LINES_MAX
+    assert sink.lines[-2].startswith(f"[penstock] {2 * INVOCATION_LOG_LINES_MAX + 13} bytes")
+    assert sink.lines[-1] == "next"
 
 
 def test_tail_is_the_last_four_kilobytes_with_the_hosts_own_lines() -> None:
