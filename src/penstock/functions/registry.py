@@ -62,7 +62,6 @@ class FunctionRegistry:
         self._functions: dict[str, Function] = {}
         self._hosts: dict[str, Host] = {}
         self._leaving: list[Host] = []
-        self._is_stopping = False
 
     def declare(self, functions: Sequence[Function]) -> None:
         """Make these the functions there are.
