@@ -14,9 +14,9 @@ class LogCapture:
     """Cuts one environment's output into lines.
 
     Output since the last ``cut`` is passed on up to ``INVOCATION_LOG_BYTES_MAX`` and
-    ``INVOCATION_LOG_LINES_MAX``; what is beyond is counted and named in one line. The runtime client
-    writes a traceback as one line with carriage returns inside; it reaches the sink as one entry
-    with newlines.
+    ``INVOCATION_LOG_LINES_MAX``; what is beyond is counted and named in one line. The runtime
+    client writes a traceback as one line with carriage returns inside; it reaches the sink as one
+    entry with newlines.
     """
 
     def __init__(self, function_name: str, sink: LogSink) -> None:
