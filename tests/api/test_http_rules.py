@@ -149,6 +149,19 @@ def test_wrong_content_type_is_refused(server: Server) -> None:
     assert (answer.status, answer.code) == (415, "UnsupportedMediaTypeException")
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"Content-Type": "\u00ff"}, 415, id="content type"),
+        pytest.param({"Origin": "http://\u00ff"}, 403, id="origin"),
+    ],
+)
+def test_header_that_is_not_utf_8_is_refused_like_any_other(
+    server: Server, headers: dict[str, str], status: int
+) -> None:
+    assert server.send("POST", MAPPINGS, CREATE, SIGNED | headers).status == status
+
+
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "chunked"])
 def test_body_of_ten_megabytes_is_refused(server: Server, *, is_announced: bool) -> None:
     headers = SIGNED if is_announced else SIGNED | {"Transfer-Encoding": "chunked"}

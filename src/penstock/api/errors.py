@@ -67,7 +67,8 @@ class ApiError(PenstockError):
             headers["Retry-After"] = "1"
         if kind.has_type:
             body["Type"] = "User"
-        body[kind.message_member] = str(self)
+        # Bytes of a header that are not UTF-8 reach the text as lone surrogates.
+        body[kind.message_member] = str(self).encode("utf-8", "replace").decode()
         return web.Response(
             body=msgspec.json.encode(body),
             status=kind.status,
