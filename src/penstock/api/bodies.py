@@ -25,7 +25,7 @@ async def read_body(
     """Read a body of at most ``bytes_max``; one that announces more is not read at all.
 
     Raises:
-        ApiError: It is larger.
+        ApiError: It is larger, or it broke off.
     """
     refused = ApiError(
         too_large, f"Request must be smaller than {bytes_max} bytes for the {operation} operation"
@@ -33,10 +33,13 @@ async def read_body(
     if (request.content_length or 0) > bytes_max:
         raise refused
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > bytes_max:
-            raise refused
+    try:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > bytes_max:
+                raise refused
+    except (ConnectionError, web.RequestPayloadError) as exc:  # a caller's fault, or its end
+        raise ApiError(SERIALIZATION, f"The request body broke off: {exc}") from exc
     return bytes(body)
 
 
