@@ -98,6 +98,14 @@ def test_dry_run_checks_and_runs_nothing(server: Server) -> None:
     assert server.world.functions.payloads == []
 
 
+@pytest.mark.parametrize("name", ["FunctionName", "InvocationType", "Payload", "Verbose"])
+def test_invoke_takes_from_the_query_only_the_qualifier(server: Server, name: str) -> None:
+    answer = server.send("POST", f"{PATH}?{name}=DryRun", b"{}", SIGNED)
+
+    assert (answer.status, answer.code) == (400, "InvalidParameterValueException")
+    assert server.world.functions.payloads == []
+
+
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [

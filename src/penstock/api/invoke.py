@@ -74,6 +74,14 @@ class InvokeHandler:
 
 
 def _read_parameters(request: web.Request) -> dict[str, str]:
+    """Give the members of Invoke from where the model puts them.
+
+    Raises:
+        ApiError: The query has another one than Qualifier.
+    """
+    for name in request.query:
+        if name != "Qualifier":
+            raise invalid_parameter(f"Invoke has no parameter {name} in its query")
     parameters = {"FunctionName": request.match_info["FunctionName"], **request.query}
     for header, name in _HEADERS.items():
         if header in request.headers:
