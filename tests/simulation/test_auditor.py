@@ -4,7 +4,7 @@ import planted
 import pytest
 
 from penstock.simulation.ledger import Rule
-from penstock.simulation.world import run_world
+from penstock.simulation.run import run_world
 
 SEEDS_MAX = 300
 

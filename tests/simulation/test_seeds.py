@@ -9,12 +9,12 @@ import planted
 import pytest
 
 from penstock.simulation.__main__ import main
+from penstock.simulation.run import run_world
 from penstock.simulation.swarm import describe_failure, run_seeds
-from penstock.simulation.world import run_world
 
 LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60"))
 DIGEST = (
-    "from penstock.simulation.world import run_world; print(run_world({}, keeps_trace=True).digest)"
+    "from penstock.simulation.run import run_world; print(run_world({}, keeps_trace=True).digest)"
 )
 
 

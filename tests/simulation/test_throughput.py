@@ -4,8 +4,8 @@ import pytest
 
 from penstock.core.scaling import RampPolicy
 from penstock.simulation.faults import FaultRates
+from penstock.simulation.run import run_world
 from penstock.simulation.workload import FunctionPlan, MappingPlan, WorldPlan
-from penstock.simulation.world import run_world
 
 AT_ONCE = RampPolicy(initial=1_000, maximum=1_000)
 

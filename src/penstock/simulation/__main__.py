@@ -5,8 +5,8 @@ import itertools
 import sys
 from collections.abc import Sequence
 
+from penstock.simulation.run import run_world
 from penstock.simulation.swarm import describe_failure, run_seeds
-from penstock.simulation.world import run_world
 
 SEEDS_DEFAULT = 1_000
 

@@ -1,12 +1,11 @@
 """What befalls a world while it runs, carried out."""
 
 import asyncio
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 import msgspec
 
 from penstock.core.lifecycle import Request, state_when_requested, update_request
-from penstock.model.arn import Scope
 from penstock.model.errors import (
     FunctionNotFoundError,
     InvokeThrottledError,
@@ -19,17 +18,14 @@ from penstock.model.mapping import EventSourceMapping, State
 from penstock.simulation import workload as w
 from penstock.simulation.function import DIRECT_PAYLOAD
 from penstock.simulation.loop import pass_s
-
-if TYPE_CHECKING:
-    from penstock.simulation.world import World
-
-SCOPE = Scope("000000000000", "eu-west-1")
+from penstock.simulation.names import SCOPE, function_arn, queue_arn
+from penstock.simulation.world import World
 
 
 class Incidents:
     """Lets incidents happen to a world; each ends with the world as it was before."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
 
     async def befall(self, incident: w.Incident) -> None:
@@ -162,14 +158,3 @@ _ERRORS: dict[str, type[SourceError]] = {
     "not found": SourceNotFoundError,
     "access denied": SourceAccessDeniedError,
 }
-
-
-def queue_arn(index: int) -> str:
-    """Name a mapping's queue."""
-    return f"arn:aws:sqs:{SCOPE.region}:{SCOPE.account}:queue-{index}"
-
-
-def function_arn(index: int, variant: int = 0) -> str:
-    """Name a function; every other variant by an alias, whose slots are the function's."""
-    arn = f"arn:aws:lambda:{SCOPE.region}:{SCOPE.account}:function:function-{index}"
-    return f"{arn}:live" if variant % 2 else arn

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from penstock.simulation.world import Outcome, run_world
+from penstock.simulation.run import run_world
+from penstock.simulation.world import Outcome
 
 PROGRESS_EVERY_S = 5.0
 

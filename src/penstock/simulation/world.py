@@ -1,7 +1,9 @@
 """A whole world on virtual time: queues, functions, one node, faults, incidents, and a judge."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -13,13 +15,15 @@ from penstock.simulation import workload as w
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.faults import FaultModel
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
-from penstock.simulation.incidents import SCOPE, Incidents, function_arn, queue_arn
 from penstock.simulation.ledger import Rule
-from penstock.simulation.loop import VirtualClock, pass_s, run_virtual
+from penstock.simulation.loop import VirtualClock, pass_s
+from penstock.simulation.names import SCOPE, function_arn, queue_arn
 from penstock.simulation.node import Node, SimulatedSources
 from penstock.simulation.queue import SimulatedQueue
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.trace import Trace
+
+Befall = Callable[[w.Incident], Coroutine[Any, Any, None]]
 
 IDLE_S = 120  # how long an idle world is watched
 STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
@@ -89,17 +93,20 @@ class World:
             auditor=self.auditor,
             trace=self.trace,
         )
-        self._incidents = Incidents(self)
 
     def now_ms(self) -> int:
         """Read virtual time."""
         return self.clock.now().monotonic_ms
 
-    async def run(self) -> Outcome:
-        """Let the world live until its end, or until a rule is broken."""
+    async def run(self, befall: Befall) -> Outcome:
+        """Let the world live until its end, or until a rule is broken.
+
+        Args:
+            befall: Waits for an incident's moment and lets it happen to this world.
+        """
         self._declare()
         loop = self.loop
-        life = loop.create_task(self._live(), name="world")
+        life = loop.create_task(self._live(befall), name="world")
         broken = loop.create_task(self.auditor.books.broken.wait(), name="judge")
         await asyncio.wait([life, broken], return_when=asyncio.FIRST_COMPLETED)
         broken.cancel()
@@ -201,10 +208,10 @@ class World:
 
     # How it lives.
 
-    async def _live(self) -> None:
+    async def _live(self, befall: Befall) -> None:
         self.node.start()
         try:
-            await self._live_until_settled()
+            await self._live_until_settled(befall)
         except* TimeoutError:
             self._report_stuck("did not settle")
         if not self.auditor.books.violations:
@@ -213,11 +220,11 @@ class World:
             await self.stop_node()
             self.auditor.check_final()
 
-    async def _live_until_settled(self) -> None:
+    async def _live_until_settled(self, befall: Befall) -> None:
         async with asyncio.TaskGroup() as tasks:
             for incident in self.plan.incidents:
                 name = type(incident).__name__
-                tasks.create_task(self._incidents.befall(incident), name=name)
+                tasks.create_task(befall(incident), name=name)
             await pass_s(self.plan.safety_ms / 1000)
             self._heal()
             async with asyncio.timeout(self._settle_s_max()):
@@ -286,22 +293,3 @@ class World:
         left = [message.message_id for message in self.auditor.unsettled()]
         text = "; ".join([what, *queues, *states, f"left: {left}", f"tasks: {sorted(names)}"])
         self.auditor.books.report(Rule.STUCK, text)
-
-
-def draw_world(seed: int) -> w.WorldPlan:
-    """Draw the plan of a seed."""
-    return w.WorldPlan.draw(Random(f"plan {seed}"))
-
-
-def run_world(seed: int, plan: w.WorldPlan | None = None, *, keeps_trace: bool = False) -> Outcome:
-    """Run one seed's world on a loop of its own; ``plan`` stands in for the drawn one."""
-
-    async def main() -> Outcome:
-        chosen = draw_world(seed) if plan is None else plan
-        return await World(seed, chosen, keeps_trace=keeps_trace).run()
-
-    try:
-        return run_virtual(main)
-    except BaseException as error:
-        error.add_note(f"replay: python -m penstock.simulation --seed {seed} --trace")
-        raise

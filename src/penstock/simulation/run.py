@@ -1,0 +1,28 @@
+"""Runs one seed's world, from its draw to its outcome."""
+
+from random import Random
+
+from penstock.simulation import workload as w
+from penstock.simulation.incidents import Incidents
+from penstock.simulation.loop import run_virtual
+from penstock.simulation.world import Outcome, World
+
+
+def draw_world(seed: int) -> w.WorldPlan:
+    """Draw the plan of a seed."""
+    return w.WorldPlan.draw(Random(f"plan {seed}"))
+
+
+def run_world(seed: int, plan: w.WorldPlan | None = None, *, keeps_trace: bool = False) -> Outcome:
+    """Run one seed's world on a loop of its own; ``plan`` stands in for the drawn one."""
+
+    async def main() -> Outcome:
+        chosen = draw_world(seed) if plan is None else plan
+        world = World(seed, chosen, keeps_trace=keeps_trace)
+        return await world.run(Incidents(world).befall)
+
+    try:
+        return run_virtual(main)
+    except BaseException as error:
+        error.add_note(f"replay: python -m penstock.simulation --seed {seed} --trace")
+        raise
