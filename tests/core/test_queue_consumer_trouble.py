@@ -186,6 +186,18 @@ def test_consumer_receives_nothing_while_deletes_pile_up() -> None:
     assert life.feed(deleted(*messages(8))) == [q.Receive(cycle_count + 2, 10, 20)]
 
 
+def test_consumer_holds_no_slots_for_receives_while_too_many_deletes_are_pending() -> None:
+    life = polling_consumer(ramp=STEADY)
+    cycle_count = DELETES_PENDING_MAX // 10
+
+    for number in range(1, cycle_count + 1):
+        life.feed(q.MessagesReceived(number, messages(10)))
+        life.feed(grant(1))
+        life.feed(q.InvocationSucceeded(batch(number, 10)))
+
+    assert life.feed(grant(2)) == [return_slots(2)]
+
+
 # A source that fails.
 
 

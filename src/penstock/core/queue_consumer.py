@@ -294,7 +294,7 @@ class QueueConsumer:
             and not len(self._waiting)
             and len(self._receiving) < self._receives_wanted
             and self._source_retry_ms <= now.monotonic_ms
-            and self._deletions.pending_count < DELETES_PENDING_MAX
+            and not self._has_deletes_blocked()
             and self._capacity(now) > 0
         )
 
@@ -333,10 +333,15 @@ class QueueConsumer:
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
         ready_count = self._waiting.ready_count(now)
-        # A batch that waits for its next try stops receiving: slots for receives would lie idle.
-        if self._receives_wanted == 1 or ready_count < len(self._waiting):
+        # Both stop receiving: slots for receives would lie idle, and others want them.
+        has_next_try_waiting = ready_count < len(self._waiting)
+        if self._receives_wanted == 1 or has_next_try_waiting or self._has_deletes_blocked():
             return ready_count
         return ready_count + self._receives_wanted * self._slots_per_receive()
+
+    def _has_deletes_blocked(self) -> bool:
+        """Tell whether the queue takes so few of our deletes that receiving must wait."""
+        return self._deletions.pending_count >= DELETES_PENDING_MAX
 
     def _slots_per_receive(self) -> int:
         """Count the invocations that one full receive keeps busy."""
