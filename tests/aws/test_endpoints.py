@@ -80,6 +80,19 @@ def test_endpoint_that_is_no_url_is_named(
         run(_resolve())
 
 
+@pytest.mark.parametrize("url", ["http://h/#f", "http://h/a b", "http://h/\u2603", "http://h\r\n"])
+def test_url_whose_parts_would_be_lost_or_break_the_request_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not an endpoint"):
+        parse_endpoint(url, named_by="url")
+
+
+def test_password_in_an_endpoint_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="no user or password") as refused:
+        parse_endpoint("http://user:secret@h", named_by="url")
+
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("url", "authority"),
     [

@@ -1,5 +1,6 @@
 """One HTTP exchange as values: where it goes, what is sent, within which limits, what came back."""
 
+import re
 from urllib.parse import urlsplit
 
 import msgspec
@@ -8,6 +9,8 @@ from penstock.model.errors import ConfigurationError
 
 DEFAULT_PORT_BY_SCHEME = {"http": 80, "https": 443}
 Headers = tuple[tuple[str, str], ...]
+
+_SENDABLE = re.compile(r"[!-~]+")  # what a request line can hold; the rest must be percent-encoded
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -62,7 +65,10 @@ def parse_endpoint(url: str, *, named_by: str) -> Endpoint:
         port = parts.port
     except ValueError as exc:
         raise ConfigurationError(f"{named_by}: {url!r} is not a URL: {exc}") from exc
-    if parts.scheme not in DEFAULT_PORT_BY_SCHEME or not parts.hostname or parts.query:
+    if "@" in parts.netloc:  # not shown: it is a password
+        raise ConfigurationError(f"{named_by}: an endpoint takes no user or password in its URL")
+    is_plain = not (parts.query or parts.fragment) and _SENDABLE.fullmatch(url)
+    if not is_plain or not parts.hostname or parts.scheme not in DEFAULT_PORT_BY_SCHEME:
         raise ConfigurationError(
             f"{named_by}: {url!r} is not an endpoint; the form is http[s]://HOST[:PORT][/PATH]"
         )
