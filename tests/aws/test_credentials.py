@@ -113,6 +113,19 @@ def test_calls_go_on_with_the_old_key_while_a_new_one_is_read(run: RunFixture) -
     run(scenario())
 
 
+def test_credentials_are_renewed_though_the_clock_was_set_back(run: RunFixture) -> None:
+    async def scenario() -> None:
+        rotation = _rotation()
+        await rotation.find_key()
+        rotation.clock.advance_ms(-3_600_000)
+        assert await rotation.find_key() == "KEY1"
+        await rotation.wait_for_reading(2)
+        rotation.clock.advance_ms(TEMPORARY_FRESH_MS - 1)
+        assert await rotation.find_key() == "KEY2"
+
+    run(scenario())
+
+
 def test_calls_that_come_together_share_one_reading(run: RunFixture) -> None:
     async def scenario() -> None:
         rotation = _rotation()

@@ -33,7 +33,8 @@ class CredentialCache:
         self._session = session
         self._clock = clock
         self._found: Credentials | None = None
-        self._fresh_until_ms: float = 0  # wall time, so that suspended hours count
+        self._looked_ms = 0  # wall time here and below, so that suspended hours count
+        self._fresh_until_ms: float = 0
         self._stale_from_ms: float = 0
         self._look: asyncio.Future[tuple[Credentials | None, float]] | None = None
 
@@ -44,7 +45,8 @@ class CredentialCache:
             CredentialsError: Their provider failed, or they cannot be sent.
             ConfigurationError: The shared configuration files cannot be used.
         """
-        if now_ms >= self._fresh_until_ms:
+        # A clock that was set back says nothing about the age of what was found.
+        if not self._looked_ms <= now_ms < self._fresh_until_ms:
             look = self._look or self._start_look()
             if now_ms >= self._stale_from_ms:
                 # Not a bare await: one caller's cancellation must not end the others' look.
@@ -65,6 +67,7 @@ class CredentialCache:
             return  # who waits sees it; the others use what there is, and the next call looks again
         self._found, fresh_ms = look.result()
         now_ms = self._clock.now().wall_ms
+        self._looked_ms = now_ms
         self._fresh_until_ms = now_ms + fresh_ms
         self._stale_from_ms = now_ms + max(fresh_ms, STALE_MS)
 
