@@ -202,10 +202,22 @@ def test_lambda_is_invoked_by_arn_in_its_region(
     ],
 )
 def test_error_answer_is_mapped(invoke: Invoke, status: str, error: type[InvokeError]) -> None:
+    head = "x-amzn-ErrorType: ServiceException\r\n"
     with pytest.raises(error, match="Invoke of f: words") as caught:
-        invoke.at_url(always(b'{"Message":"words"}', status=status))
+        invoke.at_url(always(b'{"Message":"words"}', status=status, head=head))
 
     assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    "status", ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable"]
+)
+@pytest.mark.parametrize("body", [b"<html>Bad Gateway</html>", b'{"message":"words"}', b""])
+def test_server_error_without_a_code_is_an_unknown_outcome(
+    invoke: Invoke, status: str, body: bytes
+) -> None:
+    with pytest.raises(InvocationOutcomeUnknownError):
+        invoke.at_url(always(body, status=status))
 
 
 async def _hang_up(conversation: Conversation) -> None:

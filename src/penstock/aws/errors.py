@@ -105,6 +105,11 @@ class AnswerError(WireError):
         self.message = message
         self.fault = fault
 
+    @property
+    def is_coded(self) -> bool:
+        """Tell whether the answer names AWS's code, as AWS's servers do and proxies do not."""
+        return self.code != f"HTTP {self.status}"
+
 
 class CredentialsError(WireError):
     """There are no usable credentials; the message says what to set."""

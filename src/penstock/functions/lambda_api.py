@@ -207,6 +207,9 @@ def _to_invoke_error(error: WireError | ConfigurationError, name: str) -> Invoke
             kind = InvocationOutcomeUnknownError if written else InvokeUnavailableError
         case CredentialsError():
             kind = InvokeAccessDeniedError
+        case AnswerError(fault=Fault.TRANSIENT, is_coded=False):
+            # Not Lambda's words but a proxy's, and the server behind it may have run the function.
+            kind = InvocationOutcomeUnknownError
         case AnswerError(status=status, fault=fault):
             kind = _ERROR_BY_STATUS.get(status) or _ERROR_BY_FAULT[fault]
         case _:
