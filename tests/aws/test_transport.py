@@ -182,6 +182,18 @@ def test_garbage_is_malformed(run: RunFixture, garbage: bytes) -> None:
         run(_exchange(_sends(garbage, then_waits=True)))
 
 
+def test_defect_of_ours_is_not_blamed_on_the_answer(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: HttpConnection) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(HttpConnection, "on_headers_complete", fail)
+
+    with pytest.raises(ZeroDivisionError):
+        run(_exchange(_sends(OK + b"Content-Length: 0\r\n\r\n")))
+
+
 @pytest.mark.parametrize(
     "answer",
     [

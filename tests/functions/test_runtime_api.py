@@ -47,8 +47,9 @@ class Heard:
 class Runtime:
     """A runtime's connection, and the API that it speaks to."""
 
-    def __init__(self) -> None:
-        self.heard = Heard()
+    def __init__(self, heard: Heard | None = None) -> None:
+        self.heard = heard or Heard()
+        self.said = b""
         self.api = RuntimeApi(self.heard)
         self.writers: list[asyncio.StreamWriter] = []
 
@@ -82,10 +83,10 @@ class Runtime:
             return int(head.split()[1]), await self.reader.readexactly(length)
 
     async def is_dropped(self) -> bool:
-        """Wait until the API ended the connection; what it still said is passed over."""
+        """Wait until the API ended the connection; what it still said is kept."""
         async with asyncio.timeout(10):
             with contextlib.suppress(ConnectionResetError):
-                await self.reader.read()
+                self.said = await self.reader.read()
             return self.reader.at_eof() or self.reader.exception() is not None
 
     async def ask(self, start: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
@@ -109,6 +110,25 @@ def test_answers_are_heard(run: Run) -> None:
         assert runtime.heard.said == [("a", b"1", False), ("b", b"2", True)]
 
     run(main())
+
+
+def test_defect_of_the_listener_is_not_the_runtimes_bad_request(run: Run) -> None:
+    class Deaf(Heard):
+        def runtime_ready(self) -> None:
+            raise ZeroDivisionError
+
+    defects: list[object] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: defects.append(context.get("exception")))
+        async with Runtime(Deaf()) as runtime:
+            runtime.send(NEXT)
+            assert await runtime.is_dropped()
+            assert runtime.said == b""
+
+    run(main())
+    assert [type(defect) for defect in defects] == [ZeroDivisionError]
 
 
 def test_chunked_answer_is_heard_whole(run: Run) -> None:

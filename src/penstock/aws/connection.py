@@ -17,7 +17,6 @@ from penstock.aws.errors import (
     ConnectionLostError,
     Phase,
     PhaseTimeoutError,
-    TransportError,
 )
 from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Timeouts
 
@@ -125,6 +124,9 @@ class HttpConnection(asyncio.Protocol):
             self._head_bytes += len(chunk)
         try:
             self._parser.feed_data(chunk)
+        except httptools.HttpParserCallbackError as exc:
+            self._fail(exc.__context__ or exc)  # not the server's fault: a defect of our callbacks
+            return
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             self._fail(AnswerMalformedError(f"not an HTTP answer: {exc}", written=self._written))
             return
@@ -241,7 +243,7 @@ class HttpConnection(asyncio.Protocol):
         message = f"the answer's {part} is larger than {bytes_max} bytes"
         self._fail(AnswerTooLargeError(message, written=self._written))
 
-    def _fail(self, error: TransportError) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
         self.resume_writing()

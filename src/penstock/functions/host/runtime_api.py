@@ -225,11 +225,16 @@ class RuntimeConnection(asyncio.Protocol):
         self._api.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; what cannot be parsed is refused and the connection closed."""
+        """Parse; what cannot be parsed is refused and the connection closed.
+
+        A defect of the listener goes to the event loop, which reports it and drops the connection.
+        """
         if self._in_header:
             self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as exc:
+            raise (exc.__context__ or exc) from None  # not the runtime's fault: the listener's
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.refuse(MALFORMED)
             self.close()
