@@ -1,6 +1,5 @@
 """A queue mapping polls, invokes and deletes: each test states the exact commands."""
 
-import pytest
 from builders import (
     FUNCTION_ARN,
     ConsumerLife,
@@ -127,18 +126,28 @@ def test_consumer_partial_failure_of_all_deletes_nothing() -> None:
     assert commands == [return_slots(1)]
 
 
-@pytest.mark.parametrize(
-    "ended",
-    [
-        pytest.param(q.InvocationFailed(batch(1, 3), "Unhandled"), id="function-error"),
-        pytest.param(q.InvocationOutcomeUnknown(batch(1, 3), "reset"), id="outcome-unknown"),
-    ],
-)
-def test_consumer_leaves_failed_messages_to_their_visibility_timeout(ended: q.Input) -> None:
+def test_consumer_leaves_failed_messages_to_their_visibility_timeout() -> None:
     life = invoking_consumer(3)
 
-    assert life.feed(ended) == [return_slots(1)]
+    assert life.feed(q.InvocationFailed(batch(1, 3), "Unhandled")) == [return_slots(1)]
     assert life.machine.deadline_ms() == DESCRIBE_EVERY_MS
+
+
+def test_consumer_keeps_the_slot_of_an_unknown_outcome_until_the_functions_timeout() -> None:
+    life = invoking_consumer(3)
+
+    assert life.feed(q.InvocationOutcomeUnknown(batch(1, 3), "reset"), after_ms=1_000) == []
+
+    assert life.wake() == [return_slots(1)]
+    assert life.now_ms == 3_000
+    assert life.machine.deadline_ms() == DESCRIBE_EVERY_MS
+
+
+def test_consumer_that_stops_keeps_no_slot_of_an_unknown_outcome() -> None:
+    life = invoking_consumer(3)
+    life.feed(q.InvocationOutcomeUnknown(batch(1, 3), "reset"))
+
+    assert return_slots(1) in life.feed(q.StopRequested(abandon_receives=True))
 
 
 # The over-pull rule, and receives in parallel.

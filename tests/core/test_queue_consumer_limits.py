@@ -286,3 +286,16 @@ def test_consumer_stop_gives_slots_back() -> None:
     assert stopped == [request_slots(0)]
     assert life.feed(q.MessagesReceived(3, ())) == [return_slots(1)]
     assert life.feed(grant(2)) == [return_slots(2)]
+
+
+def test_consumer_a_trickle_of_messages_does_not_raise_the_limit() -> None:
+    life = polling_consumer(ramp=RampPolicy(initial=1))
+    for receive_id in (1, 2):
+        life.feed(q.MessagesReceived(receive_id, messages(1, first=receive_id)), after_ms=60_000)
+        life.feed(grant(1))
+        life.feed(q.InvocationSucceeded(batch(receive_id, 1, first=receive_id)))
+
+    life.feed(q.MessagesReceived(3, messages(3, first=3)), after_ms=60_000)
+
+    # Still one at a time: above it, the next receive would begin beside the invocation.
+    assert life.feed(grant(1)) == [invoke(batch(3, 3, first=3))]

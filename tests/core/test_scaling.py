@@ -39,6 +39,15 @@ def test_ramp_stays_without_a_backlog() -> None:
     assert not ramp.is_rising(at(0))
 
 
+def test_ramp_stays_where_it_is_once_the_backlog_is_drained() -> None:
+    ramp = rising_ramp()
+
+    ramp.note_drained(at(MINUTE_MS))
+
+    assert ramp.limit(at(60 * MINUTE_MS)) == 305
+    assert not ramp.is_rising(at(60 * MINUTE_MS))
+
+
 def test_ramp_counts_from_the_first_sign_of_a_backlog() -> None:
     ramp = rising_ramp()
     ramp.note_backlog(at(MINUTE_MS))

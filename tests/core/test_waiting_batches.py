@@ -61,7 +61,7 @@ def test_waiting_batches_are_taken_oldest_first() -> None:
 def test_waiting_batches_all_go_back_at_once() -> None:
     waiting = waiting_batches(2)
 
-    assert waiting.take_all() == [batch(1), batch(2)]
+    assert waiting.take_returnable() == [batch(1), batch(2)]
     assert (len(waiting), waiting.deadline_ms(at(0))) == (0, None)
 
 
@@ -108,7 +108,7 @@ def test_waiting_batch_is_renewed_once_at_a_time() -> None:
     assert waiting.renew_due(VISIBILITY, at(14_249)) == []
     assert waiting.renew_due(VISIBILITY, at(14_250)) == [ExtendVisibility(batch(1), 30)]
     assert waiting.renew_due(VISIBILITY, at(14_251)) == []
-    assert waiting.deadline_ms(at(14_251)) == 28_500
+    assert waiting.deadline_ms(at(14_251)) is None
 
 
 def test_waiting_batch_renewed_is_hidden_from_when_it_was_asked_for() -> None:
@@ -130,18 +130,47 @@ def test_waiting_batch_whose_renewal_failed_is_renewed_again_soon() -> None:
 
     assert waiting.deadline_ms(at(15_000)) == 15_000 + 7_125
     assert waiting.renew_due(VISIBILITY, at(22_125)) == [ExtendVisibility(batch(1), 30)]
+    waiting.end_renewal(1, VISIBILITY, at(22_200), is_extended=False)
     assert waiting.forget_visible(at(28_500)) == [Forget(batch(1))]
 
 
-@pytest.mark.parametrize("is_extended", [pytest.param(True, id="ok"), pytest.param(False, id="no")])
-def test_waiting_batches_pass_over_the_renewal_of_one_that_left(*, is_extended: bool) -> None:
+@pytest.mark.parametrize(
+    ("is_extended", "visible_ms"),
+    [pytest.param(True, 14_250 + 28_500, id="ok"), pytest.param(False, 28_500, id="no")],
+)
+def test_waiting_batch_that_left_is_extended_and_not_extended_again(
+    *, is_extended: bool, visible_ms: int
+) -> None:
     waiting = waiting_batches(1)
     waiting.renew_due(VISIBILITY, at(14_250))
     taken = waiting.take_ready(at(14_300))
     assert taken is not None
+    waiting.add_rejected(taken, at(14_400))
 
-    waiting.end_renewal(1, VISIBILITY, at(14_400), is_extended=is_extended)
-    waiting.add_rejected(taken, at(14_500))
-    waiting.end_renewal(1, VISIBILITY, at(14_600), is_extended=is_extended)
+    waiting.end_renewal(1, VISIBILITY, at(14_500), is_extended=is_extended)
 
-    assert waiting.forget_visible(at(28_500)) == [Forget(batch(1))]
+    assert waiting.renew_due(VISIBILITY, at(visible_ms - 1)) == []
+    assert waiting.forget_visible(at(visible_ms - 1)) == []
+    assert waiting.forget_visible(at(visible_ms)) == [Forget(batch(1))]
+
+
+def test_waiting_batch_is_not_forgotten_while_its_extension_is_under_way() -> None:
+    waiting = waiting_batches(1)
+    waiting.renew_due(VISIBILITY, at(14_250))
+
+    assert waiting.forget_visible(at(28_500)) == []
+    assert waiting.take_ready(at(28_500)) is None
+    waiting.end_renewal(1, VISIBILITY, at(28_600), is_extended=True)
+
+    assert waiting.forget_visible(at(28_600)) == []
+    assert waiting.take_ready(at(28_600)) is not None
+
+
+def test_waiting_batch_goes_back_only_when_its_extension_has_ended() -> None:
+    waiting = waiting_batches(2)
+    waiting.renew_due(VISIBILITY, at(14_250))
+    assert waiting.take_returnable() == []
+
+    waiting.end_renewal(1, VISIBILITY, at(14_300), is_extended=True)
+
+    assert waiting.take_returnable() == [batch(1)]

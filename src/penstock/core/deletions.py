@@ -6,7 +6,9 @@ from penstock.model.instant import Instant
 from penstock.model.message import BATCH_ENTRIES_MAX, DeleteReport, Message
 
 GATHER_MS_MAX = 20  # a finished message waits at most this long for company
-DELETE_ATTEMPTS_MAX = 6  # then the message is left to come again; at least once, not exactly once
+# About half a minute with its pauses, SQS's default visibility timeout; then the messages are left
+# to come again: at least once, not exactly once.
+DELETE_ATTEMPTS_MAX = 12
 _RETRY_FIRST_MS = 100
 _RETRY_MS_MAX = 5_000
 

@@ -14,7 +14,8 @@ Rules:
     3. Receives in parallel, each with slots of its own, only while receives come back full.
     4. A batch that waits for a slot is kept hidden. A batch whose function did not run is tried
        again while it is hidden, then forgotten (AWS's rule).
-    5. Everything ends: ``StopRequested`` leads to ``is_finished``.
+    5. An invocation whose outcome is unknown keeps its slot until its function's timeout.
+    6. Everything ends: ``StopRequested`` leads to ``is_finished``.
 
 In flight at once: many ``Invoke``, ``Receive`` and ``DeleteMessages``; one ``DescribeQueue``; one
 ``ExtendVisibility`` per batch.
@@ -30,9 +31,10 @@ import msgspec
 from penstock.core import queue_contract as q
 from penstock.core.deletions import Deletions
 from penstock.core.function_event import queue_record_bytes_max
+from penstock.core.in_flight import InFlight
 from penstock.core.retry import backoff_ms
 from penstock.core.scaling import ConcurrencyRamp, RampPolicy
-from penstock.core.waiting_batches import Visibility, WaitingBatch, WaitingBatches
+from penstock.core.waiting_batches import Visibility, WaitingBatches
 from penstock.core.window import split_by_limits
 from penstock.model.function import PAYLOAD_BYTES_MAX
 from penstock.model.instant import Instant
@@ -68,8 +70,7 @@ class QueueConsumer:
         self._timeout_s: int | None = None
         self._waiting = WaitingBatches()
         self._deletions = Deletions()
-        # With the function that runs it: an update must not return slots to the wrong function.
-        self._in_flight: dict[int, tuple[WaitingBatch, str]] = {}
+        self._in_flight = InFlight()
         self._receiving: dict[int, _Receiving] = {}
         self._receives_wanted = 1
         self._slots_free = 0
@@ -129,7 +130,7 @@ class QueueConsumer:
         """Tell whether a stop was asked for and nothing is left under way."""
         return self._is_stopping and not (
             self._receiving
-            or self._in_flight
+            or len(self._in_flight)
             or len(self._waiting)
             or self._deletions.pending_count
             or self._returning_count
@@ -174,12 +175,14 @@ class QueueConsumer:
         self._receive_failures = 0
         if len(messages) >= receiving.asked:
             self._receives_wanted = min(RECEIVES_MAX, self._receives_wanted + 1)
-        else:
-            self._receives_wanted = max(1, self._receives_wanted - 1) if messages else 1
-        if messages:
             self._ramp.note_backlog(now)
-        elif not self._in_flight and not len(self._waiting):
-            self._ramp.note_idle()
+        elif messages:
+            self._receives_wanted = max(1, self._receives_wanted - 1)
+            self._ramp.note_drained(now)
+        else:
+            self._receives_wanted = 1
+            if not self._in_flight.slot_count and not len(self._waiting):
+                self._ramp.note_idle()
         for run in split_by_limits(
             messages,
             count_max=self._policy.batch_size,
@@ -197,23 +200,30 @@ class QueueConsumer:
         return []
 
     def _end_invocation(self, inp: q.InvocationEnded, now: Instant) -> list[q.Command]:
-        waiting, function_arn = self._in_flight.pop(inp.batch.id)
+        if isinstance(inp, q.InvocationOutcomeUnknown):
+            self._in_flight.lose(inp.batch.id)
+            self._note_function_error(now)
+            return []
+        waiting, slot_back = self._in_flight.end(inp.batch.id)
         match inp:
             case q.InvocationSucceeded(batch):
                 self._deletions.add(batch.messages, now)
             case q.InvocationPartiallyFailed(batch, failed):
                 succeeded = tuple(m for m in batch.messages if m.message_id not in failed)
                 self._deletions.add(succeeded, now)
-            case q.InvocationFailed() | q.InvocationOutcomeUnknown():
-                if not self._policy.report_batch_item_failures:
-                    self._ramp.note_function_error(now)
+            case q.InvocationFailed():
+                self._note_function_error(now)
             case q.InvocationRejected():
                 self._waiting.add_rejected(waiting, now)
                 if inp.is_throttle:
                     self._ramp.note_throttle(now)
             case _:
                 assert_never(inp)
-        return [q.ReturnSlots(function_arn, 1)]
+        return [slot_back]
+
+    def _note_function_error(self, now: Instant) -> None:
+        if not self._policy.report_batch_item_failures:
+            self._ramp.note_function_error(now)
 
     def _change_policy(self, policy: q.QueuePolicy) -> list[q.Command]:
         commands: list[q.Command] = []
@@ -234,7 +244,9 @@ class QueueConsumer:
     # One place starts new work.
 
     def _advance(self, now: Instant) -> list[q.Command]:
-        commands: list[q.Command] = [*self._waiting.forget_visible(now)]
+        commands: list[q.Command] = []
+        commands += self._in_flight.release_due(now, at_once=self._is_stopping)
+        commands += self._waiting.forget_visible(now)
         if self._is_stopping:
             commands += self._give_back()
         else:
@@ -243,12 +255,12 @@ class QueueConsumer:
             if self._timeout_s is not None:
                 commands += self._waiting.renew_due(self._visibility(), now)
             commands += self._describe(now)
-        commands += self._deletions.flush(now, at_once=not self._in_flight)
+        commands += self._deletions.flush(now, at_once=not len(self._in_flight))
         return commands + self._balance_slots(now)
 
     def _give_back(self) -> list[q.Command]:
         commands: list[q.Command] = []
-        for batch in self._waiting.take_all():
+        for batch in self._waiting.take_returnable():
             self._returning_count += len(batch.messages)
             commands.append(q.ReturnToQueue(batch.messages))
         return commands
@@ -261,7 +273,11 @@ class QueueConsumer:
             if waiting is None:
                 break
             self._slots_free -= 1
-            self._in_flight[waiting.batch.id] = (waiting, policy.function_arn)
+            self._in_flight.start(
+                waiting,
+                policy.function_arn,
+                now.monotonic_ms + (policy.function_timeout_s or 0) * 1000,
+            )
             commands.append(
                 q.Invoke(
                     waiting.batch,
@@ -328,7 +344,7 @@ class QueueConsumer:
 
     def _capacity(self, now: Instant) -> int:
         """Count the invocations that may still start under the ramp."""
-        return max(0, self._ramp.limit(now) - len(self._in_flight))
+        return max(0, self._ramp.limit(now) - self._in_flight.slot_count)
 
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
@@ -350,7 +366,11 @@ class QueueConsumer:
     def _next_deadline_ms(self, now: Instant) -> int | None:
         if self._is_stopping:
             return self._deletions.deadline_ms()
-        moments = [self._deletions.deadline_ms(), self._waiting.deadline_ms(now)]
+        moments = [
+            self._deletions.deadline_ms(),
+            self._waiting.deadline_ms(now),
+            self._in_flight.deadline_ms(),
+        ]
         if not self._is_describing:
             moments.append(max(self._describe_due_ms, self._source_retry_ms))
         if self._source_retry_ms > now.monotonic_ms:

@@ -9,7 +9,7 @@ THROTTLE_PAUSE_MS = 1_000  # throttles of one burst count once
 
 
 class RampPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """AWS's ramp for queues, as a node setting.
+    """AWS's ramp for queues.
 
     Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
     """
@@ -23,7 +23,7 @@ class ConcurrencyRamp:
     """The limit of one mapping: it rises while there is a backlog and falls on trouble.
 
     Rules:
-        1. It starts at ``initial`` and rises by ``per_minute`` while messages keep coming.
+        1. It starts at ``initial`` and rises by ``per_minute`` while receives come back full.
         2. An idle mapping starts anew at ``initial``.
         3. A throttle halves it; a burst of throttles within a second counts once.
         4. A function error takes one off (not with ReportBatchItemFailures).
@@ -50,9 +50,14 @@ class ConcurrencyRamp:
         self._maximum = _lowest(self._policy.maximum, maximum_concurrency)
 
     def note_backlog(self, now: Instant) -> None:
-        """Messages keep coming: rise from now on."""
+        """There is more than is taken: rise from now on."""
         if self._rising_since_ms is None:
             self._rising_since_ms = now.monotonic_ms
+
+    def note_drained(self, now: Instant) -> None:
+        """Messages come, but no more than are taken: stay at this level."""
+        self._last_level = min(float(self._maximum), self._level(now))
+        self._rising_since_ms = None
 
     def note_idle(self) -> None:
         """Nothing came and nothing runs: start anew."""

@@ -17,13 +17,13 @@ class WaitingBatch:
     it is tried again only while its messages stay hidden (AWS's rule), and then forgotten.
     """
 
-    __slots__ = ("attempt", "batch", "due_ms", "hidden_until_ms", "renew_at_ms", "renewing")
+    __slots__ = ("attempt", "batch", "due_ms", "hidden_until_ms", "renew_at_ms")
 
     def __init__(self, batch: MessageBatch, hidden_until_ms: int, renew_at_ms: int) -> None:
         self.batch = batch
         self.hidden_until_ms = hidden_until_ms
+        # None: it has been refused once, and its wait is not extended any more.
         self.renew_at_ms: int | None = renew_at_ms
-        self.renewing = False
         self.due_ms = 0
         self.attempt = 0
 
@@ -52,6 +52,8 @@ class WaitingBatches:
 
     def __init__(self) -> None:
         self._by_id: dict[int, WaitingBatch] = {}
+        # Extensions under way and when they were asked for; of batches that have left, too.
+        self._renewals: dict[int, tuple[WaitingBatch, int]] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -78,27 +80,40 @@ class WaitingBatches:
 
     def ready_count(self, now: Instant) -> int:
         """Count the batches that could be invoked now."""
-        return sum(1 for waiting in self._by_id.values() if waiting.due_ms <= now.monotonic_ms)
+        return sum(1 for waiting in self._by_id.values() if _is_ready(waiting, now))
 
     def take_ready(self, now: Instant) -> WaitingBatch | None:
         """Take out the oldest batch that may be invoked now."""
         for waiting in self._by_id.values():
-            if waiting.due_ms <= now.monotonic_ms:
+            if _is_ready(waiting, now):
                 return self._by_id.pop(waiting.batch.id)
         return None
 
-    def take_all(self) -> list[MessageBatch]:
-        """Take out every batch, to give it back."""
-        batches = [waiting.batch for waiting in self._by_id.values()]
-        self._by_id.clear()
-        return batches
+    def take_returnable(self) -> list[MessageBatch]:
+        """Take out every batch, to give it back.
+
+        One whose extension is under way stays until that has ended: landing last, it would hide
+        messages that were given back.
+        """
+        returnable = [
+            waiting.batch
+            for waiting in self._by_id.values()
+            if waiting.batch.id not in self._renewals
+        ]
+        for batch in returnable:
+            del self._by_id[batch.id]
+        return returnable
 
     def forget_visible(self, now: Instant) -> list[Forget]:
-        """Drop the batches whose messages are no longer hidden: they come again by themselves."""
+        """Drop the batches whose messages are no longer hidden: they come again by themselves.
+
+        One whose extension is under way may be hidden still: its answer will tell.
+        """
         expired = [
             waiting.batch
             for waiting in self._by_id.values()
             if waiting.hidden_until_ms <= now.monotonic_ms
+            and waiting.batch.id not in self._renewals
         ]
         for batch in expired:
             del self._by_id[batch.id]
@@ -111,36 +126,38 @@ class WaitingBatches:
             for waiting in self._by_id.values()
             if waiting.renew_at_ms is not None
             and waiting.renew_at_ms <= now.monotonic_ms
-            and not waiting.renewing
+            and waiting.batch.id not in self._renewals
         ]
         for waiting in due:
-            waiting.renewing = True
-            waiting.renew_at_ms = now.monotonic_ms
+            self._renewals[waiting.batch.id] = (waiting, now.monotonic_ms)
         return [ExtendVisibility(waiting.batch, visibility.timeout_s) for waiting in due]
 
     def end_renewal(
         self, batch_id: int, visibility: Visibility, now: Instant, *, is_extended: bool
     ) -> None:
         """An extension ended; the new timeout counts from when it was asked for."""
-        waiting = self._by_id.get(batch_id)
-        if waiting is None or waiting.renew_at_ms is None:
-            return
-        waiting.renewing = False
-        asked_at_ms = waiting.renew_at_ms
+        waiting, asked_at_ms = self._renewals.pop(batch_id)
         if is_extended:
             waiting.hidden_until_ms = asked_at_ms + visibility.hidden_ms
-            waiting.renew_at_ms = asked_at_ms + visibility.renew_after_ms
+            next_ms = asked_at_ms + visibility.renew_after_ms
         else:
-            pause_ms = visibility.hidden_ms // _RENEWALS_PER_TIMEOUT_MAX
-            waiting.renew_at_ms = now.monotonic_ms + pause_ms
+            next_ms = now.monotonic_ms + visibility.hidden_ms // _RENEWALS_PER_TIMEOUT_MAX
+        if waiting.renew_at_ms is not None:
+            waiting.renew_at_ms = next_ms
 
     def deadline_ms(self, now: Instant) -> int | None:
         """The next moment at which a batch becomes due, must be renewed, or is forgotten."""
         moments: list[int] = []
         for waiting in self._by_id.values():
-            moments.append(waiting.hidden_until_ms)
             if waiting.due_ms > now.monotonic_ms:
                 moments.append(waiting.due_ms)
-            if waiting.renew_at_ms is not None and not waiting.renewing:
+            if waiting.batch.id in self._renewals:
+                continue
+            moments.append(waiting.hidden_until_ms)
+            if waiting.renew_at_ms is not None:
                 moments.append(waiting.renew_at_ms)
         return min(moments, default=None)
+
+
+def _is_ready(waiting: WaitingBatch, now: Instant) -> bool:
+    return waiting.due_ms <= now.monotonic_ms < waiting.hidden_until_ms
