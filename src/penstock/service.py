@@ -1,6 +1,7 @@
 """The only wiring: settings -> store, adapters, engine, API."""
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import socket
@@ -13,6 +14,7 @@ from aiohttp import web
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.operations import MappingOperations
+from penstock.api.server_log import make_server_logger
 from penstock.aws.client import WireClient
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.engine.clock import SystemClock
@@ -86,13 +88,10 @@ class Service:
         self._declared_mappings = mappings
         self._fallback = fallback
         self._log = structlog.get_logger()
+        self._closing = contextlib.AsyncExitStack()
+        self._drained_s = 0.0
         self._listener: socket.socket | None = None
-        self._store_calls: StoreThread | None = None
-        self._wire: WireClient | None = None
-        self._registry: FunctionRegistry | None = None
-        self._supervisor: Supervisor | None = None
         self._supervising: asyncio.Task[None] | None = None
-        self._runner: web.AppRunner | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -114,93 +113,111 @@ class Service:
             await self.stop()
             raise
 
-    async def _start(self) -> None:
-        settings = self._settings
-        self._listener = _listen(settings.host, settings.port)
-        for function in self._declared_functions:
-            await asyncio.to_thread(check_function, function)
-        clock = SystemClock()
-        self._store_calls = StoreThread(SqlStore(settings.store_url))
-        self._wire = WireClient(
-            clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,)
-        )
-        self._registry = self._make_registry(clock, self._wire)
-        self._registry.declare(self._declared_functions)
-        await self._store_calls.run(lambda store: store.replace_functions(self._declared_functions))
-        sources = SqsSources(self._wire)
-        slots = SlotLedger(self._registry)
-        surroundings = Surroundings(
-            store=self._store_calls,
-            sources=sources,
-            functions=self._registry,
-            slots=slots,
-            clock=clock,
-            log_of=self._log_of,
-        )
-        self._supervisor = Supervisor(
-            surroundings,
-            EngineSettings(long_poll_s=settings.long_poll_s, is_verbose=settings.is_verbose),
-        )
-        context = ApiContext(
-            store_calls=self._store_calls,
-            sources=sources,
-            functions=self._registry,
-            direct_invoker=slots,
-            mappings=self._supervisor,
-            clock=clock,
-            draw_uuid=draw_uuid,
-            settings=ApiSettings(
-                account=settings.account_id,
-                region=settings.region,
-                hosts=settings.allowed_hosts,
-            ),
-        )
-        reconciliation = Reconciliation(
-            MappingOperations(context), self._store_calls, account=settings.account_id
-        )
-        await reconciliation.run(self._declared_mappings)
-        mappings = await self._store_calls.run(lambda store: store.list_mappings())
-        raise_open_files_limit(self._open_files_needed(len(mappings)))
-        started = asyncio.Event()
-        self._supervising = asyncio.create_task(self._supervisor.run(started), name="supervisor")
-        await started.wait()
-        self._runner = _make_runner(build_application(context, fallback=self._fallback))
-        await self._runner.setup()
-        await web.SockSite(self._runner, self._listener, backlog=LISTEN_BACKLOG).start()
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Let it run until ``stop`` is set.
+
+        Raises:
+            Exception: The engine ended by a defect; the port would answer, and nothing would poll.
+        """
+        assert self._supervising is not None, "start() has not been called"  # noqa: S101
+        asked = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({asked, self._supervising}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if self._supervising.done():
+            self._supervising.result()
 
     async def stop(self) -> None:
         """Receive no more, let what is in flight end within ``drain_s``, close everything.
 
         The port answers until the functions have ended: they may be calling it.
         """
-        loop = asyncio.get_running_loop()
-        drained_s = loop.time() + self._settings.drain_s
-        if self._supervisor is not None and self._supervising is not None:
-            self._supervisor.stop()
-            _, late = await asyncio.wait({self._supervising}, timeout=self._settings.drain_s)
-            for task in late:
-                self._log.warning(
-                    "not everything ended in time; the rest comes again",
-                    drain_s=self._settings.drain_s,
-                )
-                task.cancel()
-                await asyncio.wait({task})
-        if self._registry is not None:
-            # What runs still was invoked directly: it has what is left of the time.
-            await self._registry.stop(max(0.0, drained_s - loop.time()))
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._wire is not None:
-            await self._wire.close()
-        if self._store_calls is not None:
-            await self._store_calls.close()
-        if self._listener is not None:
-            self._listener.close()
+        self._drained_s = asyncio.get_running_loop().time() + self._settings.drain_s
+        await self._closing.aclose()
 
-    async def list_mappings(self) -> list[EventSourceMapping]:
-        """Read the mappings of this node, for what is shown at start."""
-        assert self._store_calls is not None, "start() has not been called"  # noqa: S101
-        return await self._store_calls.run(lambda store: store.list_mappings())
+    async def _start(self) -> None:
+        """Open everything, in the reverse of the order in which it is closed."""
+        settings = self._settings
+        self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
+        for function in self._declared_functions:
+            await asyncio.to_thread(check_function, function)
+        clock = SystemClock()
+        store_calls = StoreThread(SqlStore(settings.store_url))
+        self._closing.push_async_callback(store_calls.close)
+        wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
+        self._closing.push_async_callback(wire.close)
+        registry = self._make_registry(clock, wire)
+        surroundings = Surroundings(
+            store=store_calls,
+            sources=SqsSources(wire),
+            functions=registry,
+            slots=SlotLedger(registry),
+            clock=clock,
+            log_of=self._log_of,
+        )
+        supervisor = Supervisor(
+            surroundings,
+            EngineSettings(long_poll_s=settings.long_poll_s, is_verbose=settings.is_verbose),
+        )
+        context = self._make_context(surroundings, supervisor)
+        runner = _make_runner(build_application(context, fallback=self._fallback))
+        self._closing.push_async_callback(runner.cleanup)
+        self._closing.push_async_callback(self._stop_functions, registry)
+        registry.declare(self._declared_functions)
+        await self._take_up_declarations(context)
+        await self._supervise(supervisor)
+        await runner.setup()
+        await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
+
+    def _make_context(self, surroundings: Surroundings, supervisor: Supervisor) -> ApiContext:
+        settings = self._settings
+        return ApiContext(
+            store_calls=surroundings.store,
+            sources=surroundings.sources,
+            functions=surroundings.functions,
+            direct_invoker=surroundings.slots,
+            mappings=supervisor,
+            clock=surroundings.clock,
+            draw_uuid=draw_uuid,
+            settings=ApiSettings(
+                account=settings.account_id, region=settings.region, hosts=settings.allowed_hosts
+            ),
+        )
+
+    async def _take_up_declarations(self, context: ApiContext) -> None:
+        """Bring the store into agreement with what is declared, while nothing polls."""
+        calls = context.store_calls
+        await calls.run(lambda store: store.replace_functions(self._declared_functions))
+        operations = MappingOperations(context)
+        account = self._settings.account_id
+        await Reconciliation(operations, calls, account=account).run(self._declared_mappings)
+        mappings = await calls.run(lambda store: store.list_mappings())
+        raise_open_files_limit(self._open_files_needed(len(mappings)))
+
+    async def _supervise(self, supervisor: Supervisor) -> None:
+        """Start the engine and wait until it has taken up its mappings."""
+        started = asyncio.Event()
+        self._supervising = asyncio.create_task(supervisor.run(started), name="supervisor")
+        self._supervising.add_done_callback(lambda _: started.set())
+        self._closing.push_async_callback(self._stop_engine, supervisor, self._supervising)
+        await started.wait()
+        if self._supervising.done():
+            self._supervising.result()
+
+    async def _stop_engine(self, supervisor: Supervisor, supervising: asyncio.Task[None]) -> None:
+        supervisor.stop()
+        _, late = await asyncio.wait({supervising}, timeout=self._settings.drain_s)
+        for task in late:
+            self._log.warning(
+                "not everything ended in time; the rest comes again",
+                drain_s=self._settings.drain_s,
+            )
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _stop_functions(self, registry: FunctionRegistry) -> None:
+        # What runs still was invoked directly: it has what is left of the time.
+        left_s = self._drained_s - asyncio.get_running_loop().time()
+        await registry.stop(max(0.0, left_s))
 
     def _make_registry(self, clock: SystemClock, wire: WireClient) -> FunctionRegistry:
         host_settings = HostSettings(
@@ -269,6 +286,7 @@ def _make_runner(application: web.Application) -> web.AppRunner:
     return web.AppRunner(
         application,
         access_log=None,
+        logger=make_server_logger(),
         shutdown_timeout=SHUTDOWN_GRACE_S,
         lingering_time=SHUTDOWN_GRACE_S,
         auto_decompress=False,  # the fallback passes bodies on as they came

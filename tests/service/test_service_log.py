@@ -1,0 +1,35 @@
+"""What the service's port logs of who cannot speak HTTP."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from penstock.service import Service, ServiceSettings
+
+LIMIT_S = 20
+
+
+def test_service_tells_stderr_nothing_of_a_malformed_request(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def send_garbage() -> bytes:
+        settings = ServiceSettings(port=0, store_url=f"sqlite:///{tmp_path}/penstock.db")
+        service = Service(settings, functions=[], mappings=[])
+        await service.start()
+        try:
+            reader, writer = await asyncio.open_connection(*service.address)
+            writer.write(b"GET / HTTP/9.9.9\r\n\r\n")
+            async with asyncio.timeout(LIMIT_S):
+                status = await reader.readline()
+            writer.close()
+        finally:
+            await service.stop()
+        return status
+
+    with capture_logs() as logged:
+        assert b" 400 " in asyncio.run(send_garbage())
+
+    assert "a request is not well-formed HTTP" in [line["event"] for line in logged]
+    assert capfd.readouterr().err == ""
