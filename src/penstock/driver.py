@@ -90,13 +90,17 @@ class Driver(Generic[InputT, CommandT]):
     def _feed(self, inp: InputT) -> None:
         if self._tasks is None or self._finished.is_set():
             return
+        tasks = self._tasks
+        # A machine that breaks here is fed nothing more; the group ends in a later turn only.
+        self._tasks = None
         commands = self._machine.handle(inp, self._clock.now())
         if self._observe is not None:
             self._observe(inp, commands)
         for command in commands:
             running = self._carry_out(command)
             if running is not None:
-                self._start(running, self._tasks, name=type(command).__name__)
+                self._start(running, tasks, name=type(command).__name__)
+        self._tasks = tasks
         if self._machine.is_finished():
             self._arm(None)
             self._finished.set()

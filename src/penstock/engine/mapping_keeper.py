@@ -5,7 +5,8 @@ looks at what is wanted and what runs, and takes the next step.
 
 Rules:
     1. Nobody else starts or stops the mapping's consumer; at most one runs.
-    2. A state settles only when what runs is what the row asks for.
+    2. A state settles only when what runs is what the row asks for; a consumer that pauses after a
+       defect counts as running.
     3. A defect in the consumer restarts it, with back-off, and is reported.
 """
 
@@ -142,20 +143,28 @@ class MappingKeeper:
         tasks.create_task(self._consume(driver, work), name=f"queue {policy.queue_arn}")
 
     async def _consume(self, driver: Driver[q.Input, q.Command], work: QueueWork) -> None:
+        started_ms = self._surroundings.clock.now().monotonic_ms
         try:
             await driver.run(q.Started())
         except Exception as error:  # noqa: BLE001 - a defect of one mapping stays with that mapping
-            self._pause_after(error)
+            ran_ms = self._surroundings.clock.now().monotonic_ms - started_ms
+            self._pause_after(error, ran_ms)
         finally:
             work.disconnect()
             self._driver = None
             self._is_told_to_stop = False
             self._wake.set()
 
-    def _pause_after(self, error: Exception) -> None:
-        self._breaks += 1
+    def _pause_after(self, error: Exception, ran_ms: int) -> None:
+        # Breaks that lie far apart are not one series.
+        self._breaks = self._breaks + 1 if ran_ms < RESTART_MS_MAX else 1
         delay_ms = backoff_ms(self._breaks, first_ms=RESTART_FIRST_MS, maximum_ms=RESTART_MS_MAX)
-        self._log.warning("mapping broke; it is restarted", reason=repr(error), delay_ms=delay_ms)
+        self._log.warning(
+            "mapping broke; it is restarted",
+            reason=repr(error),
+            delay_ms=delay_ms,
+            exc_info=error,
+        )
         self._is_pausing = True
         asyncio.get_running_loop().call_later(delay_ms / 1000, self._end_pause)
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -87,6 +87,8 @@ class QueueWork:
                 return self._return_to_queue(command)
             case q.Forget():
                 pass
+            case _:
+                assert_never(command)
         return None
 
     def _grant(self, function_arn: str, count: int) -> None:

@@ -71,6 +71,6 @@ async def run_until_signalled(service: Service, on_ready: Callable[[], None]) ->
     await service.start()
     try:
         on_ready()
-        await stop.wait()
+        await service.run_until(stop)
     finally:
         await service.stop()
