@@ -1,10 +1,13 @@
-"""Request bodies, read within a bound."""
+"""Request bodies, read within bounds of size and of time."""
+
+import asyncio
 
 import msgspec
 from aiohttp import web
 
 from penstock.api.errors import (
     REQUEST_ENTITY_TOO_LARGE,
+    REQUEST_TIMEOUT,
     SERIALIZATION,
     UNSUPPORTED_MEDIA_TYPE,
     ApiError,
@@ -12,6 +15,7 @@ from penstock.api.errors import (
 )
 
 CONTROL_BYTES_MAX = 1024 * 1024  # ours; the largest valid request is far below
+CONTROL_S_MAX = 30.0  # ours, from the head to the body's end; an honest caller needs no second
 _JSON_TYPES = ("application/json", "application/x-amz-json-1.0", "application/x-amz-json-1.1")
 
 
@@ -20,12 +24,25 @@ async def read_body(
     operation: str,
     *,
     bytes_max: int,
+    s_max: float,
     too_large: ErrorKind = REQUEST_ENTITY_TOO_LARGE,
 ) -> bytes:
     """Read a body of at most ``bytes_max``; one that announces more is not read at all.
 
+    A caller that stalls is answered as AWS's front answers, with RequestTimeoutException and status
+    408; the server then closes the connection, since the rest of the body is still owed.
+
+    Args:
+        request: Its body is unread.
+        operation: For the errors.
+        bytes_max: Of the body, chunks' own bytes not counted.
+        s_max: How long the whole body may take to come, in seconds.
+        too_large: The error of a larger body.
+
     Raises:
-        ApiError: It is larger, or it broke off.
+        ApiError: It is larger, it takes longer, or it broke off.
+
+    Source: docs.aws.amazon.com/lambda/latest/api/CommonErrors.html
     """
     refused = ApiError(
         too_large, f"Request must be smaller than {bytes_max} bytes for the {operation} operation"
@@ -34,10 +51,15 @@ async def read_body(
         raise refused
     body = bytearray()
     try:
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > bytes_max:
-                raise refused
+        async with asyncio.timeout(s_max):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise refused
+    except TimeoutError as exc:
+        raise ApiError(
+            REQUEST_TIMEOUT, f"The body of the {operation} request took more than {s_max:g} seconds"
+        ) from exc
     except (ConnectionError, web.RequestPayloadError) as exc:  # a caller's fault, or its end
         raise ApiError(SERIALIZATION, f"The request body broke off: {exc}") from exc
     return bytes(body)
@@ -56,7 +78,7 @@ async def read_json_object(request: web.Request, operation: str) -> dict[str, ob
             UNSUPPORTED_MEDIA_TYPE,
             f"The content type of the {operation} request body is {content_type}, not JSON.",
         )
-    body = await read_body(request, operation, bytes_max=CONTROL_BYTES_MAX)
+    body = await read_body(request, operation, bytes_max=CONTROL_BYTES_MAX, s_max=CONTROL_S_MAX)
     try:
         parameters = msgspec.json.decode(body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:

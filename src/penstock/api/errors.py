@@ -40,6 +40,7 @@ ACCESS_DENIED = ErrorKind("AccessDeniedException", 403, "Message", has_type=Fals
 MISSING_TOKEN = ErrorKind("MissingAuthenticationTokenException", 403, has_type=False)
 NOT_FOUND = ErrorKind("NotFoundException", 404, has_type=False)
 REQUEST_ENTITY_TOO_LARGE = ErrorKind("RequestEntityTooLargeException", 413, has_type=False)
+REQUEST_TIMEOUT = ErrorKind("RequestTimeoutException", 408, has_type=False)
 SERIALIZATION = ErrorKind("SerializationException", 400, has_type=False)
 UNKNOWN_OPERATION = ErrorKind("UnknownOperationException", 404, has_type=False)
 VALIDATION = ErrorKind("ValidationException", 400, has_type=False)

@@ -30,6 +30,7 @@ from penstock.model.errors import (
 )
 from penstock.model.function import PAYLOAD_BYTES_MAX, FunctionResult
 
+PAYLOAD_S_MAX = 60.0  # ours, for 6 MB to come
 LOG_TAIL_BYTES_MAX = 4096  # AWS: X-Amz-Log-Result holds the last 4 KB
 _HEADERS = {
     "X-Amz-Invocation-Type": "InvocationType",
@@ -58,7 +59,11 @@ class InvokeHandler:
         arn = _function_arn(parameters, scope)
         # AWS names the operation otherwise in this one text.
         payload = await read_body(
-            request, "InvokeFunction", bytes_max=PAYLOAD_BYTES_MAX, too_large=REQUEST_TOO_LARGE
+            request,
+            "InvokeFunction",
+            bytes_max=PAYLOAD_BYTES_MAX,
+            s_max=PAYLOAD_S_MAX,
+            too_large=REQUEST_TOO_LARGE,
         )
         payload = payload or b"{}"
         _check_json(payload)
