@@ -84,8 +84,8 @@ class FunctionInvoker(Protocol):
         ...
 
 
-class Store(Protocol):
-    """Mappings and functions that survive a restart; synchronous, called on one thread.
+class MappingStore(Protocol):
+    """Mappings that survive a restart.
 
     Every write is durable when the method returns. Raises ``StoreError`` only.
     """
@@ -120,6 +120,10 @@ class Store(Protocol):
         """Remove a mapping; removing one that is gone does nothing."""
         ...
 
+
+class FunctionStore(Protocol):
+    """Functions that survive a restart; durable and raising as ``MappingStore``."""
+
     def replace_functions(self, functions: Sequence[Function]) -> None:
         """Make these the declared functions: add, change and remove in one transaction."""
         ...
@@ -127,6 +131,10 @@ class Store(Protocol):
     def list_functions(self) -> list[Function]:
         """Read every function."""
         ...
+
+
+class Store(MappingStore, FunctionStore, Protocol):
+    """All that survives a restart; synchronous, called on one thread."""
 
     def close(self) -> None:
         """Give back connections."""

@@ -75,6 +75,9 @@ def test_outcome_of_a_function_error_fails_the_batch(*, report: bool) -> None:
         pytest.param(b'{"errorMessage":"Task timed out"}', "Task timed out", id="message-only"),
         pytest.param(b'{"errorType":"Runtime.ExitError"}', "Runtime.ExitError", id="type-only"),
         pytest.param(
+            b'{"errorMessage":null,"errorType":"KeyError"}', "KeyError", id="null-message"
+        ),
+        pytest.param(
             b"Segmentation fault",
             "the function failed, and its error is not an error object",
             id="not-json",

@@ -17,8 +17,8 @@ _REASON_CHARS_MAX = 500
 
 
 class _FunctionError(msgspec.Struct, rename="camel"):
-    error_type: str = ""
-    error_message: str = ""
+    error_type: str | None = None
+    error_message: str | None = None
 
 
 def queue_outcome(
