@@ -26,6 +26,13 @@ def test_function_that_can_run_is_taken(tmp_path: Path, handler: str) -> None:
     check_function(local_function(tmp_path, SOURCE, handler=handler))
 
 
+def test_function_may_declare_its_region_and_its_credentials(tmp_path: Path) -> None:
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    declared = dict.fromkeys((*names, "AWS_SESSION_TOKEN", "TZ", "PATH"), "x")
+
+    check_function(local_function(tmp_path, SOURCE, environment=declared))
+
+
 def test_native_module_is_a_module(tmp_path: Path) -> None:
     (tmp_path / "native.cpython-311.so").touch()
 
@@ -48,6 +55,9 @@ def test_native_module_is_a_module(tmp_path: Path) -> None:
         pytest.param({"python": "/bin/true"}, "does not run as a Python", id="not-python"),
         pytest.param({"environment": {"A=B": "x"}}, "variable 'A=B' cannot be set", id="equals"),
         pytest.param({"environment": {"A": "\0"}}, "variable 'A' cannot be set", id="nul"),
+        pytest.param(
+            {"environment": {"_HANDLER": "x"}}, "variable '_HANDLER' is reserved", id="reserved"
+        ),
     ],
 )
 def test_function_that_cannot_run_is_refused(

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from penstock.functions.host.handler_file import check_handler
+from penstock.functions.host.variables import RESERVED
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, LocalProcess
 
@@ -49,6 +50,11 @@ def _check_variables(name: str, hosting: LocalProcess) -> None:
             raise ConfigurationError(
                 f"function {name}: Environment variable {key!r} cannot be set; a name holds no"
                 " '=', and neither name nor value holds a NUL character"
+            )
+        if key in RESERVED:
+            raise ConfigurationError(
+                f"function {name}: Environment variable {key!r} is reserved: Lambda sets it itself;"
+                " choose another name"
             )
 
 

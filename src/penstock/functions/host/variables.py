@@ -8,6 +8,27 @@ from penstock.model.function import Function, LocalProcess
 # What a process needs to run on this machine. The service's credentials are not among it.
 INHERITED = ("HOME", "USER", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
+# What Lambda lets no function declare, but for the region and the credentials: a function here has
+# no role that would give it some, so it may declare its own.
+# Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+RESERVED = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_ACCESS_KEY",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
+
 
 def environment_variables(
     function: Function,
@@ -19,8 +40,9 @@ def environment_variables(
 ) -> dict[str, str]:
     """Give the variables that do not change between environments.
 
-    Lambda's reserved names win over everything; then come those the function declares, those the
-    service adds (``extra``), Lambda's unreserved names, and what a process needs to run here.
+    Lambda's ``RESERVED`` names win over everything; then come those the function declares, those
+    the service adds (``extra``), the region and Lambda's unreserved names, and what a process needs
+    to run here.
 
     Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
