@@ -10,12 +10,15 @@ from scripted_server import (
     in_turn,
     serve,
 )
-from wire_builders import make_wire
+from wire_builders import StandingClock, make_wire
 
-from penstock.aws.client import JsonServiceClient
+from penstock.aws.client import JsonServiceClient, WireClient
+from penstock.aws.credentials import CredentialCache
 from penstock.aws.errors import AnswerError, ConnectionLostError, CredentialsError, WireError
-from penstock.aws.exchange import ExchangeRules
+from penstock.aws.exchange import ExchangeRules, HttpRequest
 from penstock.aws.json_protocol import JsonDialect
+from penstock.aws.session import AwsSession
+from penstock.aws.signer import Credentials
 from penstock.model.errors import ConfigurationError
 
 pytest_plugins = ["wire_fixtures"]
@@ -100,6 +103,33 @@ def test_request_is_signed_and_below_the_endpoints_path(run: RunFixture) -> None
             "SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature="
         )
     )
+
+
+def test_request_is_dated_when_it_is_signed_not_when_its_credentials_were_sought(
+    run: RunFixture,
+) -> None:
+    clock = StandingClock()
+    seen: list[ReceivedRequest] = []
+
+    class SlowCredentials(CredentialCache):
+        async def find(self, now_ms: int) -> Credentials | None:
+            clock.advance_ms(600_000)
+            return await super().find(now_ms)
+
+    async def converse(conversation: Conversation) -> None:
+        seen.append(await conversation.read_request())
+        await conversation.answer()
+
+    async def scenario() -> None:
+        wire = WireClient(clock=clock, draw_fraction=lambda: 0.0)
+        wire.credentials = SlowCredentials(AwsSession(None), clock)
+        async with serve(converse) as origin:
+            service = await wire.open_url(str(origin), service="sqs", region="eu-west-1")
+            await service.send(HttpRequest("POST", "/", ()), ONCE)
+        await wire.close()
+
+    run(scenario())
+    assert seen[0].headers["x-amz-date"] == "20231114T222320Z"
 
 
 def test_missing_credentials_say_what_to_set(

@@ -118,15 +118,15 @@ class ServiceClient:
             CredentialsError: There are no usable credentials.
             ConfigurationError: The shared configuration files cannot be used.
         """
-        wall_ms = self._wire.clock.now().wall_ms
-        found = await self._wire.credentials.find(wall_ms)
+        clock = self._wire.clock
+        found = await self._wire.credentials.find(clock.now().wall_ms)
         if found is None and not unsigned_allowed:
             raise CredentialsError(NO_CREDENTIALS)
         headers = (self._host, *request.headers)
         target = self.endpoint.path + request.target
         complete = HttpRequest(request.method, target, headers, request.body)
         if found is not None:
-            complete = self._signer.sign(complete, found, wall_ms)
+            complete = self._signer.sign(complete, found, clock.now().wall_ms)
         return await self._transport.exchange(self.endpoint.origin, complete, rules)
 
 
