@@ -142,14 +142,6 @@ def test_missing_credentials_say_what_to_set(
         run(_call(always(b"")))
 
 
-def test_region_is_that_of_the_environment(
-    run: RunFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
-
-    assert run(make_wire().default_region()) == "ap-south-1"
-
-
 def test_unknown_profile_is_a_configuration_error(
     run: RunFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,6 @@ from penstock.model import errors
 from penstock.model.arn import Scope
 from penstock.model.function import (
     Function,
-    FunctionErrorKind,
     Hosting,
     InvokeEndpoint,
     LambdaFunction,
@@ -42,10 +41,6 @@ def test_hosting_survives_the_store(hosting: Hosting) -> None:
     stored = msgspec.json.encode(hosting)
 
     assert msgspec.json.decode(stored, type=Hosting) == hosting
-
-
-def test_function_error_kinds_are_the_header_s_words() -> None:
-    assert [kind.value for kind in FunctionErrorKind] == ["Handled", "Unhandled"]
 
 
 def test_mapping_has_its_source_s_partition_in_its_arn() -> None:

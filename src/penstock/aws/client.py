@@ -44,11 +44,6 @@ class WireClient:
         self._transport_by_proxy: dict[str, Transport] = {}
         self._service_by_name: dict[tuple[str, ...], ServiceClient] = {}
 
-    async def default_region(self) -> str | None:
-        """Read the region of the environment or the profile."""
-        region = await self._session.ask(lambda session: session.get_config_variable("region"))
-        return None if region is None else str(region)
-
     async def open(self, service: str, region: str) -> "ServiceClient":
         """Open a service in a region, at the endpoint that AWS SDKs would use.
 

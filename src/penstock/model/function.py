@@ -70,9 +70,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionErrorKind(enum.StrEnum):
-    """What Lambda's X-Amz-Function-Error header says."""
+    """What the X-Amz-Function-Error header says of our functions' errors."""
 
-    HANDLED = "Handled"
     UNHANDLED = "Unhandled"
 
 
