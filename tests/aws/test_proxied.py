@@ -57,6 +57,25 @@ def test_proxy_is_asked_for_the_far_server(run: RunFixture) -> None:
     assert seen[0].headers["host"] == "sqs.example"
 
 
+def test_cookies_of_a_server_are_not_sent_back(run: RunFixture) -> None:
+    seen: list[ReceivedRequest] = []
+
+    async def converse(conversation: Conversation) -> None:
+        for _ in range(2):
+            seen.append(await conversation.read_request())
+            await conversation.answer(head="Set-Cookie: a=b\r\n")
+
+    async def scenario() -> None:
+        async with serve(converse) as proxy:
+            transport = ProxiedTransport(str(proxy), no_tls)
+            for _ in range(2):
+                await transport.exchange(FAR, POST, ExchangeRules())
+            await transport.close()
+
+    run(scenario())
+    assert ["cookie" in request.headers for request in seen] == [False, False]
+
+
 def test_wire_client_takes_the_proxy_of_the_environment(
     run: RunFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

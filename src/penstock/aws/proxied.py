@@ -63,6 +63,7 @@ class ProxiedTransport:
         if is_long not in self._session_by_is_long:
             self._session_by_is_long[is_long] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0 if is_long else SHORT_CONNECTIONS_MAX),
+                cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             )
