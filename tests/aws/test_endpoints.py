@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from scripted_server import RunFixture
+from wire_builders import make_wire
 
 from penstock.aws.endpoints import Address, EndpointResolver
+from penstock.aws.errors import ConnectFailedError
 from penstock.aws.exchange import Endpoint, Origin, parse_endpoint
 from penstock.aws.session import AwsSession
 from penstock.model.errors import ConfigurationError
@@ -127,11 +129,37 @@ def test_own_address_is_refused(run: RunFixture, url: str, own_address: Address)
         pytest.param("http://127.0.0.1:4566", ("127.0.0.1", 4567), id="other-port"),
         pytest.param("http://127.0.0.2:4567", ("127.0.0.1", 4567), id="other-loopback"),
         pytest.param("http://192.0.2.1:4567", ("0.0.0.0", 4567), id="other-machine"),
-        pytest.param("http://no-such-host.invalid:4567", ("0.0.0.0", 4567), id="no-such-name"),
     ],
 )
 def test_other_address_is_accepted(run: RunFixture, url: str, own_address: Address) -> None:
     assert run(_resolve_url(url, own_address)) == parse_endpoint(url, named_by="test")
+
+
+def test_name_that_cannot_be_looked_up_is_judged_again_the_next_time(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    async def scenario() -> None:
+        wire = make_wire([("127.0.0.1", 4567)])
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", fail)
+            with pytest.raises(ConnectFailedError, match="localhost"):
+                await wire.open_url("http://localhost:4567", service="lambda", region="r")
+        with pytest.raises(ConfigurationError, match="this service's own address"):
+            await wire.open_url("http://localhost:4567", service="lambda", region="r")
+
+    run(scenario())
+
+
+def test_name_that_only_the_proxy_knows_is_accepted(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://p:1")
+    url = "http://no-such-host.invalid:4567"
+
+    assert run(_resolve_url(url, ("127.0.0.1", 4567))).proxy == "http://p:1"
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,16 @@ def test_server_that_is_away_is_unavailable(
     run(scenario())
 
 
+def test_endpoint_whose_name_cannot_be_looked_up_is_unavailable(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://no-such-host.invalid:4567")
+    sources = SqsSources(make_wire([("127.0.0.1", 4567)]))
+
+    with pytest.raises(SourceUnavailableError, match=r"no-such-host\.invalid"):
+        run(sources.open_queue(ARN))
+
+
 def test_missing_credentials_are_an_access_error_that_says_what_to_set(
     run: RunFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ class WireClient:
 
         Raises:
             ConfigurationError: The endpoint is this process, or it cannot be resolved.
+            ConnectFailedError: The name of its server cannot be looked up.
         """
         known = self._service_by_name.get((service, region))
         if known is None:
@@ -62,6 +63,7 @@ class WireClient:
 
         Raises:
             ConfigurationError: It is this process, or it is not a URL.
+            ConnectFailedError: The name of its server cannot be looked up.
         """
         known = self._service_by_name.get((service, region, url))
         if known is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.aws.errors import ConnectFailedError
 from penstock.aws.exchange import Endpoint, Origin, parse_endpoint
 from penstock.aws.session import AwsSession
 from penstock.model.errors import ConfigurationError
@@ -40,6 +41,7 @@ class EndpointResolver:
 
         Raises:
             ConfigurationError: It is this service itself, or the configuration cannot be used.
+            ConnectFailedError: Its name cannot be looked up to tell.
         """
         async with self._lock:
             known = self._endpoint_by_name.get((service, region))
@@ -55,6 +57,7 @@ class EndpointResolver:
 
         Raises:
             ConfigurationError: It is not a URL, or it is this service itself.
+            ConnectFailedError: Its name cannot be looked up to tell.
         """
         async with self._lock:
             known = self._endpoint_by_name.get((url,))
@@ -65,13 +68,20 @@ class EndpointResolver:
 
     async def _check(self, url: str, named_by: str) -> Endpoint:
         endpoint = parse_endpoint(url, named_by=named_by)
-        if await asyncio.to_thread(_is_own, endpoint.origin, self._own_addresses):
+        proxy = _find_proxy(endpoint.origin)
+        try:
+            is_own = await asyncio.to_thread(_is_own, endpoint.origin, self._own_addresses)
+        except OSError as exc:
+            if proxy is None:  # not to be judged now, nor connected to
+                raise ConnectFailedError(f"cannot connect to {endpoint.origin}: {exc}") from exc
+            is_own = False  # a name that only the proxy knows
+        if is_own:
             raise ConfigurationError(
                 f"{named_by} is {url}, which is this service's own address: "
                 "point AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_LAMBDA, "
                 "or the function's url) at another server"
             )
-        return msgspec.structs.replace(endpoint, proxy=_find_proxy(endpoint.origin))
+        return msgspec.structs.replace(endpoint, proxy=proxy)
 
 
 def _ask_endpoint_url(session: Any, service: str, region: str) -> str:  # noqa: ANN401
@@ -94,6 +104,11 @@ def _find_proxy(origin: Origin) -> str | None:
 
 
 def _is_own(origin: Origin, own_addresses: Collection[Address]) -> bool:
+    """Tell whether an origin is this process; names are looked up only where the port is ours.
+
+    Raises:
+        OSError: A name cannot be looked up.
+    """
     for host, port in own_addresses:
         if port == origin.port:
             addresses = _look_up(origin.host)
@@ -105,9 +120,7 @@ def _is_own(origin: Origin, own_addresses: Collection[Address]) -> bool:
 
 
 def _look_up(host: str) -> frozenset[str]:
-    with contextlib.suppress(OSError):
-        return frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None))
-    return frozenset()
+    return frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None))
 
 
 def _is_of_this_machine(address: str) -> bool:

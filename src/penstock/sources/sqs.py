@@ -133,7 +133,10 @@ class SqsSources:
         queue = parse_arn(arn)
         if queue.service != "sqs":
             raise ConfigurationError(f"{arn!r} is not the ARN of an SQS queue")
-        service = await self._wire.open("sqs", queue.region)
+        try:
+            service = await self._wire.open("sqs", queue.region)
+        except WireError as exc:
+            raise to_source_error(exc, f"opening {queue.resource}") from exc
         client = JsonServiceClient(self._wire, service, DIALECT)
         ask = _encode(_GetQueueUrl(queue.resource, queue.account or None))
         answer = await _call(client, queue, "GetQueueUrl", ask, _QUICK)
