@@ -82,7 +82,9 @@ def test_endpoint_that_is_no_url_is_named(
         run(_resolve())
 
 
-@pytest.mark.parametrize("url", ["http://h/#f", "http://h/a b", "http://h/\u2603", "http://h\r\n"])
+@pytest.mark.parametrize(
+    "url", ["http://h/#f", "http://h/a b", "http://h/\u2603", "http://h\r\n", "http://h:0"]
+)
 def test_url_whose_parts_would_be_lost_or_break_the_request_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="is not an endpoint"):
         parse_endpoint(url, named_by="url")

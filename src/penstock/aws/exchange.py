@@ -67,7 +67,7 @@ def parse_endpoint(url: str, *, named_by: str) -> Endpoint:
         raise ConfigurationError(f"{named_by}: {url!r} is not a URL: {exc}") from exc
     if "@" in parts.netloc:  # not shown: it is a password
         raise ConfigurationError(f"{named_by}: an endpoint takes no user or password in its URL")
-    is_plain = not (parts.query or parts.fragment) and _SENDABLE.fullmatch(url)
+    is_plain = not (parts.query or parts.fragment or port == 0) and _SENDABLE.fullmatch(url)
     if not is_plain or not parts.hostname or parts.scheme not in DEFAULT_PORT_BY_SCHEME:
         raise ConfigurationError(
             f"{named_by}: {url!r} is not an endpoint; the form is http[s]://HOST[:PORT][/PATH]"
