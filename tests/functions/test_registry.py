@@ -7,7 +7,7 @@ import pytest
 
 from penstock.functions.registry import FunctionRegistry
 from penstock.model.arn import Scope
-from penstock.model.errors import FunctionNotFoundError
+from penstock.model.errors import FunctionNotFoundError, InvokeUnavailableError
 from penstock.model.function import (
     Function,
     FunctionResult,
@@ -65,12 +65,14 @@ class Registry(FunctionRegistry):
 
     def __init__(self, *functions: Function) -> None:
         self.opened: list[FakeHost] = []
+        self.opening: list[type[FakeHost]] = []
         super().__init__(self.open_host, FakeEndpoints())
         self.declare(functions)
 
     def open_host(self, function: Function) -> FakeHost:
         """Open a host that can be looked at."""
-        self.opened.append(FakeHost(function))
+        kind = self.opening.pop(0) if self.opening else FakeHost
+        self.opened.append(kind(function))
         return self.opened[-1]
 
 
@@ -173,7 +175,39 @@ def test_stop_ends_all_hosts_those_that_drain_too(run: Run) -> None:
         registry.declare([function(name="other")])
         await registry.stop(5)
         assert [host.is_stopped for host in registry.opened] == [True, True]
-        with pytest.raises(FunctionNotFoundError):
+
+    run(main())
+
+
+def test_host_that_fails_to_stop_leaves_no_other_running(run: Run) -> None:
+    class Broken(FakeHost):
+        async def stop(self, drain_s: float) -> None:
+            raise ZeroDivisionError(drain_s)
+
+    async def main() -> None:
+        registry = Registry(function(), function(name="other"))
+        registry.opening = [Broken, FakeHost]
+        await registry.invoke(ORDERS, b"")
+        await registry.invoke(ORDERS.replace("orders", "other"), b"")
+        with pytest.raises(ExceptionGroup) as raised:
+            await registry.stop(5)
+        assert raised.group_contains(ZeroDivisionError)
+        assert registry.opened[1].is_stopped
+
+    run(main())
+
+
+@pytest.mark.parametrize("hosting", [PROCESS, ENDPOINT])
+def test_function_is_there_but_not_invoked_once_the_service_stops(
+    run: Run, hosting: Hosting
+) -> None:
+    async def main() -> None:
+        registry = Registry(function(hosting))
+        await registry.stop(5)
+        assert registry.find(ORDERS) is not None
+        with pytest.raises(InvokeUnavailableError, match="the service is stopping"):
             await registry.invoke(ORDERS, b"")
+        with pytest.raises(FunctionNotFoundError):
+            await registry.invoke(f"{ORDERS}2", b"")
 
     run(main())

@@ -1,9 +1,10 @@
 """The declared functions, and the way to run each of them."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol, assert_never
 
-from penstock.model.errors import FunctionNotFoundError
+from penstock.model.errors import FunctionNotFoundError, InvokeUnavailableError
 from penstock.model.function import (
     Function,
     FunctionResult,
@@ -62,6 +63,7 @@ class FunctionRegistry:
         self._functions: dict[str, Function] = {}
         self._hosts: dict[str, Host] = {}
         self._leaving: list[Host] = []
+        self._is_stopping = False
 
     def declare(self, functions: Sequence[Function]) -> None:
         """Make these the functions there are.
@@ -95,6 +97,7 @@ class FunctionRegistry:
 
         Raises:
             FunctionNotFoundError: Not declared, or a qualifier that a local function has not.
+            InvokeUnavailableError: ``stop`` was called.
             InvokeError: As ``ports.FunctionInvoker.invoke``.
         """
         function = self.find(function_arn)
@@ -102,6 +105,8 @@ class FunctionRegistry:
             raise FunctionNotFoundError(
                 f"Function not found: {function_arn}; declare it, without version or alias"
             )
+        if self._is_stopping:
+            raise InvokeUnavailableError(f"function {function.name}: the service is stopping")
         match function.hosting:
             case LocalProcess():
                 return await self._host_of(function).invoke(function_arn, payload)
@@ -111,15 +116,24 @@ class FunctionRegistry:
                 assert_never(never)
 
     async def stop(self, drain_s: float) -> None:
-        """End every local process; what runs has ``drain_s`` to end by itself."""
-        self._functions = {}
+        """End every local process; what runs has ``drain_s`` to end by itself.
+
+        The functions can still be found, but no more be invoked.
+
+        Raises:
+            BaseExceptionGroup: A host failed; the others were stopped all the same.
+        """
+        self._is_stopping = True
         hosts = [*self._leaving, *self._hosts.values()]
         self._hosts = {}
         self._leaving = []
         for host in hosts:
             host.request_stop(drain_s)
-        for host in hosts:
-            await host.stop(drain_s)
+        stops = (host.stop(drain_s) for host in hosts)
+        ended = await asyncio.gather(*stops, return_exceptions=True)
+        failures = [failure for failure in ended if failure is not None]
+        if failures:
+            raise BaseExceptionGroup("functions did not stop as they should", failures)
 
     def _host_of(self, function: Function) -> Host:
         host = self._hosts.get(function.arn)
