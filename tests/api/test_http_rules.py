@@ -243,6 +243,12 @@ def test_paths_may_end_with_a_slash(server: Server) -> None:
     ("query", "code"),
     [
         pytest.param("MaxItems=x", "SerializationException", id="no number"),
+        pytest.param("MaxItems=", "SerializationException", id="empty number"),
+        pytest.param("MaxItems=1_0", "SerializationException", id="number of Python"),
+        pytest.param("MaxItems=%201", "SerializationException", id="number after a blank"),
+        pytest.param("MaxItems=%D9%A1", "SerializationException", id="number not in ASCII"),
+        pytest.param("MaxItems=" + "9" * 5000, "SerializationException", id="endless number"),
+        pytest.param("MaxItems=-1", "ValidationException", id="negative number"),
         pytest.param("MaxItems=0", "ValidationException", id="too few"),
         pytest.param("MaxItems=10001", "ValidationException", id="too many"),
         pytest.param("State=Enabled", "InvalidParameterValueException", id="unknown parameter"),

@@ -1,5 +1,6 @@
 """HTTP handlers of mappings and tags: read the request, call the operation, shape the answer."""
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -10,6 +11,8 @@ from penstock.api.errors import SERIALIZATION, ApiError
 from penstock.api.operations import MappingOperations
 from penstock.api.wire import to_wire
 from penstock.model.arn import Scope
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")  # Python's int() takes 1_0, blanks and other digits too
 
 
 class MappingHandlers:
@@ -70,16 +73,15 @@ def _list_parameters(query: Mapping[str, str]) -> dict[str, object]:
     """Give the query's members with their types; one that List does not have stays, refused later.
 
     Raises:
-        ApiError: MaxItems is not a number.
+        ApiError: MaxItems is not an integer.
     """
     parameters: dict[str, object] = dict(query)
     if "MaxItems" in query:
-        try:
-            parameters["MaxItems"] = int(query["MaxItems"])
-        except ValueError as exc:
+        if _INTEGER.fullmatch(query["MaxItems"]) is None:
             raise ApiError(
                 SERIALIZATION, "STRING_VALUE can not be converted to integer at 'maxItems'"
-            ) from exc
+            )
+        parameters["MaxItems"] = int(query["MaxItems"])
     return parameters
 
 
