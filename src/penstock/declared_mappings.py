@@ -13,7 +13,7 @@ from penstock.api.errors import ApiError
 from penstock.api.operations import MappingOperations
 from penstock.api.wire import to_wire
 from penstock.core.lifecycle import state_when_settled
-from penstock.model.arn import Scope, parse_arn, parse_function_name
+from penstock.model.arn import Scope, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import Store, StoreCalls
@@ -57,15 +57,15 @@ class Reconciliation:
 
     Args:
         operations: The API's own operations, with all their rules.
-        account: Owns the mappings; the region is their source's.
+        scope: Owns the mappings, but for those whose function is named by an ARN of another region.
     """
 
     def __init__(
-        self, operations: MappingOperations, store_calls: StoreCalls, *, account: str
+        self, operations: MappingOperations, store_calls: StoreCalls, *, scope: Scope
     ) -> None:
         self._operations = operations
         self._store_calls = store_calls
-        self._account = account
+        self._scope = scope
 
     async def run(self, declared: Sequence[DeclaredMapping]) -> None:
         """Reconcile.
@@ -100,13 +100,18 @@ class Reconciliation:
             await self._remove(row)
             row = None
         if row is None:
-            scope = Scope(self._account, parse_arn(str(source_arn)).region)
+            scope = self._scope_of(declared.parameters)
             await self._operations.create(scope, declared.parameters, name=declared.name)
             return
         request = _update_request(declared.parameters)
         if _is_different(row, request):
             await self._operations.update(row.scope, row.uuid, request)
         await self._agree_tags(row, declared.parameters.get("Tags", {}))
+
+    def _scope_of(self, parameters: Mapping[str, object]) -> Scope:
+        """Give the scope of a new mapping: its function's region, as everywhere in Lambda."""
+        function = parse_function_name(str(parameters.get("FunctionName", "")), self._scope)
+        return Scope(self._scope.account, function.scope.region)
 
     async def _agree_tags(self, row: EventSourceMapping, tags: object) -> None:
         wanted = msgspec.convert(tags, dict[str, str])

@@ -28,6 +28,7 @@ from penstock.functions.host.check import check_function
 from penstock.functions.host.host import FunctionHost, HostSettings
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
+from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
@@ -188,8 +189,8 @@ class Service:
         calls = context.store_calls
         await calls.run(lambda store: store.replace_functions(self._declared_functions))
         operations = MappingOperations(context)
-        account = self._settings.account_id
-        await Reconciliation(operations, calls, account=account).run(self._declared_mappings)
+        scope = Scope(self._settings.account_id, self._settings.region)
+        await Reconciliation(operations, calls, scope=scope).run(self._declared_mappings)
         mappings = await calls.run(lambda store: store.list_mappings())
         raise_open_files_limit(self._open_files_needed(len(mappings)))
 

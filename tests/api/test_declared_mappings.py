@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from api_fakes import ACCOUNT, FUNCTION_ARN, QUEUE_ARN, SCOPE, World
+from api_fakes import FUNCTION_ARN, QUEUE_ARN, SCOPE, World
 
 from penstock.api.operations import MappingOperations
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
@@ -27,7 +27,7 @@ class Project:
         self.world.sources.queues[OTHER_QUEUE_ARN] = QueueAttributes(30)
         calls = InlineStore(self.store)
         self.operations = MappingOperations(self.world.context(calls))
-        self._reconciliation = Reconciliation(self.operations, calls, account=ACCOUNT)
+        self._reconciliation = Reconciliation(self.operations, calls, scope=SCOPE)
 
     def declare(self, *mappings: DeclaredMapping) -> dict[str | None, EventSourceMapping]:
         asyncio.run(self._reconciliation.run(mappings))
@@ -139,6 +139,13 @@ def test_declared_mapping_with_another_source_is_replaced_when_asked() -> None:
 def test_declared_mapping_meets_the_rules_of_the_api(parameters: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=f"mapping 'orders': .*{text}"):
         Project().declare(orders(**parameters))
+
+
+def test_declared_mapping_of_a_queue_in_another_region_says_so() -> None:
+    far = QUEUE_ARN.replace(SCOPE.region, "eu-west-1")
+
+    with pytest.raises(ConfigurationError, match="in region eu-west-1, the function in us-east-1"):
+        Project().declare(orders(EventSourceArn=far))
 
 
 def test_declared_mapping_option_that_is_not_implemented_is_refused_on_a_later_read_too() -> None:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from penstock.model.errors import (
     SourceAccessDeniedError,
+    SourceCredentialsError,
     SourceError,
     SourceUnavailableError,
 )
@@ -149,6 +150,12 @@ def test_function_longer_than_visibility_is_refused(server: Server) -> None:
             "InvalidParameterValueException",
             "The provided execution role does not have permissions to call ReceiveMessage on SQS",
             id="access denied",
+        ),
+        pytest.param(
+            SourceCredentialsError("no AWS credentials: set AWS_ACCESS_KEY_ID"),
+            "InvalidParameterValueException",
+            "no AWS credentials: set AWS_ACCESS_KEY_ID",
+            id="no credentials",
         ),
         pytest.param(
             SourceUnavailableError("no answer from 127.0.0.1:9"),

@@ -49,11 +49,13 @@ def sqs(fresh_server: None) -> Iterator[Any]:
     client.close()
 
 
-def _with_queue(run: RunFixture, scenario: Callable[[SqsQueue], Awaitable[Any]]) -> Any:
+def _with_queue(
+    run: RunFixture, scenario: Callable[[SqsQueue], Awaitable[Any]], arn: str = ARN
+) -> Any:
     async def with_queue() -> Any:
         wire = WireClient(clock=StandingClock(), draw_fraction=lambda: 0.0)
         try:
-            return await scenario(await SqsSources(wire).open_queue(ARN))
+            return await scenario(await SqsSources(wire).open_queue(arn))
         finally:
             await wire.close()
 
@@ -126,6 +128,16 @@ def test_redrive_policy_is_described(run: RunFixture, sqs: Any) -> None:
 def test_queue_that_is_not_there_is_not_found(run: RunFixture) -> None:
     with pytest.raises(SourceNotFoundError, match="The specified queue does not exist"):
         _with_queue(run, lambda queue: queue.describe())
+
+
+def test_queue_of_another_account_is_not_taken_for_one_that_was_asked_for(
+    run: RunFixture, sqs: Any
+) -> None:
+    assert sqs
+    other_arn = ARN.replace("123456789012", "111111111111")
+
+    with pytest.raises(SourceNotFoundError, match=f"the queue of that name is {ARN}"):
+        _with_queue(run, lambda queue: queue.describe(), other_arn)
 
 
 def test_queue_that_was_deleted_is_not_found(run: RunFixture, sqs: Any) -> None:

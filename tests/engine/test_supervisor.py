@@ -31,12 +31,12 @@ def test_supervisor_delivers_and_deletes() -> None:
 
 
 def test_supervisor_settles_a_created_mapping() -> None:
-    async def settle() -> State | None:
+    async def settle() -> Engine:
         async with Engine(a_row(state=State.CREATING)) as engine:
             await engine.until(lambda: state_of(engine) is State.ENABLED)
-            return state_of(engine)
+        return engine
 
-    assert run(settle()) is State.ENABLED
+    assert ("info", "mapping settled", {"state": "Enabled"}) in run(settle()).log.lines
 
 
 def test_supervisor_takes_up_a_mapping_that_is_created_while_it_runs() -> None:

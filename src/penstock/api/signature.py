@@ -16,7 +16,7 @@ class CredentialScope(msgspec.Struct, frozen=True):
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 +"
     r"Credential=(?P<access_key>[^/,\s]+)/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)"
-    r"/aws4_request, *SignedHeaders=[^,\s]+, *Signature=[0-9a-f]+"
+    r"/aws4_request, *SignedHeaders=[^,\s]+, *Signature=[0-9A-Za-z]+"
 )
 
 

@@ -15,6 +15,7 @@ from penstock.model.errors import (
     ConfigurationError,
     PenstockError,
     SourceAccessDeniedError,
+    SourceCredentialsError,
     SourceNotFoundError,
 )
 from penstock.model.function import Function
@@ -104,7 +105,7 @@ def check_is_implemented(request: Mapping[str, object]) -> None:
         if value not in _NOT_YET[name]:
             raise invalid_parameter(
                 f"This version of Penstock does not implement {name} yet; for SQS it has "
-                f"{', '.join(sorted(_IMPLEMENTED))}."
+                f"{', '.join(sorted(_IMPLEMENTED))}, with a BatchSize of 1 to 10."
             )
 
 
@@ -148,6 +149,8 @@ def probe_error(error: PenstockError) -> ApiError | None:
                 "AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue "
                 "does not exist."
             )
+        case SourceCredentialsError():
+            return invalid_parameter(str(error))
         case SourceAccessDeniedError():
             return invalid_parameter(
                 "The provided execution role does not have permissions to call ReceiveMessage on "

@@ -45,7 +45,7 @@ DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not 
 SLOT_RECEIVE_WAIT_S = 0  # a receive that holds slots does not sit on them
 DESCRIBE_EVERY_MS = 300_000  # the visibility timeout may be changed under us
 SOURCE_RETRY_FIRST_MS = 200
-SOURCE_RETRY_MS_MAX = 20_000
+SOURCE_RETRY_MS_MAX = 5_000  # an outage's end is noticed that soon
 RAMP_TICK_MS = 1_000
 
 

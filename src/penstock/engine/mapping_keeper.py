@@ -188,7 +188,9 @@ class MappingKeeper:
             return
         if row is None:
             self._is_gone = True
+            self._log.info("mapping deleted")
         elif row.state is settled:
+            self._log.info("mapping settled", state=settled.value)
             self._mapping = max(self._mapping, row, key=lambda known: known.version)
         else:
             self.change(row)

@@ -174,7 +174,7 @@ class QueueWork:
 
     def _open_source(self) -> QueueSource:
         if self._source is None:
-            raise SourceUnavailableError(f"{self._queue_arn} is not open; it was gone a moment ago")
+            raise SourceUnavailableError(f"{self._queue_arn} was not found a moment ago")
         return self._source
 
 

@@ -8,6 +8,7 @@
     │   ├── SourceThrottledError         the server asks for a slower pace
     │   ├── SourceNotFoundError          the queue or stream is not there
     │   ├── SourceAccessDeniedError      the credentials may not do this
+    │   │   └── SourceCredentialsError   there are no usable credentials
     │   ├── SourceUnavailableError       no connection, a timeout, a 5xx answer
     │   └── SourceProtocolError          an answer that cannot be read, a request the server refuses
     ├── InvokeError                      a function was not run to its end as far as we know
@@ -55,6 +56,10 @@ class SourceNotFoundError(SourceError):
 
 class SourceAccessDeniedError(SourceError):
     """The credentials may not do this."""
+
+
+class SourceCredentialsError(SourceAccessDeniedError):
+    """There are no usable credentials; the message says what to set."""
 
 
 class SourceUnavailableError(SourceError):

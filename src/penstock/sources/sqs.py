@@ -16,6 +16,7 @@ from penstock.model.arn import Arn, parse_arn
 from penstock.model.errors import (
     ConfigurationError,
     SourceAccessDeniedError,
+    SourceCredentialsError,
     SourceError,
     SourceNotFoundError,
     SourceProtocolError,
@@ -29,6 +30,7 @@ RECEIVE_MARGIN_S = 10.0  # beyond the long poll: the server's and the network's 
 # Ten messages of 1 MiB, three times over where an emulator writes every character as an escape.
 RECEIVE_BYTES_MAX = 32 * 1024 * 1024
 QUOTE = ord('"')
+_COLONS_OF_ARN = 5
 
 _QUICK = ExchangeRules(is_idempotent=True)
 _NOT_FOUND = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
@@ -59,6 +61,7 @@ class _GetQueueAttributes(msgspec.Struct, frozen=True, rename="pascal"):
 class _Attributes(msgspec.Struct, frozen=True, rename="pascal"):
     visibility_timeout: str
     redrive_policy: str = ""
+    queue_arn: str = ""
 
 
 class _QueueAttributes(msgspec.Struct, frozen=True, rename="pascal"):
@@ -161,6 +164,7 @@ class SqsQueue:
         ask = _encode(_GetQueueAttributes(self._url))
         answer = await _call(self._client, self._arn, "GetQueueAttributes", ask, _QUICK)
         found = _decode(self._arn, _attributes_decoder, answer).attributes
+        self._refuse_other_account(found.queue_arn)
         redrive = found.redrive_policy
         try:
             return QueueAttributes(
@@ -171,6 +175,14 @@ class SqsQueue:
             )
         except ValueError as exc:  # msgspec's errors are ValueErrors too
             raise _unreadable(self._arn, exc) from exc
+
+    def _refuse_other_account(self, found_arn: str) -> None:
+        """Refuse the queue of another account, which some emulators give for any owner."""
+        found_account = found_arn.split(":")[4] if found_arn.count(":") == _COLONS_OF_ARN else ""
+        if found_account and self._arn.account and found_account != self._arn.account:
+            raise SourceNotFoundError(
+                f"{self._arn} does not exist; the queue of that name is {found_arn}"
+            )
 
     async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
         """Long-poll once; never retried here, since a lost answer has hidden its messages.
@@ -262,7 +274,7 @@ async def _call(
 def to_source_error(error: WireError, what: str) -> SourceError:
     """Translate a failed call; ``what`` names the operation and the queue."""
     if isinstance(error, CredentialsError):
-        return SourceAccessDeniedError(f"{what}: {error}")
+        return SourceCredentialsError(str(error))
     if not isinstance(error, AnswerError):
         return SourceUnavailableError(f"{what}: {error}")
     if error.code in _NOT_FOUND:
