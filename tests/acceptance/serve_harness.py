@@ -233,18 +233,27 @@ def arn_of(queue: str) -> str:
     return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
 
 
-def project_text(*, work_s: float = 0.0, mapping: str = "", mappings: bool = True) -> str:
-    """Write a project file with the function ``charge`` and the mapping ``orders``."""
+def project_text(*, work_s: float = 0.0, home: str = "", mappings: bool = True) -> str:
+    """Write a project file with the function ``charge`` and the mapping ``orders``.
+
+    Args:
+        work_s: How long the function takes per message.
+        home: Where the function runs, if not in a process of the service.
+        mappings: Whether the mapping is declared.
+    """
+    here = f"""
+Handler = "app.handler"
+code = "."
+Environment = {{ LEDGER = "ledger", WORK_S = "{work_s}" }}
+concurrency = 4
+"""
     text = f"""
 [service]
 account_id = "{ACCOUNT}"
 long_poll_s = 2
 [functions.charge]
-Handler = "app.handler"
-code = "."
 Timeout = 2
-concurrency = 4
-Environment = {{ LEDGER = "ledger", WORK_S = "{work_s}" }}
+{home or here}
 """
     if mappings:
         text += f"""
@@ -253,7 +262,6 @@ name = "orders"
 EventSourceArn = "{arn_of("orders")}"
 FunctionName = "charge"
 FunctionResponseTypes = ["ReportBatchItemFailures"]
-{mapping}
 """
     return text
 

@@ -171,3 +171,33 @@ def test_serve_refuses_to_poll_itself(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "this service's own address" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "home"),
+    [
+        pytest.param(
+            "charge", 'arn = "arn:aws:lambda:us-east-1:123456789012:function:charge"', id="arn"
+        ),
+        pytest.param("function", 'url = "{far}"', id="url"),
+    ],
+)
+def test_serve_invokes_functions_that_run_elsewhere(
+    tmp_path: Path, moto: Moto, name: str, home: str
+) -> None:
+    queues = Queues(moto.client("sqs"), visibility_s=30)
+    far_folder, near_folder = tmp_path / "far", tmp_path / "near"
+    far_folder.mkdir()
+    near_folder.mkdir()
+    far_project = project_text(mappings=False).replace("functions.charge", f"functions.{name}")
+    with running(far_folder, moto.url, far_project) as far:
+        near = Penstock(near_folder, moto.url, project_text(home=home.format(far=far.url)))
+        near.environment["AWS_ENDPOINT_URL_LAMBDA"] = far.url
+        try:
+            near.start()
+            queues.send(["one", "poison"])
+            wait_for("both", lambda: len({row[1] for row in far.rows()}) == 2)
+
+            wait_for("the good one's deletion", lambda: queues.left() == 1)
+        finally:
+            near.end()
