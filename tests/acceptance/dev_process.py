@@ -17,9 +17,15 @@ LIMIT_S = 40.0  # for one thing to happen on a slow, shared machine
 
 
 class DevProcess:
-    """A running ``penstock dev --port 0`` with JSON logs, and the lines it printed."""
+    """A running ``penstock dev --port 0`` with JSON logs, and the lines it printed.
 
-    def __init__(self, project_file: Path, *arguments: str) -> None:
+    Args:
+        project_file: What it runs.
+        arguments: More of its command line.
+        last_event: Nobody reads what it prints after that, as behind ``| head``.
+    """
+
+    def __init__(self, project_file: Path, *arguments: str, last_event: str | None = None) -> None:
         # A killed process leaves its temporary folder; this one is collected with the test's own.
         environment = {
             **os.environ,
@@ -33,6 +39,7 @@ class DevProcess:
             env=environment,
             process_group=0,
         )
+        self._last_event = last_event
         self.lines: list[dict[str, Any]] = []
         self._grown = threading.Condition()
         self._is_over = False
@@ -70,7 +77,8 @@ class DevProcess:
             self.process.stdout.close()
 
     def _read(self) -> None:
-        for line in self.process.stdout or ():
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
             try:
                 entry = json.loads(line)
             except ValueError:
@@ -78,15 +86,20 @@ class DevProcess:
             with self._grown:
                 self.lines.append(entry)
                 self._grown.notify_all()
+            if entry["event"] == self._last_event:
+                self.process.stdout.close()
+                break
         with self._grown:
             self._is_over = True
             self._grown.notify_all()
 
 
 @contextlib.contextmanager
-def running_dev(project_file: Path, *arguments: str) -> Iterator[DevProcess]:
+def running_dev(
+    project_file: Path, *arguments: str, last_event: str | None = None
+) -> Iterator[DevProcess]:
     """Run ``dev`` until the block ends."""
-    dev = DevProcess(project_file, *arguments)
+    dev = DevProcess(project_file, *arguments, last_event=last_event)
     try:
         yield dev
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from dev_process import DevProcess, descendants, is_alive, running_dev, wait_until
+from dev_process import LIMIT_S, DevProcess, descendants, is_alive, running_dev, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -135,6 +135,19 @@ def is_listening(dev: DevProcess) -> bool:
     host, _, port = dev.wait_for("ready")["endpoint"].removeprefix("http://").partition(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) == 0
+
+
+def test_output_that_nobody_reads_disturbs_nothing(project_file: Path) -> None:
+    with running_dev(project_file, last_event="ready") as dev:
+        dev.wait_for("ready")
+        ship(dev, 1)
+        ship(dev, 2)
+        processes = descendants(dev.process.pid)
+
+        dev.process.send_signal(signal.SIGTERM)
+
+        assert dev.process.wait(LIMIT_S) == 0
+        assert not any(is_alive(pid) for pid in processes)
 
 
 def test_second_ctrl_c_ends_at_once(dev: DevProcess, tmp_path: Path) -> None:

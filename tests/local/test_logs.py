@@ -1,9 +1,12 @@
 """Log lines for people and for machines; the ready line."""
 
+import io
+import sys
+
 import pytest
 import structlog
 
-from penstock.local.logs import LogFormat, prefix_function_output
+from penstock.local.logs import LogFormat, LogSettings, configure_logs, prefix_function_output
 from penstock.local.project_file import Project
 from penstock.local.ready_line import ReadyLine, format_exports
 from penstock.model.arn import Scope
@@ -54,3 +57,25 @@ def test_ready_line_is_an_event_for_machines() -> None:
             "mappings": [],
         }
     ]
+
+
+class _FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(text)
+
+
+def _closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stream", [_FullDisk(), _closed(), None], ids=["full", "closed", "none"])
+def test_line_that_cannot_be_written_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO | None
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stream)
+    configure_logs(LogSettings(LogFormat.JSON))
+
+    structlog.get_logger().warning("nobody reads this")
+    READY.tell(LogFormat.CONSOLE)

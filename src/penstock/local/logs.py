@@ -1,7 +1,15 @@
-"""How Penstock's processes log: readable lines for people, JSON lines for machines, on stdout."""
+"""How Penstock's processes log: readable lines for people, JSON lines for machines, on stdout.
 
+A line that cannot be written is dropped: the reader of a pipe may be gone, a disk may be full, and
+neither may stop what is logged about.
+"""
+
+import atexit
+import contextlib
 import enum
+import io
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -33,8 +41,28 @@ class LogSettings(msgspec.Struct, frozen=True):
     level: LogLevel = LogLevel.INFO
 
 
+def print_line(line: str) -> None:
+    """Print on stdout now, or not at all."""
+    # ValueError: stdout is closed.
+    with contextlib.suppress(OSError, ValueError):
+        print(line + "\n", end="", flush=True)  # noqa: T201  what the whole process prints through
+
+
+class LineLogger:
+    """What structlog writes its finished lines to."""
+
+    def msg(self, line: str) -> None:
+        """Print a line, of whatever level."""
+        print_line(line)
+
+    debug = info = warning = error = critical = msg
+
+
 def configure_logs(settings: LogSettings) -> None:
     """Set up structlog for this process; called once, first of all."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # functions print what they like
+    atexit.register(_discard_unwritable)
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     structlog.configure(
         processors=[
@@ -44,9 +72,23 @@ def configure_logs(settings: LogSettings) -> None:
             *_renderers(settings.format),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=lambda *_: LineLogger(),
         cache_logger_on_first_use=True,
     )
+
+
+def _discard_unwritable() -> None:
+    """Let the interpreter end with its own exit code: it flushes stdout, and fails if it cannot."""
+    try:
+        print(end="", flush=True)  # noqa: T201  flushes what is left
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_terminal() -> bool:
+    # Started with stdout closed, there is no stream at all.
+    return bool(getattr(sys.stdout, "isatty", bool)())
 
 
 def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
@@ -59,7 +101,7 @@ def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
     return [
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         prefix_function_output,
-        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0),
+        structlog.dev.ConsoleRenderer(colors=_is_terminal(), pad_event_to=0),
     ]
 
 

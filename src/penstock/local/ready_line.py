@@ -3,7 +3,7 @@
 import msgspec
 import structlog
 
-from penstock.local.logs import LogFormat
+from penstock.local.logs import LogFormat, print_line
 from penstock.local.project_file import Project
 
 
@@ -36,7 +36,7 @@ class ReadyLine(msgspec.Struct, frozen=True, kw_only=True):
             f" | mappings: {', '.join(mappings) or 'none'}"
             f" | next: {self.next_step}"
         )
-        print(line, flush=True)  # noqa: T201  the command's own output, not a log line
+        print_line(line)
 
 
 def format_exports(environment: dict[str, str]) -> str:
