@@ -18,7 +18,7 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     region: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     store: str | None = None
     drain_s: Annotated[int, msgspec.Meta(ge=0, le=900)] = 30
-    long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] = 20
+    long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     allowed_hosts: list[str] = []
 
 

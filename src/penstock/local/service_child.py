@@ -18,6 +18,9 @@ from penstock.local.service_run import run_on_uvloop, run_until_signalled, servi
 from penstock.model.errors import ConfigurationError
 from penstock.service import Service
 
+# Disabling and deleting a mapping wait for its long poll, and here nobody pays for receives.
+LONG_POLL_S_OF_DEV = 3
+
 
 class ServiceChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the parent tells the service.
@@ -40,6 +43,9 @@ class ServiceChildSettings(msgspec.Struct, frozen=True, kw_only=True):
 async def serve(settings: ServiceChildSettings, lifeline: Lifeline) -> None:
     """Serve both APIs on one port until a signal comes."""
     project = read_project(Path(settings.project_file) if settings.project_file else None)
+    if project.service.long_poll_s is None:
+        table = msgspec.structs.replace(project.service, long_poll_s=LONG_POLL_S_OF_DEV)
+        project = msgspec.structs.replace(project, service=table)
     async with open_gateway(settings.upstream) as gateway:
         service = Service(
             service_settings(

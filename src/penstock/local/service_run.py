@@ -12,6 +12,7 @@ from penstock.local.project_file import Project
 from penstock.service import Service, ServiceSettings
 
 LOOPBACK_DEFAULT = "127.0.0.1"
+LONG_POLL_S = 20  # SQS: the longest; each receive is billed
 
 
 def service_settings(
@@ -39,7 +40,7 @@ def service_settings(
         region=project.region,
         store_url=store_url,
         drain_s=declared.drain_s,
-        long_poll_s=declared.long_poll_s,
+        long_poll_s=LONG_POLL_S if declared.long_poll_s is None else declared.long_poll_s,
         function_environment=dict(function_environment or {}),
         allowed_hosts=tuple(declared.allowed_hosts),
         is_verbose=is_verbose,
