@@ -33,6 +33,7 @@ from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.sources.sqs import SqsSources
+from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
 from penstock.store.thread import StoreThread
 
@@ -142,6 +143,7 @@ class Service:
         for function in self._declared_functions:
             await asyncio.to_thread(check_function, function)
         clock = SystemClock()
+        self._closing.enter_context(hold_store(settings.store_url))
         store_calls = StoreThread(SqlStore(settings.store_url))
         self._closing.push_async_callback(store_calls.close)
         wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))

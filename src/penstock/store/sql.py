@@ -9,17 +9,12 @@ import msgspec
 import sqlalchemy as sa
 
 from penstock.model.arn import Scope
-from penstock.model.errors import (
-    ConfigurationError,
-    StoreConflictError,
-    StoreError,
-    StoreUnavailableError,
-)
+from penstock.model.errors import StoreConflictError, StoreError, StoreUnavailableError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.store import tables
 from penstock.store.schema import prepare_schema
-from penstock.store.sqlite import READ_ONLY, open_sqlite
+from penstock.store.sqlite import READ_ONLY, open_sqlite, parse_url
 
 _mapping_decoder = msgspec.json.Decoder(EventSourceMapping)
 _function_decoder = msgspec.json.Decoder(Function)
@@ -41,7 +36,7 @@ class SqlStore:
 
     def __init__(self, url: str) -> None:
         self._location = url
-        self._engine = open_sqlite(_parse_url(url))
+        self._engine = open_sqlite(parse_url(url))
         try:
             with self._writing() as connection:
                 prepare_schema(connection)
@@ -145,19 +140,6 @@ class SqlStore:
             raise _store_error(self._location, exc) from exc
         except msgspec.DecodeError as exc:
             raise StoreError(f"the store {self._location} holds an unreadable row: {exc}") from exc
-
-
-def _parse_url(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as exc:
-        raise ConfigurationError(f"{url!r} is not a store URL; use sqlite:///PATH") from exc
-    if parsed.drivername == "sqlite":
-        return parsed
-    raise ConfigurationError(
-        f"a store of kind {parsed.drivername!r} is not implemented in this version; use "
-        "sqlite:///PATH (PostgreSQL comes with the fleet)"
-    )
 
 
 def _store_error(location: str, exc: Exception) -> StoreError:

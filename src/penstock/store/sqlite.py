@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from penstock.model.errors import StoreError
+from penstock.model.errors import ConfigurationError, StoreError
 
 LOCK_WAIT_S = 5  # another process's transaction lasts milliseconds; this long means it hangs
 READ_ONLY = {"penstock_read_only": True}  # execution option: this transaction will not write
@@ -27,11 +27,11 @@ def open_sqlite(url: sa.URL) -> sa.Engine:
         StoreError: The folder or the file cannot be made or opened.
     """
     connect_args = {"timeout": LOCK_WAIT_S, "check_same_thread": False}
-    if url.database in (None, "", ":memory:"):
+    path = database_path(url)
+    if path is None:
         engine = sa.create_engine(url, poolclass=sa.StaticPool, connect_args=connect_args)
     else:
-        path = Path(url.database).expanduser().absolute()
-        _create_file(path)
+        create_file(path)
         url = url.set(database=str(path))
         engine = sa.create_engine(url, pool_size=1, max_overflow=0, connect_args=connect_args)
     sa.event.listen(engine, "connect", _set_up_connection)
@@ -39,7 +39,37 @@ def open_sqlite(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _create_file(path: Path) -> None:
+def parse_url(url: str) -> sa.URL:
+    """Read a store's URL.
+
+    Raises:
+        ConfigurationError: It cannot be read, or names another kind of database.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as exc:
+        raise ConfigurationError(f"{url!r} is not a store URL; use sqlite:///PATH") from exc
+    if parsed.drivername == "sqlite":
+        return parsed
+    raise ConfigurationError(
+        f"a store of kind {parsed.drivername!r} is not implemented in this version; use "
+        "sqlite:///PATH (PostgreSQL comes with the fleet)"
+    )
+
+
+def database_path(url: sa.URL) -> Path | None:
+    """Give the database's file; None for one in memory."""
+    if url.database in (None, "", ":memory:"):
+        return None
+    return Path(url.database).expanduser().absolute()
+
+
+def create_file(path: Path) -> None:
+    """Make an empty file and its folder, if they are not there, for this user's eyes only.
+
+    Raises:
+        StoreError: They cannot be made.
+    """
     # Functions may carry secrets in their environment variables: nobody else may read the store.
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
