@@ -26,6 +26,20 @@ POLL_S = 0.05
 
 ValueT = TypeVar("ValueT")
 
+LOCAL_HOME = """
+Handler = "app.handler"
+code = "."
+Environment = {{ LEDGER = "ledger", WORK_S = "{work_s}" }}
+concurrency = 4
+"""
+MAPPING = f"""
+[[mappings]]
+name = "orders"
+EventSourceArn = "arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
+FunctionName = "charge"
+FunctionResponseTypes = ["ReportBatchItemFailures"]
+"""
+
 HANDLER = """
 import json, os, time
 
@@ -241,29 +255,15 @@ def project_text(*, work_s: float = 0.0, home: str = "", mappings: bool = True) 
         home: Where the function runs, if not in a process of the service.
         mappings: Whether the mapping is declared.
     """
-    here = f"""
-Handler = "app.handler"
-code = "."
-Environment = {{ LEDGER = "ledger", WORK_S = "{work_s}" }}
-concurrency = 4
-"""
     text = f"""
 [service]
 account_id = "{ACCOUNT}"
 long_poll_s = 2
 [functions.charge]
 Timeout = 2
-{home or here}
+{home or LOCAL_HOME.format(work_s=work_s)}
 """
-    if mappings:
-        text += f"""
-[[mappings]]
-name = "orders"
-EventSourceArn = "{arn_of("orders")}"
-FunctionName = "charge"
-FunctionResponseTypes = ["ReportBatchItemFailures"]
-"""
-    return text
+    return text + MAPPING if mappings else text
 
 
 @contextlib.contextmanager
