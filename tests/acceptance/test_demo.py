@@ -27,7 +27,7 @@ def test_demo_adds_up_within_a_minute() -> None:
     assert words >= shown
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_demo_that_is_interrupted_leaves_nothing(signal_number: signal.Signals) -> None:
     with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, process_group=0) as demo:
         try:

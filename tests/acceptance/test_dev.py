@@ -94,6 +94,28 @@ def test_stack_with_a_function_is_refused(dev: DevProcess) -> None:
         dev.client("cloudformation").create_stack(StackName="s", TemplateBody=template)
 
 
+def test_closed_terminal_ends_as_ctrl_c_does(dev: DevProcess) -> None:
+    processes = descendants(dev.process.pid)
+
+    dev.process.send_signal(signal.SIGHUP)
+
+    assert dev.process.wait(LIMIT_S) == 0
+    assert not any(is_alive(pid) for pid in processes)
+
+
+def test_next_start_removes_what_a_killed_one_left(project_file: Path) -> None:
+    with running_dev(project_file) as killed:
+        killed.wait_for("ready")
+        killed.process.kill()
+        killed.process.wait()
+    left = list(project_file.parent.glob("penstock-dev-*"))
+
+    with running_dev(project_file) as dev:
+        dev.wait_for("ready")
+
+        assert [path.is_dir() for path in left] == [False]
+
+
 def test_ctrl_c_ends_with_0_and_leaves_nothing(dev: DevProcess) -> None:
     ship(dev, 1)
     processes = descendants(dev.process.pid)

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from penstock.local.dev import DevOptions, DevStack
 from penstock.local.logs import LogFormat, LogLevel, LogSettings, configure_logs
 from penstock.local.project_file import PROJECT_FILE_DEFAULT, read_project
 from penstock.local.resources import create_client, isolated_session
+from penstock.local.temporary_folder import temporary_folder
 from penstock.model.errors import PenstockError
 
 ORDERS = 60
@@ -42,8 +42,8 @@ def start_demo() -> bool:
     """
     # The demo's own log has only trouble to tell; the children's comes through pipes.
     configure_logs(LogSettings(level=LogLevel.WARNING))
-    with tempfile.TemporaryDirectory(prefix="penstock-demo-") as folder:
-        project_file = copy_project(Path(folder))
+    with temporary_folder("penstock-demo-") as folder:
+        project_file = copy_project(folder)
         return asyncio.run(_run(project_file, Console(highlight=False)))
 
 
@@ -59,7 +59,8 @@ def copy_project(folder: Path) -> Path:
 async def _run(project_file: Path, console: Console) -> bool:
     main = asyncio.current_task()
     if main is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+        for awaited in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(awaited, main.cancel)
     stop, ready = asyncio.Event(), asyncio.Event()
     project = read_project(project_file)
     with DemoView(console) as view:

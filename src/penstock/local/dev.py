@@ -17,7 +17,6 @@ import contextlib
 import os
 import signal
 import socket
-import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,8 @@ from penstock.local.logs import LogSettings
 from penstock.local.project_file import Project
 from penstock.local.resources import TEST_KEY, create_resources
 from penstock.local.service_child import ServiceChildSettings
+from penstock.local.stop_signals import STOPPING, take_stop_signals
+from penstock.local.temporary_folder import temporary_folder
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
 
 PORT_DEFAULT = 4566
@@ -223,19 +224,14 @@ def claim_port(host: str, port: int) -> int:
 
 
 async def run_dev(stack: DevStack, on_ready: Callable[[], None]) -> None:
-    """Run until Ctrl-C or SIGTERM, which drain; a second one ends everything at once."""
+    """Run until Ctrl-C, SIGTERM or SIGHUP, which drain; a second one ends everything at once."""
     stop = asyncio.Event()
 
-    def take_signal() -> None:
-        if stop.is_set():
-            stack.kill()
-            raise SystemExit(_EXIT_AT_ONCE)
-        _log.info("stopping: draining what is in flight; Ctrl-C again stops at once")
-        stop.set()
+    def end_at_once(_: signal.Signals) -> None:
+        stack.kill()
+        raise SystemExit(_EXIT_AT_ONCE)
 
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, take_signal)
+    take_stop_signals(stop, on_first=lambda: _log.info(STOPPING), on_second=end_at_once)
     await stack.run(stop, on_ready)
 
 
@@ -262,8 +258,8 @@ async def _run_until(stop: asyncio.Event, *mains: Coroutine[Any, Any, None]) -> 
 @contextlib.contextmanager
 def _store_folder(data: Path | None) -> Iterator[Path]:
     if data is None:
-        with tempfile.TemporaryDirectory(prefix="penstock-dev-") as folder:
-            yield Path(folder)
+        with temporary_folder("penstock-dev-") as folder:
+            yield folder
     else:
         try:
             data.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import uvloop
 
 from penstock.local.project_file import Project
+from penstock.local.stop_signals import take_stop_signals
 from penstock.service import Service, ServiceSettings
 
 LOOPBACK_DEFAULT = "127.0.0.1"
@@ -53,22 +53,23 @@ def run_on_uvloop(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-async def run_until_signalled(service: Service, on_ready: Callable[[], None]) -> None:
-    """Start the service and stop it gracefully on SIGTERM or SIGINT; a second one ends it at once.
+async def run_until_signalled(
+    service: Service,
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Start the service and stop it gracefully on a signal; a second one ends it at once.
+
+    Args:
+        service: Not yet started.
+        on_ready: Called when it has started.
+        on_stop: Called when it begins to stop.
 
     Raises:
         ConfigurationError: It cannot start as configured.
     """
     stop = asyncio.Event()
-
-    def take_signal(signal_number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + signal_number)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, take_signal, signal_number)
+    take_stop_signals(stop, on_first=on_stop, on_second=lambda received: os._exit(128 + received))
     await service.start()
     try:
         on_ready()
