@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -62,23 +63,17 @@ def handler(event, context):
 
 
 def wait_for(what: str, look: Callable[[], ValueT | None]) -> ValueT:
-    """Look until there is something, for a bounded time."""
+    """Look until there is something, for a bounded time.
+
+    Other processes are looked at from outside: there is no event to wait on.
+    """
     deadline = time.perf_counter() + WAIT_S_MAX
     while time.perf_counter() < deadline:
         found = look()
         if found is not None and found is not False:
             return found
-        _pause()
+        threading.Event().wait(POLL_S)
     raise AssertionError(f"waited {WAIT_S_MAX} s for {what}")
-
-
-def _pause() -> None:
-    # Other processes are looked at from outside: there is no event to wait on.
-    with contextlib.suppress(TimeoutError), socket.socket() as never:
-        never.bind(("127.0.0.1", 0))
-        never.listen()
-        never.settimeout(POLL_S)
-        never.accept()
 
 
 def free_port() -> int:

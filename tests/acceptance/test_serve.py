@@ -3,6 +3,7 @@
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ def account(service: Penstock) -> tuple[set[str], Counter[str]]:
     return {row[1] for row in rows if row[3]}, Counter(row[1] for row in rows)
 
 
+def has_succeeded(service: Penstock, count: int) -> bool:
+    return len(account(service)[0]) >= count
+
+
 @pytest.mark.timeout(240)
 def test_serve_killed_in_the_middle_loses_nothing(tmp_path: Path, moto: Moto) -> None:
     queues = Queues(moto.client("sqs"), visibility_s=2, receives=10)
@@ -49,7 +54,7 @@ def test_serve_killed_in_the_middle_loses_nothing(tmp_path: Path, moto: Moto) ->
         for killing in range(KILLS):
             service.start()
             goal = (killing + 1) * COUNT // (KILLS + 2)
-            wait_for("progress", lambda goal=goal: len(account(service)[0]) >= goal)  # type: ignore[misc]
+            wait_for("progress", partial(has_succeeded, service, goal))
             service.kill()
         service.start()
         wait_for("the end", lambda: queues.left() == 0)
