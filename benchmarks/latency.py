@@ -7,6 +7,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "acceptance"))
@@ -45,7 +46,7 @@ def measure(folder: Path, moto: Moto, count: int) -> None:
         for number in range(count + 1):
             sqs.send_message(QueueUrl=queues.url, MessageBody=str(number))
             sent = time.time()
-            entered = wait_for("the handler", lambda n=number: _entered(service.ledger, n))
+            entered = wait_for("the handler", partial(_entered, service.ledger, number))
             # The first one starts the process.
             if number:
                 latencies_ms.append((entered - sent) * 1000)
