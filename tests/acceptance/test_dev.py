@@ -140,7 +140,9 @@ def test_killed_embedded_aws_comes_back_with_its_queues(dev: DevProcess) -> None
 
     os.kill(child(dev, "embedded_aws"), signal.SIGKILL)
 
-    dev.wait_for("the embedded AWS ended, starting it again")
+    ended = dev.wait_for("the embedded AWS ended, starting it again")
+    assert "messages and what was made through the API are gone" in ended["event"]
+    dev.wait_for("the embedded AWS is back")
     dev.wait_for("queue readable again")
     ship(dev, 2)
 
@@ -149,14 +151,8 @@ def test_killed_service_comes_back(dev: DevProcess) -> None:
     os.kill(child(dev, "service_child"), signal.SIGKILL)
 
     dev.wait_for("the service ended, starting it again")
-    assert wait_until(lambda: is_listening(dev))
+    dev.wait_for("the service is back")
     ship(dev, 1)
-
-
-def is_listening(dev: DevProcess) -> bool:
-    host, _, port = dev.wait_for("ready")["endpoint"].removeprefix("http://").partition(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
 
 
 def test_output_that_nobody_reads_disturbs_nothing(project_file: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from gateway_rig import run
+from structlog.testing import capture_logs
 
 from penstock.local.child_process import EXIT_CONFIGURATION, ChildProcess, ChildStartError
 
@@ -37,7 +38,9 @@ class Scripted:
 def test_child_that_ends_is_started_again() -> None:
     async def main() -> None:
         scripted = Scripted()
-        keeper = asyncio.create_task(scripted.child.keep_running(scripted.on_ready))
+        keeper = asyncio.create_task(
+            scripted.child.keep_running(scripted.on_ready, loss="its messages are gone")
+        )
         await scripted.started.acquire()
 
         scripted.child.kill()
@@ -47,7 +50,12 @@ def test_child_that_ends_is_started_again() -> None:
         await scripted.child.stop(5)
         assert len(set(scripted.pids)) == 2
 
-    run(main())
+    with capture_logs() as logs:
+        run(main())
+    assert [line["event"] for line in logs] == [
+        "the child ended, starting it again; its messages are gone",
+        "the child is back",
+    ]
 
 
 def test_configuration_error_ends_at_once() -> None:

@@ -69,23 +69,34 @@ class ChildProcess:
         self._lifeline: socket.socket | None = None
         self._relay: asyncio.Task[None] | None = None
 
-    async def keep_running(self, on_ready: Callable[[], Awaitable[None]]) -> None:
+    async def keep_running(
+        self, on_ready: Callable[[], Awaitable[None]], *, loss: str | None = None
+    ) -> None:
         """Start the child, and again whenever it ends, until cancelled.
+
+        Args:
+            on_ready: Called after each start.
+            loss: What is lost when it ends, for the log.
 
         Raises:
             ChildStartError: It cannot start: a configuration error, or five starts in a row.
         """
         failures = 0
         delay_s = 0.0
+        was_ready = False
+        ended = f"the {self.name} ended, starting it again"
         loop = asyncio.get_running_loop()
         while True:
             started_s = loop.time()
             try:
                 await self.start()
                 await on_ready()
+                if was_ready:
+                    _log.info(f"the {self.name} is back")
+                was_ready = True
                 failures = 0
                 code = await self.wait()
-                _log.warning(f"the {self.name} ended, starting it again", exit_code=code)
+                _log.warning(f"{ended}; {loss}" if loss else ended, exit_code=code)
             except ChildStartError as exc:
                 failures += 1
                 if exc.exit_code == EXIT_CONFIGURATION or failures == STARTS_MAX:

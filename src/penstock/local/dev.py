@@ -43,6 +43,10 @@ PORT_DEFAULT = 4566
 _EXIT_AT_ONCE = 130  # as shells say: ended by Ctrl-C
 _STOP_MARGIN_S = 5.0  # beyond the drain, to close what is open
 _EMBEDDED_STOP_S = 2.0  # it has nothing to save
+_EMBEDDED_LOSS = (
+    "its queues' messages and what was made through the API are gone,"
+    " what the file declares is made anew"
+)
 _STORE_NAME = "penstock.db"
 _WILDCARDS = frozenset({"0.0.0.0", "::", ""})
 
@@ -143,7 +147,7 @@ class DevStack:
             await declared.wait()
             await service.keep_running(tell)
 
-        await _run_until(stop, embedded.keep_running(declare), keep_service())
+        await _run_until(stop, embedded.keep_running(declare, loss=_EMBEDDED_LOSS), keep_service())
 
     def _make_embedded_aws(self, port: int, upstream: str) -> ChildProcess:
         return ChildProcess(
