@@ -14,7 +14,7 @@ from penstock.model.suggestion import suggest
             "did you mean Timeout? The keys are Timeout, Handler",
             id="near",
         ),
-        pytest.param("x", ["Timeout", "Handler"], "The keys are Timeout, Handler", id="far"),
+        pytest.param("x", ["Timeout", "Handler"], "the keys are Timeout, Handler", id="far"),
         pytest.param("x", [], "there are no keys", id="none"),
     ],
 )

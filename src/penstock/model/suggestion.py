@@ -5,12 +5,17 @@ from collections.abc import Collection
 
 
 def suggest(given: str, choices: Collection[str], plural: str) -> str:
-    """Name the nearest choice and all of them: ``did you mean X? The keys are X, Y``."""
+    """Name the nearest choice and all of them, as the end of a sentence.
+
+    Returns:
+        ``did you mean X? The keys are X, Y``, ``the keys are X, Y`` when none is near, or
+        ``there are no keys``.
+    """
     if not choices:
         return f"there are no {plural}"
     nearest = difflib.get_close_matches(given.lower(), [c.lower() for c in choices], n=1)
-    hint = ""
-    if nearest:
-        choice = next(c for c in choices if c.lower() == nearest[0])
-        hint = f"did you mean {choice}? "
-    return f"{hint}The {plural} are {', '.join(choices)}"
+    listed = f"{plural} are {', '.join(choices)}"
+    if not nearest:
+        return f"the {listed}"
+    choice = next(c for c in choices if c.lower() == nearest[0])
+    return f"did you mean {choice}? The {listed}"

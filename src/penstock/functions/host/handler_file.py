@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from penstock.model.errors import ConfigurationError
@@ -41,7 +42,8 @@ def check_handler(handler: str, folder: Path) -> None:
         )
 
 
-_HIDDEN_BINDING = frozenset({"globals", "setattr", "exec", "__getattr__"})
+_BINDING_CALLS = frozenset({"globals", "setattr", "exec"})
+_OPEN_ENDED = frozenset({"*", "__getattr__"})
 
 
 def _bound_names(source: Path) -> set[str] | None:
@@ -53,16 +55,45 @@ def _bound_names(source: Path) -> set[str] | None:
     names: set[str] = set()
     for node in ast.walk(tree):
         match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                names.add(name)
-            case ast.ClassDef(name=name):
-                names.add(name)
-            case ast.alias(name=name, asname=asname):
-                names.add(asname or name.partition(".")[0])
-            case ast.Name(id=name, ctx=ast.Store()):
-                names.add(name)
-            case ast.Name(id=name) if name in _HIDDEN_BINDING:
+            case ast.Name(id=name) if name in _BINDING_CALLS:
                 return None
+            case ast.Global(names=declared):  # a function that binds names of the module
+                names.update(declared)
             case _:
                 pass
-    return None if names & {"*", *_HIDDEN_BINDING} else names
+    for node in _module_scope(tree):
+        names.update(_names_bound_by(node))
+    return None if names & _OPEN_ENDED else names
+
+
+def _module_scope(tree: ast.Module) -> Iterator[ast.AST]:
+    """Walk everything but what has a scope of its own: bodies of functions and classes."""
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        yield node
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
+                pass
+            case ast.comprehension():
+                nodes += [node.iter, *node.ifs]  # its target is its own
+            case _:
+                nodes += ast.iter_child_nodes(node)
+
+
+def _names_bound_by(node: ast.AST) -> list[str]:
+    match node:
+        case (
+            ast.FunctionDef(name=name)
+            | ast.AsyncFunctionDef(name=name)
+            | ast.ClassDef(name=name)
+            | ast.Name(id=name, ctx=ast.Store())
+            | ast.MatchAs(name=str(name))
+            | ast.MatchStar(name=str(name))
+            | ast.MatchMapping(rest=str(name))
+        ):
+            return [name]
+        case ast.alias(name=name, asname=asname):
+            return [asname or name.partition(".")[0]]
+        case _:
+            return []
