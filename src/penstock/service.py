@@ -141,7 +141,9 @@ class Service:
         settings = self._settings
         self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
         for function in self._declared_functions:
-            await asyncio.to_thread(check_function, function)
+            warning = await asyncio.to_thread(check_function, function)
+            if warning is not None:
+                self._log.warning(warning)
         clock = SystemClock()
         self._closing.enter_context(hold_store(settings.store_url))
         store_calls = StoreThread(SqlStore(settings.store_url))

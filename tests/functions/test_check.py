@@ -1,5 +1,6 @@
 """Functions that cannot run are refused at start."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,32 @@ def test_interpreter_must_be_new_enough(tmp_path: Path, version: str, *, is_take
     else:
         with pytest.raises(ConfigurationError, match="python"):
             check_function(function)
+
+
+OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+@pytest.mark.parametrize("runtime", ["python3", f"python{OWN_VERSION}"])
+def test_runtime_that_is_kept_needs_no_word(tmp_path: Path, runtime: str) -> None:
+    assert check_function(local_function(tmp_path, SOURCE, runtime=runtime)) is None
+
+
+def test_runtime_that_is_not_kept_is_said(tmp_path: Path) -> None:
+    assert check_function(local_function(tmp_path, SOURCE, runtime="python3.99")) == (
+        f"function orders: Runtime python3.99 runs here under Python {OWN_VERSION}; set python ="
+        ' "/path/to/python3.99" to run it under its own'
+    )
+
+
+def test_runtime_is_compared_with_the_function_s_interpreter(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 3 99\n")
+    python.chmod(0o755)
+    kept = local_function(tmp_path, SOURCE, python=str(python), runtime="python3.99")
+    other = local_function(tmp_path, SOURCE, python=str(python), runtime="python3.12")
+
+    assert check_function(kept) is None
+    assert "Runtime python3.12 runs here under Python 3.99" in (check_function(other) or "")
 
 
 def test_function_that_runs_elsewhere_is_not_looked_at(tmp_path: Path) -> None:

@@ -11,20 +11,24 @@ from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, LocalProcess
 
 PYTHON_VERSION_MIN = (3, 10)  # of the official runtime client
+_ANY_RUNTIME = "python3"  # of a function that names none
 PYTHON_CHECK_S_MAX = 20  # a first start from a cold disk
 
 
-def check_function(function: Function) -> None:
+def check_function(function: Function) -> str | None:
     """Refuse a local function that cannot run; other hostings are not looked at.
 
     It starts the function's interpreter once, and waits for it.
+
+    Returns:
+        What to warn of: the function runs under another Python than its Runtime names.
 
     Raises:
         ConfigurationError: The code folder, the handler, the interpreter or a variable.
     """
     hosting = function.hosting
     if not isinstance(hosting, LocalProcess):
-        return
+        return None
     name = function.name
     if not Path(hosting.code).is_dir():
         raise ConfigurationError(
@@ -33,8 +37,14 @@ def check_function(function: Function) -> None:
         )
     _check_handler(name, hosting)
     _check_variables(name, hosting)
-    if hosting.python is not None:
-        _check_python(name, hosting.python)
+    python = sys.version_info[:2] if hosting.python is None else _check_python(name, hosting.python)
+    version = ".".join(map(str, python))
+    if hosting.runtime in (_ANY_RUNTIME, f"python{version}"):
+        return None
+    return (
+        f"function {name}: Runtime {hosting.runtime} runs here under Python {version}; set python ="
+        f' "/path/to/{hosting.runtime}" to run it under its own'
+    )
 
 
 def _check_handler(name: str, hosting: LocalProcess) -> None:
@@ -58,7 +68,8 @@ def _check_variables(name: str, hosting: LocalProcess) -> None:
             )
 
 
-def _check_python(name: str, python: str) -> None:
+def _check_python(name: str, python: str) -> tuple[int, int]:
+    """Give the interpreter's version, major and minor."""
     command = [python, "-c", "import sys; print(*sys.version_info[:2])"]
     if not os.access(python, os.X_OK):
         raise ConfigurationError(
@@ -80,3 +91,4 @@ def _check_python(name: str, python: str) -> None:
             f"function {name}: python {python!r} is Python {major}.{minor}; {least} or newer is"
             " needed"
         )
+    return major, minor
