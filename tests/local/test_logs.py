@@ -79,3 +79,18 @@ def test_line_that_cannot_be_written_is_dropped(
 
     structlog.get_logger().warning("nobody reads this")
     READY.tell(LogFormat.CONSOLE)
+
+
+def test_fields_keep_their_order_with_the_mapping_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs(LogSettings())
+    log = structlog.get_logger().bind(mapping="orders")
+
+    log.warning("invocation partly failed", failed=["a"], of=4, attempt=1)
+
+    assert (
+        capsys.readouterr()
+        .out.rstrip()
+        .endswith("invocation partly failed mapping=orders failed=['a'] of=4 attempt=1")
+    )

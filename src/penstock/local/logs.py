@@ -101,7 +101,8 @@ def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
     return [
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         prefix_function_output,
-        structlog.dev.ConsoleRenderer(colors=_is_terminal(), pad_event_to=0),
+        # Fields stay as they were logged, the mapping first: failed=[...] of=4 belong together.
+        structlog.dev.ConsoleRenderer(colors=_is_terminal(), pad_event_to=0, sort_keys=False),
     ]
 
 
