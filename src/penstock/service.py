@@ -272,10 +272,20 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
     except OSError as exc:
-        raise ConfigurationError(
-            f"port {port} of {host} cannot be used: {exc.strerror or exc}; choose another with "
-            "--port, or stop what listens there"
-        ) from exc
+        raise ConfigurationError(explain_no_listening(host, port, exc)) from exc
+
+
+def explain_no_listening(host: str, port: int, exc: OSError) -> str:
+    """Say why a port cannot be listened on, and what to do."""
+    # The standard library adds the address to a bind's own words, and numbers resolvers' apart.
+    if exc.errno is None or isinstance(exc, socket.gaierror):
+        cause = exc.strerror
+    else:
+        cause = os.strerror(exc.errno)
+    return (
+        f"cannot listen on {host} port {port}: {cause}; stop what uses it, or choose another with"
+        " --port"
+    )
 
 
 def _is_loopback(host: str) -> bool:

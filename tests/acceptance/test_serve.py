@@ -79,6 +79,7 @@ def test_serve_stops_gracefully_and_gives_back_what_waits(tmp_path: Path, moto: 
         done = {row[1] for row in service.rows()}
         assert code == 0
         assert queues.left() == 60 - len(done)
+        assert service.log.read_text().count("stopping: draining what is in flight; ") == 1
 
 
 def test_serve_mapping_through_the_api_lives_as_on_aws(tmp_path: Path, moto: Moto) -> None:

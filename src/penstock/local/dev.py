@@ -38,6 +38,7 @@ from penstock.local.service_child import ServiceChildSettings
 from penstock.local.stop_signals import STOPPING, take_stop_signals
 from penstock.local.temporary_folder import temporary_folder
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
+from penstock.service import explain_no_listening
 
 PORT_DEFAULT = 4566
 _EXIT_AT_ONCE = 130  # as shells say: ended by Ctrl-C
@@ -219,10 +220,7 @@ def claim_port(host: str, port: int) -> int:
         try:
             probe.bind((host, port))
         except OSError as exc:
-            raise ConfigurationError(
-                f"cannot listen on {host} port {port}: {exc.strerror};"
-                " stop what uses it, or choose another with --port"
-            ) from exc
+            raise ConfigurationError(explain_no_listening(host, port, exc)) from exc
         chosen: int = probe.getsockname()[1]
         return chosen
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import botocore.session
 import msgspec
+import structlog
 from botocore.exceptions import BotoCoreError
 
 from penstock.local.logs import LogLevel, configure_logs, parse_log_settings
@@ -16,6 +17,7 @@ from penstock.local.service_run import (
     run_until_signalled,
     service_settings,
 )
+from penstock.local.stop_signals import STOPPING
 from penstock.model.errors import ConfigurationError
 from penstock.service import Service
 
@@ -69,7 +71,10 @@ def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> No
             next_step=f"curl {endpoint}/penstock/v1/health",
         ).tell(logs.format)
 
-    run_on_uvloop(run_until_signalled(service, tell))
+    def tell_of_stop() -> None:
+        structlog.get_logger().info(STOPPING)
+
+    run_on_uvloop(run_until_signalled(service, tell, tell_of_stop))
 
 
 def _refuse_resources(project: Project) -> None:
