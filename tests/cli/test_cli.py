@@ -1,5 +1,6 @@
 """The command line: what it teaches, and how it refuses."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,36 @@ def test_options_have_environment_twins(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PENSTOCK_SERVE_CONFIG", "absent.toml")
 
     assert call("serve").stderr.startswith("penstock: absent.toml: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("dev", ["DEV_HOST", "DEV_PORT", "DEV_DATA", "LOG_FORMAT", "LOG_LEVEL"]),
+        (
+            "serve",
+            ["SERVE_CONFIG", "SERVE_HOST", "SERVE_PORT", "SERVE_STORE", "LOG_FORMAT", "LOG_LEVEL"],
+        ),
+    ],
+)
+def test_help_names_the_variable_of_each_option(command: str, names: list[str]) -> None:
+    output = call(command, "--help").output
+
+    assert re.findall(r"env\s+var:\s+PENSTOCK_(\w+)", output) == names
+
+
+@pytest.mark.parametrize("command", ["dev", "serve"])
+def test_value_that_is_refused_names_its_variable(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"PENSTOCK_{command.upper()}_PORT"
+    monkeypatch.setenv("PENSTOCK_SERVE_CONFIG", "absent.toml")
+    monkeypatch.setenv(variable, "abc")
+
+    result = call(command)
+
+    assert result.exit_code == 2
+    assert f"Invalid value for '--port' (env var: '{variable}'): 'abc'" in result.stderr
 
 
 def test_serve_refuses_to_make_resources(tmp_path: Path) -> None:

@@ -10,14 +10,23 @@ from penstock.cli.log_options import LogOptions, with_log_options
 
 @click.command("dev")
 @click.argument("project_file", required=False, type=click.Path(path_type=Path))
-@click.option("--host", help="Address to listen on.  [default: the file's, or 127.0.0.1]")
+@click.option(
+    "--host",
+    envvar="PENSTOCK_DEV_HOST",
+    show_envvar=True,
+    help="Address to listen on.  [default: the file's, or 127.0.0.1]",
+)
 @click.option(
     "--port",
+    envvar="PENSTOCK_DEV_PORT",
+    show_envvar=True,
     type=click.IntRange(0, 65535),
     help="Port of everything; 0 takes a free one.  [default: the file's, or 4566]",
 )
 @click.option(
     "--data",
+    envvar="PENSTOCK_DEV_DATA",
+    show_envvar=True,
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that keeps mappings across runs; without it they last as long as dev.",
 )

@@ -31,7 +31,6 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={
-        "auto_envvar_prefix": "PENSTOCK",
         "help_option_names": ["-h", "--help"],
         "show_default": True,
     },

@@ -11,18 +11,29 @@ from penstock.cli.log_options import LogOptions, with_log_options
 @click.command("serve")
 @click.option(
     "--config",
+    envvar="PENSTOCK_SERVE_CONFIG",
+    show_envvar=True,
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="The project file.",
 )
-@click.option("--host", help="Address to listen on.  [default: the file's, or 127.0.0.1]")
+@click.option(
+    "--host",
+    envvar="PENSTOCK_SERVE_HOST",
+    show_envvar=True,
+    help="Address to listen on.  [default: the file's, or 127.0.0.1]",
+)
 @click.option(
     "--port",
+    envvar="PENSTOCK_SERVE_PORT",
+    show_envvar=True,
     type=click.IntRange(0, 65535),
     help="Port of Lambda's API; 0 takes a free one.  [default: the file's, or 4567]",
 )
 @click.option(
     "--store",
+    envvar="PENSTOCK_SERVE_STORE",
+    show_envvar=True,
     metavar="URL",
     help="Where mappings are kept.  [default: the file's, or penstock.db beside it]",
 )
