@@ -5,6 +5,8 @@ Written from docs/semantics.md and AWS's pages, not from the engine's code.
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.simulation.function_audit import FunctionAudit
 from penstock.simulation.ledger import AuditedMapping, Books, Fate, Holding, Rule, SentMessage
@@ -45,10 +47,12 @@ class Auditor:
         mapping = self.books.mappings.setdefault(
             row.event_source_arn, AuditedMapping(row.event_source_arn)
         )
+        is_changed = bool(mapping.rows) and _asks_for(row) != _asks_for(mapping.row)
         mapping.rows.append((self.books.now_ms(), row))
         mapping.is_stopping = not row.enabled or row.state is State.DELETING
         mapping.waited_through = 0
-        self.calm_broken([row.event_source_arn])
+        if is_changed:
+            self.calm_broken([row.event_source_arn])
 
     def concurrency_changed(self, function_arn: str, concurrency: int) -> None:
         """Take note of a function's concurrency, from now on in force."""
@@ -76,4 +80,8 @@ class Auditor:
             mapping.held.clear()
             mapping.is_stopping = not mapping.row.enabled
             mapping.waited_through = 0
-        self.calm_broken()
+
+
+def _asks_for(row: EventSourceMapping) -> EventSourceMapping:
+    """Give a row without what the engine writes into it."""
+    return msgspec.structs.replace(row, state=State.ENABLED, version=0)

@@ -8,6 +8,8 @@ import msgspec
 
 from penstock.model.mapping import EventSourceMapping
 
+CALM_FOR_EVER_MS = -(10**9)  # before any world began
+
 
 class Rule(enum.StrEnum):
     """The rules that are checked; docs/simulation.md explains each."""
@@ -151,7 +153,7 @@ class AuditedMapping(msgspec.Struct):
         running_count: Calls of the function port under way.
         waited_through: Invocations of others on the same function while this one held messages and
             ran nothing.
-        calm_since_ms: No throttle, error or change touched it since then.
+        calm_since_ms: No throttle, error or change touched it since then; a start is no trouble.
         is_stopping: A graceful stop was asked for.
     """
 
@@ -160,7 +162,7 @@ class AuditedMapping(msgspec.Struct):
     held: dict[str, HandedMessage] = {}
     running_count: int = 0
     waited_through: int = 0
-    calm_since_ms: int = 0
+    calm_since_ms: int = CALM_FOR_EVER_MS
     is_stopping: bool = False
     has_big_messages: bool = False
 

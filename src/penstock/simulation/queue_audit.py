@@ -85,10 +85,9 @@ class QueueAudit:
         for handle in handles:
             copy = self._books.copies[handle]
             copy.holding, copy.delivered_ms = Holding.HELD, now_ms
-            # The answer came late: until then, counted from its coming, nobody could know better.
-            copy.invocable_until_ms = max(
-                copy.hidden_until_ms, now_ms + copy.timeout_ms * 95 // 100
-            )
+            # Counted from when the answer came: of the server's clock nobody could know better.
+            copy.believed_until_ms = now_ms + copy.timeout_ms * BELIEVED_PERCENT // 100
+            copy.invocable_until_ms = max(copy.hidden_until_ms, copy.believed_until_ms)
             mapping.held[handle] = copy
         self._check_overpull(mapping)
 
