@@ -9,6 +9,7 @@ import pytest
 from penstock.core import queue_consumer, waiting_batches
 from penstock.core import queue_contract as q
 from penstock.core.function_slots import FunctionSlots, Grant
+from penstock.core.in_flight import InFlight
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.scaling import RampPolicy
 from penstock.engine import mapping_keeper
@@ -131,6 +132,15 @@ class Raises(QueueConsumer):
         return super().handle(inp, now)
 
 
+class FreesLostSlots(InFlight):
+    """Takes an invocation of unknown outcome for ended."""
+
+    def release_due(self, now: Instant, *, at_once: bool) -> list[q.ReturnSlots]:
+        """Give its slot back at once."""
+        due = super().release_due(now, at_once=at_once)
+        return due + super().release_due(now, at_once=True)
+
+
 class PretendsToExtend(QueueWork):
     """Says that visibility was extended, and does nothing."""
 
@@ -219,6 +229,11 @@ def work(defect: type[QueueWork]) -> Plant:
 def slots(defect: type[FunctionSlots]) -> Plant:
     """Plant a defect in the function's slots."""
     return lambda patch: patch.setattr("penstock.engine.slots.FunctionSlots", defect)
+
+
+def in_flight(defect: type[InFlight]) -> Plant:
+    """Plant a defect in the slots that invocations hold."""
+    return lambda patch: patch.setattr(queue_consumer, "InFlight", defect)
 
 
 def source_retry_ms(delay_ms: int) -> Plant:

@@ -43,6 +43,11 @@ PLANTED = [
             planted.slots(planted.EndlessSlots),
             {Rule.FUNCTION_CONCURRENCY},
         ),
+        (
+            "takes an unknown outcome for an end",
+            planted.in_flight(planted.FreesLostSlots),
+            {Rule.FUNCTION_CONCURRENCY, Rule.MAPPING_CONCURRENCY},
+        ),
         ("gives slots to the richest", planted.slots(planted.UnfairSlots), {Rule.STARVED}),
         ("loses slots", planted.work(planted.LosesSlots), {Rule.STUCK, Rule.SLOTS_LEAKED}),
         ("receives while batches wait", planted.consumer(planted.Overpulls), {Rule.OVERPULL}),

@@ -50,6 +50,8 @@ class Auditor:
         is_changed = bool(mapping.rows) and _asks_for(row) != _asks_for(mapping.row)
         mapping.rows.append((self.books.now_ms(), row))
         mapping.is_stopping = not row.enabled or row.state is State.DELETING
+        if mapping.is_stopping:
+            self.functions.forget_lost(mapping)
         mapping.waited_through = 0
         if is_changed:
             self.calm_broken([row.event_source_arn])
@@ -58,6 +60,11 @@ class Auditor:
         """Take note of a function's concurrency, from now on in force."""
         history = self.books.concurrency.setdefault(function_arn, [])
         history.append((self.books.now_ms(), concurrency))
+        self.calm_broken()
+
+    def function_removed(self, function_arn: str) -> None:
+        """Take note of a function that is gone, and of its timeout with it."""
+        self.books.untimed.add(function_arn)
         self.calm_broken()
 
     def calm_broken(self, queue_arns: Iterable[str] | None = None) -> None:
@@ -69,6 +76,7 @@ class Auditor:
         """Take note that every mapping is asked to stop."""
         for mapping in self.books.mappings.values():
             mapping.is_stopping = True
+            self.functions.forget_lost(mapping)
 
     def node_started(self) -> None:
         """Take note of a new engine; what an earlier one held is nobody's."""
@@ -78,6 +86,7 @@ class Auditor:
                 copy.holding = Holding.UNKNOWN
         for mapping in self.books.mappings.values():
             mapping.held.clear()
+            self.functions.forget_lost(mapping)
             mapping.is_stopping = not mapping.row.enabled
             mapping.waited_through = 0
 

@@ -88,7 +88,7 @@ class SimulatedFunctions:
     def remove(self, function_arn: str) -> None:
         """Remove a function until it is declared again."""
         self._removed.add(function_arn)
-        self._auditor.calm_broken()
+        self._auditor.function_removed(function_arn)
 
     def find(self, function_arn: str) -> Function | None:
         """Give the function's configuration."""
@@ -113,6 +113,9 @@ class SimulatedFunctions:
         ending = self._draw_ending(temper, records)
         try:
             result = await self._run(function, temper, invocation, ending)
+        except InvocationOutcomeUnknownError:
+            self._auditor.functions.lost(invocation)
+            raise
         except BaseException:
             self._auditor.functions.forsaken(invocation)
             raise

@@ -127,6 +127,8 @@ class FunctionAudit:
         for copy in invocation.copies:
             if self._has_succeeded(invocation, copy):
                 copy.message.has_succeeded = True
+        if invocation.is_lost:
+            self._leave(invocation)
 
     def answered(self, invocation: AuditedInvocation) -> None:
         """Take note that the engine was told how the function ended."""
@@ -145,11 +147,29 @@ class FunctionAudit:
             copy.holding = Holding.REJECTED
             copy.rejected_ms = [*copy.rejected_ms, self._books.now_ms()]
 
+    def lost(self, invocation: AuditedInvocation) -> None:
+        """Take note that the connection broke: until the function ends its slot is in use."""
+        invocation.is_lost = True
+        for copy in invocation.copies:
+            copy.holding = Holding.UNKNOWN
+        mapping = self._books.mappings[invocation.queue_arn]
+        is_untimed = invocation.function_arn in self._books.untimed
+        if mapping.is_stopping or is_untimed or invocation.verdict is not None:
+            self._leave(invocation)
+        else:
+            mapping.lost.append(invocation)
+
     def forsaken(self, invocation: AuditedInvocation) -> None:
-        """Take note that the engine will never know: the connection broke, or it crashed itself."""
+        """Take note that the engine will never know: it was cut off."""
         self._leave(invocation)
         for copy in invocation.copies:
             copy.holding = Holding.UNKNOWN
+
+    def forget_lost(self, mapping: AuditedMapping) -> None:
+        """Take note that a mapping ends: its slots are not kept for what nobody waits for."""
+        for invocation in mapping.lost:
+            self._leave(invocation)
+        mapping.lost.clear()
 
     def _has_succeeded(self, invocation: AuditedInvocation, copy: HandedMessage) -> bool:
         verdict = invocation.verdict

@@ -134,6 +134,8 @@ class AuditedInvocation(msgspec.Struct):
 
     Attributes:
         rows: The mapping's rows that may have been in force when it began.
+        is_running: It counts as under way: its slot must not be used by another.
+        is_lost: The engine was told that nobody will tell it how this one ends.
     """
 
     function_arn: str
@@ -142,6 +144,7 @@ class AuditedInvocation(msgspec.Struct):
     rows: tuple[EventSourceMapping, ...]
     verdict: Verdict | None = None
     is_running: bool = True
+    is_lost: bool = False
 
 
 class AuditedMapping(msgspec.Struct):
@@ -150,7 +153,8 @@ class AuditedMapping(msgspec.Struct):
     Attributes:
         rows: (since_ms, row), oldest first.
         held: Copies delivered and not yet dispatched, by receipt handle.
-        running_count: Calls of the function port under way.
+        running_count: Calls of the function port under way, and lost ones that still run.
+        lost: Invocations of unknown outcome, those that have ended included.
         waited_through: Invocations of others on the same function while this one held messages and
             ran nothing.
         calm_since_ms: No throttle, error or change touched it since then; a start is no trouble.
@@ -161,6 +165,7 @@ class AuditedMapping(msgspec.Struct):
     rows: list[tuple[int, EventSourceMapping]] = []
     held: dict[str, HandedMessage] = {}
     running_count: int = 0
+    lost: list[AuditedInvocation] = []
     waited_through: int = 0
     calm_since_ms: int = CALM_FOR_EVER_MS
     is_stopping: bool = False
@@ -211,7 +216,9 @@ class Books:
         settled_ms: When the last message ended.
         never_twice: Queues of which no message may be received a second time.
         concurrency: Per function ARN: (since_ms, slots), oldest first.
-        running_by_function: Calls of the function port under way, direct ones included.
+        running_by_function: Calls of the function port under way, direct ones included, and lost
+            ones that still run.
+        untimed: Functions that were gone once: their timeout could not be looked up.
     """
 
     def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
@@ -229,6 +236,7 @@ class Books:
         self.mappings: dict[str, AuditedMapping] = {}
         self.concurrency: dict[str, list[tuple[int, int]]] = {}
         self.running_by_function: dict[str, int] = {}
+        self.untimed: set[str] = set()
 
     def report(self, rule: Rule, text: str) -> None:
         """Write a violation down."""
