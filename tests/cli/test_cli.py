@@ -139,3 +139,14 @@ def test_profile_that_is_not_there_is_one_line(
 
     assert result.exit_code == 2
     assert "The config profile (absent) could not be found" in result.stderr
+
+
+def test_streams_that_were_closed_are_open_for_children() -> None:
+    script = (
+        "import os, sys; from penstock.cli.main import open_standard_streams;"
+        "open_standard_streams();"
+        "sys.exit([os.get_inheritable(fd) for fd in range(3)] != [True] * 3)"
+    )
+    command = ["/bin/sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, script]
+
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0

@@ -8,6 +8,7 @@ import click
 
 from penstock import __version__
 
+_STDERR = 2
 _COMMANDS = ("dev", "serve", "demo")
 
 
@@ -51,8 +52,19 @@ def cli() -> None:
     """  # noqa: D301  click reads a backspace as: keep these lines as they are
 
 
+def open_standard_streams() -> None:
+    """Open what was closed of stdin, stdout and stderr, for this process and its children.
+
+    Else the next socket takes the place, and libuv ends the process when that is closed.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(fd, True)  # noqa: FBT003  the standard library's own signature
+    os.close(fd)
+
+
 def main() -> None:
     """Run the command line; a broken pipe of its output is no error."""
+    open_standard_streams()
     try:
         cli()
     except BrokenPipeError:
