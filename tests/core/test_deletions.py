@@ -56,6 +56,14 @@ def test_deletions_of_a_full_call_do_not_wait() -> None:
     ]
 
 
+def test_deletions_of_just_a_full_call_do_not_wait() -> None:
+    deletions = deletions_of(*messages(BATCH_ENTRIES_MAX))
+
+    commands = deletions.flush(at(0), at_once=False)
+
+    assert commands == [DeleteMessages(messages(BATCH_ENTRIES_MAX), attempt=1)]
+
+
 def test_deletions_of_nothing_arm_no_timer() -> None:
     deletions = deletions_of()
 

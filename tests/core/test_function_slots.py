@@ -43,6 +43,16 @@ def test_slots_go_to_the_longest_waiting_of_equals() -> None:
     assert slots.free("busy", 1) == [Grant("b", 1)]
 
 
+def test_slots_of_a_holder_that_wants_more_go_to_the_next_in_turn() -> None:
+    slots = FunctionSlots(1)
+    slots.want("a", 3)
+    slots.want("b", 3)
+
+    turns = [slots.free(holder, 1) for holder in ("a", "a", "b")]
+
+    assert turns == [[Grant("a", 1)], [Grant("b", 1)], [Grant("a", 1)]]
+
+
 def test_slots_are_dealt_evenly() -> None:
     slots = FunctionSlots(4)
     slots.change_concurrency(0)

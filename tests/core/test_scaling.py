@@ -80,6 +80,19 @@ def test_ramp_changes_its_maximum_at_once() -> None:
     assert (raised, ramp.limit(at(MINUTE_MS))) == (50, 305)
 
 
+def test_ramp_stays_where_its_maximum_was_once_the_backlog_is_drained() -> None:
+    ramp = rising_ramp(10)
+
+    ramp.note_drained(at(MINUTE_MS))
+    ramp.change_maximum(None)
+
+    assert ramp.limit(at(MINUTE_MS)) == 10
+
+
+def test_ramp_is_never_below_one() -> None:
+    assert ConcurrencyRamp(RampPolicy(initial=0), None).limit(at(0)) == 1
+
+
 def test_ramp_never_exceeds_the_node_by_maximum_concurrency() -> None:
     assert rising_ramp(1_000, initial=5, per_minute=300, maximum=20).limit(at(MINUTE_MS)) == 20
 
