@@ -12,6 +12,7 @@ from penstock.engine.supervisor import Supervisor
 from penstock.model.arn import Scope
 from penstock.model.errors import PenstockError, SourceNotFoundError, StoreError
 from penstock.model.function import Function, FunctionResult, LocalProcess
+from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import DeleteReport, Message, QueueAttributes
 from penstock.ports import QueueSource, Store
@@ -128,12 +129,14 @@ class FakeSources:
 
     def __init__(self, **queues: FakeQueue) -> None:
         self._queues = queues
+        self.opened_count = 0
 
     async def open_queue(self, arn: str) -> QueueSource:
         """Keep ``Sources``."""
         name = arn.rsplit(":", 1)[1]
         if name not in self._queues:
             raise SourceNotFoundError("The specified queue does not exist.")
+        self.opened_count += 1
         return self._queues[name]
 
 
@@ -162,6 +165,19 @@ class FakeFunctions:
         return self._functions.get(":".join(function_arn.split(":")[:7]))
 
 
+class JumpingClock:
+    """The real clock, and what a test has added to it."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+        self._real = SystemClock()
+
+    def now(self) -> Instant:
+        """Keep ``Clock``."""
+        now = self._real.now()
+        return Instant(now.monotonic_ms + self.ahead_ms, now.wall_ms + self.ahead_ms)
+
+
 class FaultyStoreCalls(InlineStore):
     """Runs calls of the store at once, or fails them as asked."""
 
@@ -187,6 +203,7 @@ class Engine:
             self.store.insert_mapping(row)
         self.store_calls = FaultyStoreCalls(self.store)
         self.log = RecordedLog()
+        self.clock = JumpingClock()
         self.slots = SlotLedger(self.functions)
         self.supervisor = Supervisor(
             Surroundings(
@@ -194,7 +211,7 @@ class Engine:
                 sources=FakeSources(orders=self.queue),
                 functions=self.functions,
                 slots=self.slots,
-                clock=SystemClock(),
+                clock=self.clock,
                 log_of=lambda _: self.log,
             ),
             EngineSettings(is_verbose=True),
@@ -227,6 +244,11 @@ class Engine:
             turned = asyncio.get_running_loop().create_future()
             asyncio.get_running_loop().call_later(0.001, turned.set_result, None)
             await turned
+
+    async def turn(self) -> None:
+        """Let the loop turn until everybody has seen what has just happened."""
+        turns = iter(range(5))
+        await self.until(lambda: next(turns, None) is None)
 
 
 def a_row(**changes: object) -> EventSourceMapping:

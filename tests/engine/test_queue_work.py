@@ -37,12 +37,14 @@ class Bench:
     def __init__(self) -> None:
         self.queue = FakeQueue()
         self.functions = FakeFunctions(FUNCTION)
+        self.sources = FakeSources(orders=self.queue)
+        self.slots = SlotLedger(self.functions)
         self.work = QueueWork(
             "a",
             QUEUE_ARN,
-            sources=FakeSources(orders=self.queue),
+            sources=self.sources,
             invoker=self.functions,
-            slots=SlotLedger(self.functions),
+            slots=self.slots,
         )
 
     def carry_out(self, *commands: q.Command) -> q.Input | None:
@@ -76,6 +78,19 @@ def test_work_opens_a_queue_anew_that_was_gone() -> None:
 
     assert gone == q.DescribeFailed("The specified queue does not exist.")
     assert bench.carry_out() == q.QueueDescribed(QueueAttributes(30))
+    assert bench.sources.opened_count == 2
+
+
+def test_work_opens_a_queue_once() -> None:
+    bench = Bench()
+    bench.carry_out()
+    bench.queue.failure = GONE
+    bench.carry_out()
+    bench.queue.failure = None
+
+    bench.carry_out()
+
+    assert bench.sources.opened_count == 1
 
 
 def test_work_receives() -> None:
@@ -243,6 +258,17 @@ def test_work_passes_slots_on_until_it_is_disconnected() -> None:
 
     granted = [q.SlotsGranted(FUNCTION.arn, 2), q.SlotsGranted(FUNCTION.arn, 1)]
     assert inputs == granted
+
+
+def test_work_disconnected_leaves_its_slots_to_others() -> None:
+    bench = Bench()
+    granted: list[int] = []
+    bench.carry_out(q.RequestSlots(FUNCTION.arn, FUNCTION.concurrency))
+    bench.slots.want(FUNCTION.arn, "b", 5, lambda _, count: granted.append(count))
+
+    bench.work.disconnect()
+
+    assert granted == [FUNCTION.concurrency]
 
 
 def test_work_forgetting_has_no_effect() -> None:

@@ -1,8 +1,10 @@
 """Keepers and the supervisor: what runs follows the rows, and states settle only then."""
 
 import msgspec
+import pytest
 from engine_fakes import FUNCTION, Engine, a_row, run
 
+from penstock.engine import mapping_keeper
 from penstock.model.errors import SourceUnavailableError, StoreError
 from penstock.model.function import FunctionResult
 from penstock.model.mapping import State
@@ -16,6 +18,12 @@ def a_message(message_id: str) -> Message:
 def state_of(engine: Engine) -> State | None:
     row = engine.row()
     return row.state if row is not None else None
+
+
+def breaks_of(engine: Engine) -> list[int]:
+    """Give the delay after each break."""
+    event = "mapping broke; it is restarted"
+    return [fields["delay_ms"] for _, name, fields in engine.log.lines if name == event]
 
 
 def test_supervisor_delivers_and_deletes() -> None:
@@ -56,13 +64,32 @@ def test_supervisor_disabled_means_that_nothing_polls() -> None:
         async with Engine(a_row(state=State.ENABLED)) as engine:
             await engine.queue.until(lambda: engine.queue.receives == 1)
             engine.write(a_row(state=State.DISABLING, enabled=False))
-            await engine.until(lambda: state_of(engine) is State.DISABLING)
+            await engine.turn()
+            assert state_of(engine) is State.DISABLING
             # The running long poll brings a message: it is given back before the state settles.
             engine.queue.put(a_message("m1"))
             await engine.until(lambda: state_of(engine) is State.DISABLED)
             return engine.queue.visibility
 
     assert run(disable()) == [("m1", 0)]
+
+
+def test_supervisor_enabled_again_delivers_again() -> None:
+    async def disable_and_enable() -> list[str]:
+        async with Engine(a_row(state=State.ENABLED)) as engine:
+            await engine.queue.until(lambda: engine.queue.receives == 1)
+            engine.write(a_row(state=State.DISABLING, enabled=False))
+            await engine.turn()
+            engine.queue.put(a_message("m1"))
+            await engine.until(lambda: state_of(engine) is State.DISABLED)
+            row = engine.row()
+            assert row is not None
+            engine.write(msgspec.structs.replace(row, state=State.ENABLING, enabled=True))
+            engine.queue.put(a_message("m2"))
+            await engine.queue.until(lambda: bool(engine.queue.deleted))
+            return engine.queue.deleted
+
+    assert run(disable_and_enable()) == ["m2"]
 
 
 def test_supervisor_delete_waits_for_what_is_in_flight() -> None:
@@ -100,6 +127,20 @@ def test_supervisor_applies_an_update_while_it_runs() -> None:
     assert [payload.count(b'"messageId"') for payload in payloads] == [1, 1]
 
 
+def test_supervisor_passes_over_a_row_that_comes_late() -> None:
+    async def change_late() -> list[str]:
+        async with Engine(a_row(state=State.ENABLED)) as engine:
+            engine.write(a_row(state=State.UPDATING))
+            await engine.until(lambda: state_of(engine) is State.ENABLED)
+            engine.supervisor.mapping_changed(a_row(state=State.DISABLED, enabled=False))
+            await engine.turn()
+            engine.queue.put(a_message("m1"))
+            await engine.queue.until(lambda: bool(engine.queue.deleted or engine.queue.visibility))
+            return engine.queue.deleted
+
+    assert run(change_late()) == ["m1"]
+
+
 def test_supervisor_tags_written_meanwhile_do_not_keep_a_state_from_settling() -> None:
     async def settle() -> State | None:
         async with Engine(a_row(state=State.ENABLED)) as engine:
@@ -127,6 +168,48 @@ def test_supervisor_restarts_a_mapping_that_broke_and_says_so() -> None:
         return engine
 
     assert run(break_and_recover()).queue.deleted == ["m2"]
+
+
+@pytest.mark.parametrize(
+    ("ran_ms", "delays_ms"),
+    [
+        pytest.param(0, [1, 2], id="one series"),
+        pytest.param(mapping_keeper.RESTART_MS_MAX, [1, 1], id="far apart"),
+    ],
+)
+def test_supervisor_restarts_later_after_each_break_of_a_series(
+    ran_ms: int, delays_ms: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapping_keeper, "RESTART_FIRST_MS", 1)
+
+    async def break_twice() -> list[int]:
+        async with Engine(a_row(state=State.ENABLED)) as engine:
+            engine.functions.answer = RuntimeError("a defect")
+            engine.queue.put(a_message("m1"))
+            await engine.until(lambda: len(breaks_of(engine)) == 1)
+            received_count = engine.queue.receives
+            await engine.queue.until(lambda: engine.queue.receives > received_count)
+            engine.clock.ahead_ms = ran_ms
+            engine.queue.put(a_message("m2"))
+            await engine.until(lambda: len(breaks_of(engine)) == 2)
+            return breaks_of(engine)
+
+    assert run(break_twice()) == delays_ms
+
+
+def test_supervisor_settles_a_state_once_the_store_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapping_keeper, "STORE_RETRY_S", 0.001)
+
+    async def damage_and_mend() -> State | None:
+        async with Engine(a_row(state=State.ENABLED)) as engine:
+            engine.store_calls.failure = StoreError("database is locked")
+            engine.write(a_row(state=State.UPDATING))
+            await engine.until(lambda: "state not settled" in engine.log.events)
+            engine.store_calls.failure = None
+            await engine.until(lambda: state_of(engine) is State.ENABLED)
+            return state_of(engine)
+
+    assert run(damage_and_mend()) is State.ENABLED
 
 
 def test_supervisor_delivers_while_a_damaged_store_keeps_a_state_from_settling() -> None:
