@@ -64,8 +64,8 @@ def test_audit_counts_what_is_held_from_its_delivery_on(count: int, broken: list
 @pytest.mark.parametrize(
     ("count", "broken"),
     [
-        pytest.param(1 + STARVING_SLACK, [], id="as many as may be"),
-        pytest.param(2 + STARVING_SLACK, [Rule.STARVED], id="one more"),
+        pytest.param(2 + STARVING_SLACK, [], id="as many as may be"),
+        pytest.param(3 + STARVING_SLACK, [Rule.STARVED], id="one more"),
     ],
 )
 def test_audit_counts_what_a_holder_waits_through(count: int, broken: list[Rule]) -> None:

@@ -18,7 +18,7 @@ from penstock.simulation.pace_audit import PaceAudit
 
 ROW_GRACE_MS = 100  # a change of a row reaches its consumer within this time
 SLOT_GRACE_MS = 30_000  # slots granted before a function's concurrency fell may be used that long
-STARVING_SLACK = 5  # messages that arrive, slots that are granted: both take a few turns
+STARVING_SLACK = 10  # invocations that a function rejects end at once, and count here
 
 
 class FunctionAudit:
@@ -116,7 +116,7 @@ class FunctionAudit:
                 other.waited_through = 0
                 continue
             other.waited_through += 1
-            if other.waited_through > concurrency + STARVING_SLACK:
+            if other.waited_through > 2 * concurrency + STARVING_SLACK:
                 text = f"{other.queue_arn} waited through {other.waited_through} invocations"
                 self._books.report(Rule.STARVED, text)
                 other.waited_through = 0

@@ -134,7 +134,10 @@ class QueueAudit:
             copy = self._books.copies[handle]
             # A consumer must take a message for visible a little before its server does.
             is_nearly_visible = copy.hidden_until_ms - copy.timeout_ms // 20 <= now_ms
-            if copy.holding in kept and not copy.is_doubled and not is_nearly_visible:
+            # One whose extension took effect, and its answer was lost, was forgotten by then.
+            is_forgotten = copy.holding is not Holding.RETURNED and copy.believed_until_ms <= now_ms
+            is_excused = copy.is_doubled or is_nearly_visible or is_forgotten
+            if copy.holding in kept and not is_excused:
                 text = f"{copy.message.message_id} ({copy.holding.name}) is hidden after the stop"
                 self._books.report(Rule.NOT_RETURNED, text)
         self._books.mappings[queue_arn].held.clear()
