@@ -150,6 +150,10 @@ class FakeFunctions:
         self.is_held = False
         self.release = asyncio.Event()
 
+    def declare(self, function: Function) -> None:
+        """Add a function, or change it."""
+        self._functions[function.arn] = function
+
     async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
         """Keep ``FunctionInvoker``."""
         assert function_arn

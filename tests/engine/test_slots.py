@@ -1,5 +1,6 @@
 """The slot ledger: grants reach their holders, direct Invokes are throttled."""
 
+import msgspec
 import pytest
 from engine_fakes import FUNCTION, FakeFunctions, run
 
@@ -24,10 +25,23 @@ def test_slots_are_shared_by_all_qualifiers_of_a_function() -> None:
     ledger = SlotLedger(FakeFunctions(FUNCTION))
     ledger.want(ARN, "a", 2, lambda *_: granted.append("a"))
     ledger.want(f"{ARN}:$LATEST", "b", 1, lambda *_: granted.append("b"))
+    granted_at_first = list(granted)
 
     ledger.free(ARN, "a", 1)
 
-    assert granted == ["a", "b"]
+    assert (granted_at_first, granted) == (["a"], ["a", "b"])
+
+
+def test_slots_follow_a_changed_concurrency() -> None:
+    granted: list[int] = []
+    functions = FakeFunctions(FUNCTION)
+    ledger = SlotLedger(functions)
+    ledger.want(ARN, "a", 5, lambda _, count: granted.append(count))
+
+    functions.declare(msgspec.structs.replace(FUNCTION, concurrency=4))
+    ledger.want(ARN, "a", 3, lambda _, count: granted.append(count))
+
+    assert sum(granted) == 4
 
 
 def test_slots_of_a_holder_that_leaves_go_to_those_who_wait() -> None:
