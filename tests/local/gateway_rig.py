@@ -74,7 +74,7 @@ async def open_upstream() -> AsyncIterator[Upstream]:
 @contextlib.asynccontextmanager
 async def open_front(upstream_port: int) -> AsyncIterator[int]:
     """Serve a gateway to that port the way the service does; give its own port."""
-    async with open_gateway(f"http://127.0.0.1:{upstream_port}") as gateway:
+    async with open_gateway(f"http://127.0.0.1:{upstream_port}", "eu-west-1") as gateway:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", gateway.forward)
         runner = web.AppRunner(

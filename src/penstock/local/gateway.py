@@ -9,7 +9,8 @@
                                                           │ no embedded AWS just now?  503
                                                           └─> embedded AWS, streamed both ways
 
-The AWS service a request is meant for is the one in its SigV4 credential scope.
+The AWS service a request is meant for is the one in its SigV4 credential scope; an unsigned one is
+given a scope by what it otherwise says.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from yarl import URL
 
 from penstock.local import stack_template
 from penstock.local.embedded_aws import HOP_HEADER
+from penstock.local.unsigned import default_authorization
 
 # Meaningful for one connection only (RFC 9110 section 7.6.1), and Expect, which aiohttp's server
 # has answered already.
@@ -49,11 +51,12 @@ _RETRY_AFTER_S = "1"
 
 
 @contextlib.asynccontextmanager
-async def open_gateway(upstream: str) -> AsyncIterator["Gateway"]:
+async def open_gateway(upstream: str, region: str) -> AsyncIterator["Gateway"]:
     """Make a gateway to ``upstream``, for as long as the service that falls back on it.
 
     Args:
         upstream: ``http://127.0.0.1:PORT`` of the embedded AWS.
+        region: For requests that are not signed, and so name none.
     """
     # No pool bound: a hundred idle long polls must not delay the next call. No timeout on an
     # answer: how long a call may take is between the client and AWS.
@@ -66,14 +69,15 @@ async def open_gateway(upstream: str) -> AsyncIterator["Gateway"]:
         max_line_size=_PART_BYTES,
         max_field_size=_PART_BYTES,
     ) as session:
-        yield Gateway(upstream, session)
+        yield Gateway(upstream, region, session)
 
 
 class Gateway:
     """Forwards requests to the embedded AWS; see ``open_gateway``."""
 
-    def __init__(self, upstream: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, upstream: str, region: str, session: aiohttp.ClientSession) -> None:
         self._upstream = upstream
+        self._region = region
         self._session = session
 
     async def forward(self, request: web.Request) -> web.StreamResponse:
@@ -106,7 +110,7 @@ class Gateway:
             async with self._session.request(
                 request.method,
                 URL(self._upstream + request.raw_path, encoded=True),
-                headers=_forwarded_headers(request),
+                headers=self._forwarded_headers(request),
                 data=body,
                 allow_redirects=False,
             ) as answer:
@@ -133,6 +137,15 @@ class Gateway:
                 " (it comes back with what penstock.toml declares)",
                 headers={"Retry-After": _RETRY_AFTER_S},
             )
+
+    def _forwarded_headers(self, request: web.Request) -> CIMultiDict[str]:
+        headers = _end_to_end(request.headers)
+        headers[HOP_HEADER] = "1"
+        if credential_service(request) is None:
+            authorization = default_authorization(request, self._region)
+            if authorization is not None:
+                headers[hdrs.AUTHORIZATION] = authorization
+        return headers
 
     async def _refuse_stack(self, body: bytes) -> web.Response | None:
         """Refuse a stack that holds functions or mappings: the embedded AWS would swallow them."""
@@ -191,12 +204,6 @@ def _is_for_lambda(request: web.BaseRequest) -> bool:
     """Tell what the API's own routes cannot: presigned, or sent to a host name of Lambda's."""
     service = credential_service(request)
     return service == "lambda" or bool(_LAMBDA_HOST.search(request.host or ""))
-
-
-def _forwarded_headers(request: web.BaseRequest) -> CIMultiDict[str]:
-    headers = _end_to_end(request.headers)
-    headers[HOP_HEADER] = "1"
-    return headers
 
 
 def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

@@ -46,7 +46,7 @@ async def serve(settings: ServiceChildSettings, lifeline: Lifeline) -> None:
     if project.service.long_poll_s is None:
         table = msgspec.structs.replace(project.service, long_poll_s=LONG_POLL_S_OF_DEV)
         project = msgspec.structs.replace(project, service=table)
-    async with open_gateway(settings.upstream) as gateway:
+    async with open_gateway(settings.upstream, project.region) as gateway:
         service = Service(
             service_settings(
                 project,
