@@ -91,7 +91,9 @@ def test_lambda_function_lives_where_its_arn_says(tmp_path: Path) -> None:
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:ship:live"
 
     project = read(
-        tmp_path, f'[functions.orders]\narn = "{arn}"\n{QUEUE}{MAPPING}queue = "orders"\n'
+        tmp_path,
+        '[service]\naccount_id = "123456789012"\n'
+        f'[functions.orders]\narn = "{arn}"\n{QUEUE}{MAPPING}queue = "orders"\n',
     )
 
     assert project.functions == (
@@ -188,6 +190,12 @@ MISTAKES = [
     ),
     pytest.param('[functions.a]\nurl = "h:1"', "functions.a.url: 'h:1' is not of the", id="url"),
     pytest.param('[functions.a]\narn = "a"', "functions.a.arn: 'a' is not a function's", id="arn"),
+    pytest.param(
+        '[functions.a]\narn = "arn:aws:lambda:eu-west-1:123456789012:function:a"',
+        "functions.a.arn: the function is of account 123456789012, and mappings here are of"
+        ' account 000000000000; set account_id = "123456789012" in [service]',
+        id="arn-of-another-account",
+    ),
     pytest.param(f"{QUEUE}{QUEUE}", "queues[1].name: 'orders' is declared twice", id="queue-twice"),
     pytest.param(
         f"{QUEUE}VisibilityTimout = 3",

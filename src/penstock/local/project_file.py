@@ -211,7 +211,7 @@ class _FunctionReader(msgspec.Struct, frozen=True):
         self._refuse_local_keys(homes[0])
         if table.url is not None:
             return self._function(scope, self._endpoint(table.url), _ENDPOINT_CONCURRENCY)
-        return self._lambda_function(table.arn or "")
+        return self._lambda_function(table.arn or "", scope)
 
     def _function(
         self, scope: Scope, hosting: Hosting, concurrency: int, *, name: str | None = None
@@ -282,7 +282,7 @@ class _FunctionReader(msgspec.Struct, frozen=True):
             raise self.place.at("url").error(f"{url!r} is not of the form http://host:port")
         return InvokeEndpoint(url=url)
 
-    def _lambda_function(self, text: str) -> Function:
+    def _lambda_function(self, text: str, scope: Scope) -> Function:
         """Take scope and name from the ARN, so that a mapping's FunctionArn is Lambda's own."""
         place = self.place.at("arn")
         try:
@@ -291,6 +291,12 @@ class _FunctionReader(msgspec.Struct, frozen=True):
             raise place.error(str(exc)) from exc
         if not text.startswith("arn:"):
             raise place.error(f"{text!r} is not a function's ARN")
+        account = reference.scope.account
+        if account != scope.account:
+            raise place.error(
+                f"the function is of account {account}, and mappings here are of account"
+                f' {scope.account}; set account_id = "{account}" in [service]'
+            )
         hosting = LambdaFunction(arn=reference.arn)
         return self._function(reference.scope, hosting, _LAMBDA_CONCURRENCY, name=reference.name)
 
