@@ -1,5 +1,6 @@
 """``penstock.toml``: what it means, and how each mistake in it is named."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -269,3 +270,17 @@ def test_mistake_is_one_line_that_names_the_place(tmp_path: Path, text: str, exp
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"absent\.toml: cannot be read: No such file"):
         read_project(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+def test_example_of_the_documents_can_be_read(tmp_path: Path, document: str) -> None:
+    text = (Path(__file__).parents[2] / document).read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    write_handler(tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+
+    project = read(tmp_path, example)
+
+    assert [mapping.name for mapping in project.mappings] == ["orders"]
