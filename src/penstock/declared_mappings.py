@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from penstock.api.errors import ApiError
-from penstock.api.operations import MappingOperations
-from penstock.api.wire import to_wire
+from penstock.api.operations import STREAM_BATCH_SIZE_DEFAULT, MappingOperations
+from penstock.api.wire import read_timestamp_ms, to_wire
 from penstock.core.lifecycle import state_when_settled
 from penstock.model.arn import Scope, parse_function_name
 from penstock.model.errors import ConfigurationError
@@ -19,13 +19,23 @@ from penstock.model.mapping import EventSourceMapping
 from penstock.ports import Store, StoreCalls
 
 # What a member that the file no longer has goes back to; Update alone would leave it as it was.
-_CLEARED: dict[str, object] = {
-    "Enabled": True,
-    "BatchSize": 10,
-    "ScalingConfig": {},
-    "FunctionResponseTypes": [],
+_CLEARED_OF_EVERY_SOURCE: dict[str, object] = {"Enabled": True, "FunctionResponseTypes": []}
+_CLEARED_OF_QUEUES = _CLEARED_OF_EVERY_SOURCE | {"BatchSize": 10, "ScalingConfig": {}}
+_CLEARED_OF_STREAMS = _CLEARED_OF_EVERY_SOURCE | {
+    "BatchSize": STREAM_BATCH_SIZE_DEFAULT,
+    "BisectBatchOnFunctionError": False,
+    "DestinationConfig": {"OnFailure": {}},
+    "MaximumBatchingWindowInSeconds": 0,
+    "MaximumRecordAgeInSeconds": -1,
+    "MaximumRetryAttempts": -1,
+    "MetricsConfig": {"Metrics": []},
+    "ParallelizationFactor": 1,
+    "TumblingWindowInSeconds": 0,
 }
-_NOT_UPDATED = ("EventSourceArn", "Tags")  # the source is compared, tags have calls of their own
+# Where a mapping reads from is given once; a queue mapping has no such members at all.
+_SOURCE = "EventSourceArn"
+_STARTS = ("StartingPosition", "StartingPositionTimestamp")
+_NOT_UPDATED = (_SOURCE, "Tags")  # tags have calls of their own
 
 
 class DeclaredMapping(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +44,8 @@ class DeclaredMapping(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Its identity in the file.
         parameters: Lambda's own parameter names; EventSourceArn and FunctionName among them.
-        replace: A change of the source may delete the mapping and create it anew.
+        replace: A change of the source, or of where its reading starts, may delete the mapping and
+            create it anew.
     """
 
     name: str
@@ -89,13 +100,12 @@ class Reconciliation:
             await self._store_calls.run(settle_rows)
 
     async def _reconcile(self, declared: DeclaredMapping, row: EventSourceMapping | None) -> None:
-        source_arn = declared.parameters.get("EventSourceArn")
-        if row is not None and row.event_source_arn != source_arn:
+        change = None if row is None else _changed_for_good(row, declared.parameters)
+        if row is not None and change is not None:
             if not declared.replace:
                 raise ConfigurationError(
-                    f"mapping {declared.name!r}: EventSourceArn was {row.event_source_arn} and is "
-                    f"now {source_arn}; a mapping cannot change its source: set replace = true to "
-                    "delete it and create it anew, or choose another name"
+                    f"mapping {declared.name!r}: {change}; a mapping cannot change it: set replace"
+                    " = true to delete it and create it anew, or choose another name"
                 )
             await self._remove(row)
             row = None
@@ -103,7 +113,7 @@ class Reconciliation:
             scope = self._scope_of(declared.parameters)
             await self._operations.create(scope, declared.parameters, name=declared.name)
             return
-        request = _update_request(declared.parameters)
+        request = _update_request(row, declared.parameters)
         if _is_different(row, request):
             await self._operations.update(row.scope, row.uuid, request)
         await self._agree_tags(row, declared.parameters.get("Tags", {}))
@@ -127,14 +137,40 @@ class Reconciliation:
         await self._store_calls.run(lambda store: store.delete_mapping(row.uuid))
 
 
-def _update_request(parameters: Mapping[str, object]) -> dict[str, object]:
-    changeable = {name: value for name, value in parameters.items() if name not in _NOT_UPDATED}
-    return _CLEARED | changeable
+def _changed_for_good(row: EventSourceMapping, parameters: Mapping[str, object]) -> str | None:
+    """Say which member of those that no update changes is another now; None: all are as before."""
+    source_arn = parameters.get(_SOURCE)
+    if row.event_source_arn != source_arn:
+        return f"{_SOURCE} was {row.event_source_arn} and is now {source_arn}"
+    if row.stream_kind is None:
+        return None
+    position, timestamp = (parameters.get(name) for name in _STARTS)
+    if position != row.starting_position:
+        return f"{_STARTS[0]} was {row.starting_position} and is now {position}"
+    timestamp_ms = (
+        read_timestamp_ms(timestamp) if isinstance(timestamp, int | float | str) else None
+    )
+    if timestamp_ms != row.starting_timestamp_ms:
+        shown = to_wire(row).get(_STARTS[1])
+        return f"{_STARTS[1]} was {shown} and is now {timestamp}"
+    return None
+
+
+def _cleared(row: EventSourceMapping) -> dict[str, object]:
+    return _CLEARED_OF_QUEUES if row.stream_kind is None else _CLEARED_OF_STREAMS
+
+
+def _update_request(row: EventSourceMapping, parameters: Mapping[str, object]) -> dict[str, object]:
+    # A queue's are left in, for Update to refuse them.
+    given_once = _NOT_UPDATED if row.stream_kind is None else (*_NOT_UPDATED, *_STARTS)
+    changeable = {name: value for name, value in parameters.items() if name not in given_once}
+    return _cleared(row) | changeable
 
 
 def _is_different(row: EventSourceMapping, request: Mapping[str, object]) -> bool:
     """Tell whether an update would change the row, or must be refused."""
-    shown = _CLEARED | to_wire(row) | {"Enabled": row.enabled, "FunctionName": row.function_arn}
+    shown = _cleared(row) | to_wire(row)
+    shown |= {"Enabled": row.enabled, "FunctionName": row.function_arn}
     asked = dict(request)
     if "FunctionName" in asked:
         asked["FunctionName"] = parse_function_name(str(asked["FunctionName"]), row.scope).arn

@@ -4,10 +4,20 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from penstock.model.arn import Scope
+from penstock.model.failure import Discard, Failure
 from penstock.model.function import Function, FunctionResult
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.model.position import CheckpointSave, PositionChange, StreamPlace, Tenure
+from penstock.model.stream import (
+    Checkpoint,
+    FetchedRecords,
+    LatestPin,
+    Position,
+    ShardIterator,
+    StreamDescription,
+)
 
 ResultT = TypeVar("ResultT")
 
@@ -47,8 +57,70 @@ class QueueSource(Protocol):
         ...
 
 
+class ByteBudget(Protocol):
+    """Where a fetch finds room for its answer before it reads the answer's body."""
+
+    async def take(self, count_bytes: int) -> None:
+        """Wait until there is room for an answer of so many bytes; the room is the caller's."""
+        ...
+
+
+class StreamSource(Protocol):
+    """One stream, as a mapping reads it.
+
+    Every method raises ``SourceError`` only; all are idempotent and are retried below this port
+    where the server asks for it, but for ``fetch``, which the machine paces itself.
+    """
+
+    async def describe(self) -> StreamDescription:
+        """List the stream's shards, every page of them."""
+        ...
+
+    async def pin_latest(self, shard_id: str) -> LatestPin:
+        """Take an iterator at the shard's present end, with the server's time."""
+        ...
+
+    async def open_iterator(self, shard_id: str, position: Position) -> ShardIterator:
+        """Find a position; a ``LatestPin`` by its own iterator, ``ShardEnd`` is none.
+
+        Raises:
+            SourceTrimmedError: What follows the position is no longer there.
+            SourcePositionError: The server does not know the sequence number.
+        """
+        ...
+
+    async def fetch(
+        self, shard_id: str, iterator: ShardIterator, limit: int, *, budget: ByteBudget
+    ) -> FetchedRecords:
+        """Read up to ``limit`` records, once.
+
+        Args:
+            shard_id: The shard that the iterator is of.
+            iterator: Used once; the answer has the next one.
+            limit: 1..10000 (Kinesis) or 1..1000 (DynamoDB).
+            budget: Asked for the answer's Content-Length before its body is read.
+
+        Raises:
+            SourceIteratorExpiredError: The iterator is too old.
+        """
+        ...
+
+
 class Sources(Protocol):
     """Opens sources by ARN; the region is the ARN's, the endpoint the AWS configuration's."""
+
+    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+        """Make a Kinesis stream or a DynamoDB stream readable; the kind is the ARN's.
+
+        Args:
+            arn: The stream's.
+            invoke_identity_arn: Shown in Kinesis records: the role that the function runs as.
+
+        Raises:
+            SourceError: No answer, or no permission.
+            ConfigurationError: The resolved endpoint is this service itself.
+        """
+        ...
 
     async def open_queue(self, arn: str) -> QueueSource:
         """Find the queue's URL and make it readable.
@@ -121,6 +193,109 @@ class MappingStore(Protocol):
         ...
 
 
+class StreamStore(Protocol):
+    """Where stream mappings stand; durable and raising as ``MappingStore``."""
+
+    def take_place(self, mapping_uuid: str) -> StreamPlace:
+        """Raise the mapping's lease counter and give where it stands; an empty place at first."""
+        ...
+
+    def read_place(self, mapping_uuid: str) -> StreamPlace | None:
+        """Give where a mapping stands; None before it ever ran."""
+        ...
+
+    def begin_incarnation(
+        self,
+        tenure: Tenure,
+        incarnation: str,
+        checkpoints: dict[str, Checkpoint],
+        *,
+        start: Position | None = None,
+    ) -> bool:
+        """Replace all checkpoints and skips; False when the tenure is over."""
+        ...
+
+    def save_checkpoints(self, saves: Sequence[CheckpointSave]) -> list[bool]:
+        """Save many shards' checkpoints, with the failures they pass, in one transaction.
+
+        Returns:
+            Per save, whether its tenure still held; one that did not has left nothing behind.
+        """
+        ...
+
+    def change_place(self, place: StreamPlace, change: PositionChange) -> StreamPlace:
+        """Put the mapping elsewhere, raise its epoch, and write down who asked for what.
+
+        Args:
+            place: Its tenure's epoch must still be the mapping's, 0 before it ever ran; its
+                incarnation, start, checkpoints and skips replace what is there.
+            change: Its epoch is set here.
+
+        Raises:
+            StoreConflictError: The position was changed meanwhile.
+        """
+        ...
+
+    def list_position_changes(self, mapping_uuid: str) -> list[PositionChange]:
+        """Read the audit of a mapping's position, newest first."""
+        ...
+
+
+class FailureStore(Protocol):
+    """The failure journal: bounded by age and bytes, oldest out first; raising as above."""
+
+    def list_failures(
+        self, *, mapping_uuid: str | None = None, after: str = "", limit: int = 100
+    ) -> list[Failure]:
+        """Read failures without their events, oldest first, after the id ``after``."""
+        ...
+
+    def get_failure(self, failure_id: str) -> Failure | None:
+        """Read one failure with its event."""
+        ...
+
+    def delete_failures(
+        self, failure_ids: Sequence[str] | None = None, *, mapping_uuid: str | None = None
+    ) -> int:
+        """Remove failures by id, of a mapping, or all; gives how many were there."""
+        ...
+
+    def evicted_failure_count(self) -> int:
+        """Count the failures that went because the journal was full or they were too old."""
+        ...
+
+
+class Destination(Protocol):
+    """Takes discards in."""
+
+    async def send(self, discard: Discard, event: bytes) -> None:
+        """Record a discard; when this returns it is durable there.
+
+        Args:
+            discard: What left its shard.
+            event: The invocation event, complete; only S3 keeps it.
+
+        Raises:
+            DestinationError: It was not taken; ``retryable`` says whether asking again may help.
+        """
+        ...
+
+
+class Destinations(Protocol):
+    """Opens on-failure destinations by ARN."""
+
+    async def open(
+        self, arn: str, mapping_uuid: str, function_arn: str, stream_arn: str
+    ) -> Destination:
+        """Make a queue, a topic or a bucket writable.
+
+        Raises:
+            DestinationError: No answer, or no permission.
+            ConfigurationError: No destination of a kind that is offered.
+        """
+        ...
+
+
 class FunctionStore(Protocol):
     """Functions that survive a restart; durable and raising as ``MappingStore``."""
 
@@ -133,7 +308,7 @@ class FunctionStore(Protocol):
         ...
 
 
-class Store(MappingStore, FunctionStore, Protocol):
+class Store(MappingStore, FunctionStore, StreamStore, FailureStore, Protocol):
     """All that survives a restart; synchronous, called on one thread."""
 
     def close(self) -> None:

@@ -17,13 +17,15 @@ from penstock.api.operations import MappingOperations
 from penstock.api.server_log import make_server_logger
 from penstock.aws.client import WireClient
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
+from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_fraction, draw_uuid
-from penstock.engine.mapping_keeper import EngineSettings, Surroundings
+from penstock.engine.metrics import StreamMetrics
 from penstock.engine.open_files import raise_open_files_limit
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
+from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
 from penstock.functions.host.check import check_function
 from penstock.functions.host.host import FunctionHost, HostSettings
 from penstock.functions.lambda_api import LambdaApiInvoker
@@ -32,7 +34,7 @@ from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
-from penstock.sources.sqs import SqsSources
+from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
 from penstock.store.thread import StoreThread
@@ -57,6 +59,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         store_url: ``sqlite:////absolute/path``.
         drain_s: Limit for what is in flight to end when the service stops.
         long_poll_s: 0..20; how long an idle receive waits.
+        streams: How streams are read, and the bounds of what is held of them.
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
         is_verbose: Log every batch.
@@ -69,6 +72,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str
     drain_s: int = 30
     long_poll_s: int = 20
+    streams: StreamSettings = StreamSettings()
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
     is_verbose: bool = False
@@ -153,15 +157,22 @@ class Service:
         registry = self._make_registry(clock, wire)
         surroundings = Surroundings(
             store=store_calls,
-            sources=SqsSources(wire),
+            sources=AwsSources(wire),
+            destinations=AwsDestinations(wire),
             functions=registry,
             slots=SlotLedger(registry),
             clock=clock,
+            draw_uuid=draw_uuid,
+            metrics=StreamMetrics(),
             log_of=self._log_of,
         )
         supervisor = Supervisor(
             surroundings,
-            EngineSettings(long_poll_s=settings.long_poll_s, is_verbose=settings.is_verbose),
+            EngineSettings(
+                long_poll_s=settings.long_poll_s,
+                streams=settings.streams,
+                is_verbose=settings.is_verbose,
+            ),
         )
         context = self._make_context(surroundings, supervisor)
         runner = _make_runner(build_application(context, fallback=self._fallback))
@@ -181,6 +192,7 @@ class Service:
             functions=surroundings.functions,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
+            metrics=surroundings.metrics,
             clock=surroundings.clock,
             draw_uuid=draw_uuid,
             settings=ApiSettings(

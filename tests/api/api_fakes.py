@@ -1,6 +1,7 @@
-"""What the API is given in tests: a queue service, functions and an engine that only remember."""
+"""What the API is given in tests: queues, streams, functions, an engine that only remembers."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -12,12 +13,25 @@ from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import DeleteReport, Message, QueueAttributes
-from penstock.ports import StoreCalls
+from penstock.model.stream import (
+    AtSequenceNumber,
+    FetchedRecords,
+    LatestPin,
+    Position,
+    Shard,
+    ShardIterator,
+    StreamDescription,
+)
+from penstock.ports import ByteBudget, StoreCalls
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 SCOPE = Scope(ACCOUNT, REGION)
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
+STREAM_ARN = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/clicks"
+TABLE_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/items"
+TABLE_STREAM_ARN = f"{TABLE_ARN}/stream/2019-06-10T19:26:16.525"
+IDENTITY_ARN = f"arn:aws:iam::{ACCOUNT}:role/penstock"
 FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:ship"
 NOW = Instant(1_000, 1_700_000_000_123)
 
@@ -51,11 +65,60 @@ class FakeQueue:
         raise AssertionError((messages, timeout_s))
 
 
+class FakeStream:
+    """A stream that can only be looked at: the API must never read its records."""
+
+    def __init__(self, description: StreamDescription, refused: dict[str, SourceError]) -> None:
+        self._description = description
+        self._refused = refused
+
+    async def describe(self) -> StreamDescription:
+        """Give what the test set."""
+        return self._description
+
+    async def pin_latest(self, shard_id: str) -> LatestPin:
+        """Give a pin that names its shard, unless the test has set an error for the shard."""
+        if shard_id in self._refused:
+            raise self._refused[shard_id]
+        return LatestPin(f"end of {shard_id}", NOW.wall_ms)
+
+    async def open_iterator(self, shard_id: str, position: Position) -> ShardIterator:
+        """Find the position, unless the test has set an error for the record."""
+        assert isinstance(position, AtSequenceNumber), position
+        if position.sequence_number in self._refused:
+            raise self._refused[position.sequence_number]
+        return ShardIterator(f"{shard_id} at {position.sequence_number}")
+
+    async def fetch(
+        self, shard_id: str, iterator: ShardIterator, limit: int, *, budget: ByteBudget
+    ) -> FetchedRecords:
+        """Never called."""
+        raise AssertionError((shard_id, iterator, limit, budget))
+
+
 class FakeSources:
-    """Queues by ARN; an error in place of a queue is raised when it is opened."""
+    """Queues and streams by ARN; an error in their place is raised when they are opened.
+
+    Attributes:
+        refused: Of every stream: errors by sequence number, for the position, and by shard id, for
+            its pin.
+    """
 
     def __init__(self) -> None:
         self.queues: dict[str, QueueAttributes | SourceError] = {}
+        self.streams: dict[str, StreamDescription | SourceError] = {}
+        self.refused: dict[str, SourceError] = {}
+        self.identities: list[str] = []
+
+    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> FakeStream:
+        """Give the stream, or raise its error."""
+        self.identities.append(invoke_identity_arn)
+        stream = self.streams.get(arn)
+        if stream is None:
+            raise SourceNotFoundError(f"no stream {arn}")
+        if isinstance(stream, SourceError):
+            raise stream
+        return FakeStream(stream, self.refused)
 
     async def open_queue(self, arn: str) -> FakeQueue:
         """Give the queue, or raise its error."""
@@ -75,10 +138,11 @@ class FakeFunctions:
         self.answer: FunctionResult | InvokeError = FunctionResult(b"{}")
         self.payloads: list[tuple[str, bytes]] = []
 
-    def add(self, name: str, *, timeout_s: int = 3) -> None:
+    def add(self, name: str, *, timeout_s: int = 3, region: str = REGION) -> None:
         """Declare a function."""
         hosting = LocalProcess(code="/code", handler="app.handler")
-        function = Function(scope=SCOPE, name=name, hosting=hosting, timeout_s=timeout_s)
+        scope = Scope(ACCOUNT, region)
+        function = Function(scope=scope, name=name, hosting=hosting, timeout_s=timeout_s)
         self.functions[function.arn] = function
 
     def find(self, function_arn: str) -> Function | None:
@@ -98,14 +162,40 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.changed: list[EventSourceMapping] = []
+        self.processing_results: dict[str, str] = {}
+        self.repositioned: list[str] = []
+        self.ages_ms: dict[str, int] = {}
 
     def mapping_changed(self, mapping: EventSourceMapping) -> None:
         """Note the row."""
         self.changed.append(mapping)
 
+    def processing_result(self, mapping_uuid: str) -> str | None:
+        """Give what the test set; None: it does not run."""
+        return self.processing_results.get(mapping_uuid)
+
+    def position_changed(self, mapping_uuid: str) -> None:
+        """Note the mapping."""
+        self.repositioned.append(mapping_uuid)
+
+    def iterator_ages_ms(self, mapping_uuid: str) -> dict[str, int]:
+        """Give what the test set, whatever ``mapping_uuid`` is."""
+        del mapping_uuid
+        return self.ages_ms
+
+
+class FakeMetrics:
+    """One series."""
+
+    content_type: ClassVar[str] = "text/plain; version=0.0.4; charset=utf-8"
+
+    def render(self) -> bytes:
+        """Always the same."""
+        return b"penstock_polled_total 1\n"
+
 
 class World(msgspec.Struct):
-    """One queue, one function, and everything the API may touch."""
+    """One queue, two streams, one function, and everything the API may touch."""
 
     sources: FakeSources
     functions: FakeFunctions
@@ -113,9 +203,12 @@ class World(msgspec.Struct):
 
     @classmethod
     def with_defaults(cls) -> "World":
-        """Make a world of one queue and one function."""
+        """Make a world of one queue, a stream of either kind, and one function."""
         world = cls(FakeSources(), FakeFunctions(), FakeEngine())
         world.sources.queues[QUEUE_ARN] = QueueAttributes(visibility_timeout_s=30)
+        shards = (Shard("shardId-000000000000"),)
+        for arn in (STREAM_ARN, TABLE_STREAM_ARN):
+            world.sources.streams[arn] = StreamDescription("1", shards)
         world.functions.add("ship")
         return world
 
@@ -127,6 +220,7 @@ class World(msgspec.Struct):
             functions=self.functions,
             direct_invoker=self.functions,
             mappings=self.engine,
+            metrics=FakeMetrics(),
             clock=FakeClock(),
             draw_uuid=draw_uuid,
             settings=ApiSettings(),

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from api_fakes import FUNCTION_ARN, QUEUE_ARN, SCOPE, World
+from api_fakes import FUNCTION_ARN, QUEUE_ARN, SCOPE, STREAM_ARN, TABLE_STREAM_ARN, World
 
 from penstock.api.operations import MappingOperations
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
@@ -43,6 +43,11 @@ def orders(*, replace: bool = False, **parameters: Any) -> DeclaredMapping:
         parameters={"EventSourceArn": QUEUE_ARN, "FunctionName": "ship", **parameters},
         replace=replace,
     )
+
+
+def clicks(*, replace: bool = False, **parameters: Any) -> DeclaredMapping:
+    given = {"EventSourceArn": STREAM_ARN, "FunctionName": "ship", "StartingPosition": "LATEST"}
+    return DeclaredMapping(name="clicks", parameters=given | parameters, replace=replace)
 
 
 def test_declared_mapping_is_created_and_settled() -> None:
@@ -155,6 +160,100 @@ def test_declared_mapping_option_that_is_not_implemented_is_refused_on_a_later_r
 
     with pytest.raises(ConfigurationError, match="FilterCriteria"):
         project.declare(orders(FilterCriteria=filters))
+
+
+STREAM_OPTIONS: dict[str, Any] = {
+    "BatchSize": 500,
+    "Enabled": False,
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "BisectBatchOnFunctionError": True,
+    "DestinationConfig": {"OnFailure": {"Destination": QUEUE_ARN}},
+    "MaximumBatchingWindowInSeconds": 5,
+    "MaximumRecordAgeInSeconds": 60,
+    "MaximumRetryAttempts": 3,
+    "MetricsConfig": {"Metrics": ["EventCount"]},
+    "ParallelizationFactor": 2,
+}
+
+
+def without_history(row: EventSourceMapping) -> EventSourceMapping:
+    return msgspec.structs.replace(row, uuid="", version=0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(STREAM_OPTIONS, id="options"),
+        pytest.param({"TumblingWindowInSeconds": 60}, id="tumbling window"),
+    ],
+)
+def test_declared_stream_mapping_goes_back_to_defaults(options: dict[str, Any]) -> None:
+    project = Project()
+    optional = project.declare(clicks(**options))["clicks"]
+    plain = Project().declare(clicks())["clicks"]
+
+    row = project.declare(clicks())["clicks"]
+
+    assert row.uuid == optional.uuid
+    assert without_history(row) == without_history(plain) != without_history(optional)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="defaults"),
+        pytest.param(STREAM_OPTIONS, id="options"),
+        pytest.param(
+            {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1_541_139_209.351},
+            id="timestamp",
+        ),
+    ],
+)
+def test_declared_stream_mapping_unchanged_is_not_written_again(options: dict[str, Any]) -> None:
+    project = Project()
+    before = project.declare(clicks(**options))
+
+    assert project.declare(clicks(**options)) == before
+
+
+AT_ONE = {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        pytest.param(
+            {}, AT_ONE, "StartingPosition was LATEST and is now AT_TIMESTAMP", id="position"
+        ),
+        pytest.param(
+            AT_ONE,
+            AT_ONE | {"StartingPositionTimestamp": 2},
+            "StartingPositionTimestamp was 1.0 and is now 2",
+            id="timestamp",
+        ),
+        pytest.param(
+            {}, {"EventSourceArn": TABLE_STREAM_ARN}, f"is now {TABLE_STREAM_ARN}", id="source"
+        ),
+    ],
+)
+def test_declared_stream_mapping_that_starts_elsewhere_is_replaced_only_when_asked(
+    before: dict[str, Any], after: dict[str, Any], text: str
+) -> None:
+    project = Project()
+    uuid = project.declare(clicks(**before))["clicks"].uuid
+
+    with pytest.raises(ConfigurationError, match=f"mapping 'clicks': .*{text}; .*replace = true"):
+        project.declare(clicks(**after))
+
+    assert project.declare(clicks(**after, replace=True))["clicks"].uuid != uuid
+
+
+def test_declared_stream_mapping_with_an_option_of_queues_is_refused() -> None:
+    project = Project()
+    project.declare(clicks())
+
+    with pytest.raises(ConfigurationError, match="Unsupported 'scalingConfig' parameter"):
+        project.declare(clicks(ScalingConfig={"MaximumConcurrency": 2}))
 
 
 @pytest.mark.parametrize("stopped_in", [State.CREATING, State.UPDATING, State.ENABLING])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_fakes import FUNCTION_ARN, QUEUE_ARN
+from api_fakes import FUNCTION_ARN, QUEUE_ARN, STREAM_ARN, TABLE_ARN
 from api_server import Server, running_server
 from botocore.exceptions import ClientError
 
@@ -51,8 +51,15 @@ def refusal(call: Any, **parameters: Any) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("arn", "text"),
     [
-        pytest.param("arn:aws:kinesis:us-east-1:000000000000:stream/s", "Kinesis", id="kinesis"),
-        pytest.param("arn:aws:dynamodb:us-east-1:000000000000:table/t", "DynamoDB", id="dynamodb"),
+        pytest.param(
+            f"{STREAM_ARN}/consumer/c:1", "is a consumer with enhanced fan-out", id="consumer"
+        ),
+        pytest.param(f"{STREAM_ARN}/x", "is not a stream's ARN", id="stream name"),
+        pytest.param(TABLE_ARN, "Unrecognized event source.", id="table"),
+        pytest.param(
+            STREAM_ARN.replace("us-east-1", "eu-west-1"), "same region", id="stream's region"
+        ),
+        pytest.param("arn:aws:kinesis:::stream/s", "names no region or no account", id="placeless"),
         pytest.param("arn:aws:kafka:us-east-1:000000000000:cluster/c", "MSK", id="kafka"),
         pytest.param(f"{QUEUE_ARN}.fifo", "FIFO queues are not implemented", id="fifo"),
         pytest.param("arn:aws:s3:::bucket", "Unrecognized event source.", id="bucket"),
@@ -197,13 +204,24 @@ def test_update_keeps_what_is_not_given_and_clears_what_is_empty(server: Server)
 
 @pytest.mark.parametrize("operation", ["update", "delete"])
 def test_mapping_in_transition_is_in_use(server: Server, operation: str) -> None:
-    uuid = create(server)["UUID"]
+    uuid = create_settled(server)
+    server.client().update_event_source_mapping(UUID=uuid, BatchSize=2)
     call = getattr(server.client(), f"{operation}_event_source_mapping")
 
     assert refusal(call, UUID=uuid) == (
         "ResourceInUseException",
         f"Cannot {operation} the event source mapping because it is in use.",
     )
+
+
+def test_mapping_that_is_being_created_can_be_deleted_but_not_changed(server: Server) -> None:
+    uuid = create(server)["UUID"]
+    client = server.client()
+
+    code, _ = refusal(client.update_event_source_mapping, UUID=uuid, BatchSize=2)
+
+    assert code == "ResourceInUseException"
+    assert client.delete_event_source_mapping(UUID=uuid)["State"] == "Deleting"
 
 
 def test_mapping_whose_queue_is_gone_can_be_disabled_but_not_enabled(server: Server) -> None:

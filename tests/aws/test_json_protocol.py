@@ -4,7 +4,7 @@ import pytest
 
 from penstock.aws.errors import Fault
 from penstock.aws.exchange import HttpResponse
-from penstock.aws.json_protocol import JsonDialect, parse_answer, parse_error
+from penstock.aws.json_protocol import JsonDialect, check_answer, parse_error
 
 
 def test_operation_is_named_in_the_target_header() -> None:
@@ -14,8 +14,10 @@ def test_operation_is_named_in_the_target_header() -> None:
     assert headers["Content-Type"] == "application/x-amz-json-1.0"
 
 
-def test_success_is_its_body() -> None:
-    assert parse_answer(HttpResponse(200, (), b"{}")) == b"{}"
+def test_success_passes() -> None:
+    response = HttpResponse(200, (), b"{}")
+
+    assert check_answer(response) is response
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The wire client as the tests of this folder use it."""
 
+import asyncio
 from collections.abc import Collection
 
 from penstock.aws.client import WireClient
@@ -24,3 +25,19 @@ class StandingClock:
 def make_wire(own_addresses: Collection[tuple[str, int]] = ()) -> WireClient:
     """Make a wire client whose retries do not wait."""
     return WireClient(clock=StandingClock(), draw_fraction=lambda: 0.0, own_addresses=own_addresses)
+
+
+class Budget:
+    """Room for answers, which can be kept back; notes what was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+        self.is_asked = asyncio.Event()
+
+    async def take(self, count_bytes: int) -> None:
+        """Wait until there is room."""
+        self.asked.append(count_bytes)
+        self.is_asked.set()
+        await self.is_open.wait()

@@ -20,11 +20,12 @@ def test_help_names_every_command() -> None:
     result = call("--help")
 
     assert result.exit_code == 0
-    for line in ("penstock demo  ", "penstock dev  ", "penstock serve --config FILE"):
-        assert line in result.output
+    commands = ("demo  ", "dev  ", "serve --config FILE", "position show NAME", "failures list")
+    for command in commands:
+        assert f"penstock {command}" in result.output
 
 
-@pytest.mark.parametrize("command", ["dev", "serve", "demo"])
+@pytest.mark.parametrize("command", ["dev", "serve", "demo", "position", "failures"])
 def test_each_command_has_help(command: str) -> None:
     result = call(command, "--help")
 

@@ -1,7 +1,7 @@
 """Lambda's API for mappings: what AWS was recorded to answer (docs/semantics.md).
 
-Every case is an answer of AWS itself, seen by an unmodified boto3 client. Cases of streams and
-Kafka are not here: their sources are refused in this version.
+Every case is an answer of AWS itself, seen by an unmodified boto3 client. Cases of streams are in
+test_stream_mapping_api.py; those of Kafka are nowhere: it is refused in this version.
 """
 
 from collections.abc import Iterator

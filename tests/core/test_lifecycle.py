@@ -14,7 +14,8 @@ from penstock.core.lifecycle import (
 from penstock.model.mapping import State
 
 IN_USE = None
-REQUESTED = {
+REQUESTED: dict[State, dict[Request, State | None]] = {
+    State.CREATING: {Request.DELETE: State.DELETING},
     State.ENABLED: {
         Request.ENABLE: IN_USE,  # never asked: an enabled mapping that stays enabled is a CHANGE
         Request.DISABLE: State.DISABLING,

@@ -5,18 +5,28 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self, TypeVar
 
+from stream_fakes import (
+    FAST_STREAMS,
+    STREAM_ARN,
+    FakeDestination,
+    FakeStream,
+    RecordingStore,
+    count_up,
+)
+
 from penstock.engine.clock import SystemClock
-from penstock.engine.mapping_keeper import EngineSettings, Surroundings
+from penstock.engine.metrics import StreamMetrics
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
+from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
 from penstock.model.arn import Scope
 from penstock.model.errors import PenstockError, SourceNotFoundError, StoreError
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import DeleteReport, Message, QueueAttributes
-from penstock.ports import QueueSource, Store
-from penstock.store.sql import SqlStore
+from penstock.model.stream import StartingPosition, StreamKind
+from penstock.ports import QueueSource, Store, StreamSource
 from penstock.store.thread import InlineStore
 
 SCOPE = Scope("000000000000", "us-east-1")
@@ -125,11 +135,20 @@ class FakeQueue:
 
 
 class FakeSources:
-    """Opens fake queues by ARN."""
+    """Opens fake queues by ARN, and a fake stream."""
 
-    def __init__(self, **queues: FakeQueue) -> None:
+    def __init__(self, stream: FakeStream | None = None, **queues: FakeQueue) -> None:
+        self._stream = stream
         self._queues = queues
         self.opened_count = 0
+
+    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+        """Keep ``Sources``."""
+        assert invoke_identity_arn
+        if self._stream is None:
+            raise SourceNotFoundError(f"no stream {arn}")
+        self.opened_count += 1
+        return self._stream
 
     async def open_queue(self, arn: str) -> QueueSource:
         """Keep ``Sources``."""
@@ -148,6 +167,7 @@ class FakeFunctions:
         self.answer: FunctionResult | Exception = FunctionResult(b"null")
         self.payloads: list[bytes] = []
         self.is_held = False
+        self.held_arn = ""  # of a function that never answers before ``release``
         self.release = asyncio.Event()
 
     def declare(self, function: Function) -> None:
@@ -158,7 +178,7 @@ class FakeFunctions:
         """Keep ``FunctionInvoker``."""
         assert function_arn
         self.payloads.append(payload)
-        if self.is_held:
+        if self.is_held or function_arn == self.held_arn:
             await self.release.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -188,9 +208,13 @@ class FaultyStoreCalls(InlineStore):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.failure: StoreError | None = None
+        self.failures_left = 0
 
     async def run(self, call: Callable[[Store], ResultT]) -> ResultT:
         """Keep ``StoreCalls``."""
+        if self.failures_left:
+            self.failures_left -= 1
+            raise StoreError("locked")
         if self.failure is not None:
             raise self.failure
         return await super().run(call)
@@ -199,10 +223,13 @@ class FaultyStoreCalls(InlineStore):
 class Engine:
     """A supervisor over fakes and a store in memory."""
 
-    def __init__(self, *rows: EventSourceMapping) -> None:
+    def __init__(self, *rows: EventSourceMapping, streams: StreamSettings = FAST_STREAMS) -> None:
         self.queue = FakeQueue()
         self.functions = FakeFunctions(FUNCTION)
-        self.store = SqlStore("sqlite://")
+        self.stream = FakeStream()
+        self.destination = FakeDestination()
+        self.metrics = StreamMetrics()
+        self.store = RecordingStore()
         for row in rows:
             self.store.insert_mapping(row)
         self.store_calls = FaultyStoreCalls(self.store)
@@ -212,13 +239,16 @@ class Engine:
         self.supervisor = Supervisor(
             Surroundings(
                 store=self.store_calls,
-                sources=FakeSources(orders=self.queue),
+                sources=FakeSources(self.stream, orders=self.queue),
+                destinations=self.destination,
                 functions=self.functions,
                 slots=self.slots,
                 clock=self.clock,
+                draw_uuid=count_up(),
+                metrics=self.metrics,
                 log_of=lambda _: self.log,
             ),
-            EngineSettings(is_verbose=True),
+            EngineSettings(streams=streams, is_verbose=True),
         )
         self._tasks = asyncio.TaskGroup()
 
@@ -265,3 +295,16 @@ def a_row(**changes: object) -> EventSourceMapping:
         **changes,
     }
     return EventSourceMapping(**fields)
+
+
+def a_stream_row(**changes: object) -> EventSourceMapping:
+    """Make the row of a mapping from the stream, which reads everything there is."""
+    return a_row(
+        **{
+            "event_source_arn": STREAM_ARN,
+            "stream_kind": StreamKind.KINESIS,
+            "starting_position": StartingPosition.TRIM_HORIZON,
+            "batch_size": 100,
+            **changes,
+        }
+    )

@@ -58,6 +58,25 @@ def test_child_that_ends_is_started_again() -> None:
     ]
 
 
+def test_child_that_is_told_to_end_is_started_again() -> None:
+    async def main() -> None:
+        scripted = Scripted()
+        scripted.child.end()  # before its first start: nothing
+        keeper = asyncio.create_task(scripted.child.keep_running(scripted.on_ready))
+        await scripted.started.acquire()
+
+        scripted.child.end()
+        await scripted.started.acquire()
+
+        keeper.cancel()
+        await scripted.child.stop(5)
+        assert len(set(scripted.pids)) == 2
+
+    with capture_logs() as logs:
+        run(main())
+    assert logs[0]["exit_code"] == -signal.SIGTERM
+
+
 def test_configuration_error_ends_at_once() -> None:
     async def main() -> None:
         scripted = Scripted(EXIT_CONFIGURATION)

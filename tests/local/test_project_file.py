@@ -18,6 +18,11 @@ SCOPE = Scope("000000000000", "us-east-1")
 FUNCTION = '[functions.orders]\nurl = "http://127.0.0.1:9001"\n'
 QUEUE = '[[queues]]\nname = "orders"\n'
 MAPPING = '[[mappings]]\nname = "orders"\nFunctionName = "orders"\n'
+STREAM = '[[streams]]\nname = "clicks"\n'
+STREAM_MAPPING = f'{MAPPING}stream = "clicks"\nStartingPosition = "LATEST"\n'
+TABLE = '[[tables]]\nname = "items"\nAttributeDefinitions = []\nKeySchema = []\n'
+TABLE_STREAM = 'StreamSpecification = { StreamEnabled = true, StreamViewType = "KEYS_ONLY" }\n'
+TABLE_MAPPING = f'{MAPPING}table = "items"\nStartingPosition = "TRIM_HORIZON"\n'
 
 
 def read(folder: Path, text: str) -> Project:
@@ -122,6 +127,64 @@ def test_mapping_names_a_queue_of_the_file(tmp_path: Path) -> None:
     )
 
 
+def test_mapping_names_a_stream_and_a_destination_of_the_file(tmp_path: Path) -> None:
+    project = read(tmp_path, f'{FUNCTION}{STREAM}{QUEUE}{STREAM_MAPPING}on_failure = "orders"\n')
+
+    (mapping,) = project.mappings
+    destination = "arn:aws:sqs:us-east-1:000000000000:orders"
+    assert mapping.parameters == {
+        "FunctionName": "orders",
+        "EventSourceArn": "arn:aws:kinesis:us-east-1:000000000000:stream/clicks",
+        "StartingPosition": "LATEST",
+        "DestinationConfig": {"OnFailure": {"Destination": destination}},
+    }
+    assert (mapping.replace, project.mapping_tables) == (False, {})
+
+
+@pytest.mark.parametrize(
+    ("section", "arn"),
+    [
+        ("topics", "arn:aws:sns:us-east-1:000000000000:failures"),
+        ("buckets", "arn:aws:s3:::failures"),
+    ],
+)
+def test_mapping_names_a_destination_of_each_kind(tmp_path: Path, section: str, arn: str) -> None:
+    project = read(
+        tmp_path,
+        f'{FUNCTION}{STREAM}[[{section}]]\nname = "failures"\n{STREAM_MAPPING}'
+        'on_failure = "failures"\n',
+    )
+
+    config = {"OnFailure": {"Destination": arn}}
+    assert project.mappings[0].parameters["DestinationConfig"] == config
+
+
+def test_mapping_of_a_table_waits_for_its_stream_and_follows_it(tmp_path: Path) -> None:
+    project = read(tmp_path, f"{FUNCTION}{TABLE}{TABLE_STREAM}{TABLE_MAPPING}")
+
+    (mapping,) = project.mappings
+    assert mapping.parameters == {"FunctionName": "orders", "StartingPosition": "TRIM_HORIZON"}
+    assert (mapping.replace, project.mapping_tables) == (True, {"orders": "items"})
+
+
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        pytest.param("2018-11-02T06:13:29.351Z", 1_541_139_209.351, id="date"),
+        pytest.param("2018-11-02 07:13:29.351+01:00", 1_541_139_209.351, id="date with offset"),
+        pytest.param("1541139209", 1_541_139_209, id="number"),
+    ],
+)
+def test_timestamp_is_a_date_of_toml_or_a_number(
+    tmp_path: Path, written: str, given: float
+) -> None:
+    timestamp = f"StartingPositionTimestamp = {written}\n"
+
+    project = read(tmp_path, f"{FUNCTION}{STREAM}{STREAM_MAPPING}{timestamp}")
+
+    assert project.mappings[0].parameters["StartingPositionTimestamp"] == given
+
+
 def test_queue_takes_sqs_own_attribute_names(tmp_path: Path) -> None:
     project = read(
         tmp_path,
@@ -223,7 +286,9 @@ MISTAKES = [
         id="no-function",
     ),
     pytest.param(
-        f"{FUNCTION}{MAPPING}", "give exactly one of queue and EventSourceArn", id="no-source"
+        f"{FUNCTION}{MAPPING}",
+        "give exactly one of queue, stream, table and EventSourceArn",
+        id="no-source",
     ),
     pytest.param(
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "odrers"',
@@ -244,6 +309,53 @@ MISTAKES = [
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\n{MAPPING}queue = "orders"',
         "mappings[1].name: 'orders' is declared twice",
         id="mapping-twice",
+    ),
+    pytest.param(
+        f'{FUNCTION}{STREAM}{MAPPING}stream = "click"',
+        "mappings[0].stream: 'click' is not a stream of this file; did you mean clicks?",
+        id="no-stream",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{STREAM}{MAPPING}queue = "orders"\nstream = "clicks"',
+        "mappings[0]: give exactly one of queue, stream, table and EventSourceArn",
+        id="two-sources",
+    ),
+    pytest.param(
+        f'{FUNCTION}{MAPPING}table = "items"',
+        "mappings[0].table: 'items' is not a table of this file; there are no tables",
+        id="no-table",
+    ),
+    pytest.param(
+        f"{FUNCTION}{TABLE}{TABLE_MAPPING}",
+        "mappings[0].table: the table 'items' has no stream; add to its [[tables]]:"
+        " StreamSpecification = { StreamEnabled = true, StreamViewType",
+        id="table-without-stream",
+    ),
+    pytest.param(
+        f'{FUNCTION}{STREAM}{QUEUE}{STREAM_MAPPING}on_failure = "odrers"',
+        "mappings[0].on_failure: 'odrers' is no queue, topic or bucket of this file; did you mean",
+        id="no-destination",
+    ),
+    pytest.param(
+        f'{FUNCTION}{STREAM}{QUEUE}[[topics]]\nname = "orders"\n{STREAM_MAPPING}'
+        'on_failure = "orders"',
+        "'orders' is arn:aws:sqs:us-east-1:000000000000:orders and arn:aws:sns:us-east-1:0000000",
+        id="two-destinations",
+    ),
+    pytest.param(
+        f'{FUNCTION}{STREAM}{QUEUE}{STREAM_MAPPING}on_failure = "orders"\nDestinationConfig = {{}}',
+        "mappings[0]: give either DestinationConfig or on_failure, not both",
+        id="destination-twice",
+    ),
+    pytest.param(
+        f"{FUNCTION}{STREAM}{STREAM_MAPPING}StartingPositionTimestamp = 2018-11-02T06:13:29",
+        "mappings[0].StartingPositionTimestamp: 2018-11-02 06:13:29 has no offset; write it as",
+        id="timestamp-without-offset",
+    ),
+    pytest.param(
+        f"{FUNCTION}{STREAM}{STREAM_MAPPING}StartingPositionTimestamp = 2018-11-02",
+        "mappings[0].StartingPositionTimestamp: 2018-11-02 has no offset",
+        id="timestamp-without-time",
     ),
     pytest.param('[service]\naccount_id = "1"', "service.account_id: expected str", id="account"),
     pytest.param(
@@ -272,8 +384,16 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         read_project(tmp_path / "absent.toml")
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
-def test_example_of_the_documents_can_be_read(tmp_path: Path, document: str) -> None:
+@pytest.mark.parametrize(
+    ("document", "names"),
+    [
+        pytest.param("README.md", ["orders"], id="README"),
+        pytest.param("docs/operations.md", ["orders", "clicks"], id="operations"),
+    ],
+)
+def test_example_of_the_documents_can_be_read(
+    tmp_path: Path, document: str, names: list[str]
+) -> None:
     text = (Path(__file__).parents[2] / document).read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     write_handler(tmp_path)
@@ -283,4 +403,4 @@ def test_example_of_the_documents_can_be_read(tmp_path: Path, document: str) -> 
 
     project = read(tmp_path, example)
 
-    assert [mapping.name for mapping in project.mappings] == ["orders"]
+    assert [mapping.name for mapping in project.mappings] == names

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.model.arn import Arn, FunctionReference, Scope, parse_arn, parse_function_name
+from penstock.model.arn import (
+    Arn,
+    FunctionReference,
+    Scope,
+    invoke_identity_arn,
+    parse_arn,
+    parse_function_name,
+)
 from penstock.model.errors import ConfigurationError
 
 HOME = Scope("000000000000", "us-east-1")
@@ -111,6 +118,16 @@ def test_function_name_of_another_form_is_refused(text: str) -> None:
 
     assert str(raised.value) == (
         f"{text!r} is not a function name; use NAME, NAME:QUALIFIER or a function's ARN"
+    )
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn"])
+def test_invoke_identity_is_a_role_of_the_account_in_the_source_s_partition(partition: str) -> None:
+    source_arn = f"arn:{partition}:kinesis:us-east-1:123456789012:stream/clicks"
+
+    assert (
+        invoke_identity_arn(HOME, source_arn)
+        == f"arn:{partition}:iam::{HOME.account}:role/penstock"
     )
 
 

@@ -76,6 +76,8 @@ def test_errors_that_may_pass_by_themselves_are_retryable() -> None:
     assert retryable == {
         "SourceThrottledError",
         "SourceUnavailableError",
+        "SourceIteratorExpiredError",
+        "DestinationUnavailableError",
         "InvokeThrottledError",
         "InvokeUnavailableError",
         "FunctionNotFoundError",

@@ -12,7 +12,7 @@ from penstock.core.function_slots import FunctionSlots, Grant
 from penstock.core.in_flight import InFlight
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.scaling import RampPolicy
-from penstock.engine import mapping_keeper
+from penstock.engine import queue_consumption
 from penstock.engine.queue_work import QueueWork
 from penstock.model.instant import Instant
 from penstock.model.message import DeleteReport
@@ -218,12 +218,12 @@ class EndlessSlots(FunctionSlots):
 
 def consumer(defect: type[QueueConsumer]) -> Plant:
     """Plant a defect in the machine."""
-    return lambda patch: patch.setattr(mapping_keeper, "QueueConsumer", defect)
+    return lambda patch: patch.setattr(queue_consumption, "QueueConsumer", defect)
 
 
 def work(defect: type[QueueWork]) -> Plant:
     """Plant a defect in the executor."""
-    return lambda patch: patch.setattr(mapping_keeper, "QueueWork", defect)
+    return lambda patch: patch.setattr(queue_consumption, "QueueWork", defect)
 
 
 def slots(defect: type[FunctionSlots]) -> Plant:

@@ -9,10 +9,12 @@ import planted
 import pytest
 
 from penstock.simulation.__main__ import main
+from penstock.simulation.outcome import WorldKind
 from penstock.simulation.run import run_world
 from penstock.simulation.swarm import describe_failure, run_seeds
 
-LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60"))
+# Worlds of streams have the other half: test_stream_seeds.py.
+LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60")) / 2
 DIGEST = (
     "from penstock.simulation.run import run_world; print(run_world({}, keeps_trace=True).digest)"
 )
@@ -20,7 +22,7 @@ DIGEST = (
 
 @pytest.mark.timeout(LIMIT_S + 60)
 def test_seeds_keep_every_rule(capfd: pytest.CaptureFixture[str]) -> None:
-    tally = run_seeds(itertools.count(), limit_s=LIMIT_S, show=lambda _: None)
+    tally = run_seeds(WorldKind.QUEUES, itertools.count(), limit_s=LIMIT_S, show=lambda _: None)
 
     with capfd.disabled():  # On the terminal whichever process of the test run this is.
         sys.stderr.write(f"\nsimulation: {tally}\n")
@@ -56,7 +58,7 @@ def test_seeds_give_different_worlds() -> None:
 
 
 def test_replay_prints_every_event(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seed", "17", "--trace"]) == 0
+    assert main(["--worlds", "queues", "--seed", "17", "--trace"]) == 0
 
     printed = capsys.readouterr().out
     assert "node         starts" in printed
@@ -67,7 +69,9 @@ def test_replay_prints_every_event(capsys: pytest.CaptureFixture[str]) -> None:
 def test_swarm_prints_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--seeds", "3", "--first", "5"]) == 0
 
-    assert capsys.readouterr().out.startswith("3 seeds in ")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("queues: 3 seeds in ")
+    assert second.startswith("streams: 3 seeds in ")
 
 
 def test_failure_prints_how_to_see_it_again(
@@ -75,12 +79,12 @@ def test_failure_prints_how_to_see_it_again(
 ) -> None:
     planted.consumer(planted.TakesFailureForSuccess)(monkeypatch)
 
-    assert main(["--seeds", "100"]) == 1
+    assert main(["--worlds", "queues", "--seeds", "100"]) == 1
 
     printed = capsys.readouterr().out
     assert "plan: {" in printed
     assert "broke a rule" in printed
-    assert "replay: python -m penstock.simulation --seed " in printed
+    assert "replay: python -m penstock.simulation --worlds queues --seed " in printed
 
 
 def test_trace_without_seed_is_refused() -> None:

@@ -4,11 +4,21 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from store_builders import COUNTER, SCOPE, WRITER, mapping, start
+from store_builders import (
+    COUNTER,
+    SCOPE,
+    STORE_0001,
+    WRITER,
+    checkpoint_save,
+    failure,
+    mapping,
+    start,
+)
 
 from penstock.model.errors import (
     ConfigurationError,
@@ -16,6 +26,7 @@ from penstock.model.errors import (
     StoreSchemaError,
     StoreUnavailableError,
 )
+from penstock.model.position import PositionChange
 from penstock.store import sqlite
 from penstock.store.schema import migrate
 from penstock.store.sql import SqlStore
@@ -95,17 +106,37 @@ def test_migrated_store_equals_a_fresh_one(tmp_path: Path) -> None:
     assert run_sql(migrated, version) == run_sql(fresh, version) == [(SCHEMA_REVISION,)]
 
 
-def test_store_of_an_older_schema_is_migrated(tmp_path: Path) -> None:
-    SqlStore(url_of(tmp_path)).close()
+def test_store_of_an_older_schema_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:
+    SqlStore(url_of(tmp_path / "fresh")).close()
     path = tmp_path / "penstock.db"
-    for statement in ("drop table mappings", "drop table functions", "delete from alembic_version"):
-        run_sql(path, statement)
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(STORE_0001)
 
     store = SqlStore(url_of(tmp_path))
-    store.insert_mapping(mapping(1))
+    rows = store.list_mappings()
+    place = store.take_place(mapping(1).uuid)
     store.close()
 
+    assert rows == [mapping(1)]
+    assert place.tenure.lease_counter == 1
     assert run_sql(path, "select version_num from alembic_version") == [(SCHEMA_REVISION,)]
+    assert schema_of(path) == schema_of(tmp_path / "fresh" / "penstock.db")
+
+
+def test_migration_that_is_cut_short_leaves_the_older_store(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.db"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(STORE_0001)
+    before = schema_of(path)
+    engine = open_sqlite(sa.make_url(url_of(tmp_path)))
+
+    with engine.connect() as connection, connection.begin() as transaction:
+        migrate(connection)
+        transaction.rollback()
+    engine.dispose()
+
+    assert schema_of(path) == before
+    assert run_sql(path, "select version_num from alembic_version") == [("0001",)]
 
 
 def test_store_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
@@ -145,6 +176,61 @@ def test_damaged_row_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unreadable row"):
         store.list_mappings()
     store.close()
+
+
+@pytest.mark.parametrize("table", ["stream_places", "checkpoints", "position_changes", "failures"])
+def test_damaged_row_of_a_stream_is_named(tmp_path: Path, table: str) -> None:
+    store = SqlStore(url_of(tmp_path))
+    tenure = store.take_place("m").tenure
+    store.save_checkpoints([checkpoint_save(tenure, 1, failures=[failure(1)], incarnation="")])
+    place = store.read_place("m")
+    assert place is not None
+    change = PositionChange(mapping_uuid="m", action="skip", detail="", changed_ms=1, epoch=0)
+    store.change_place(place, change)
+    run_sql(tmp_path / "penstock.db", f"update {table} set document = '[]'")  # noqa: S608 - ours
+    read: dict[str, Callable[[], object]] = {
+        "position_changes": lambda: store.list_position_changes("m"),
+        "failures": store.list_failures,
+    }
+
+    with pytest.raises(StoreError, match="unreadable row"):
+        read.get(table, lambda: store.read_place("m"))()
+    store.close()
+
+
+def test_locked_store_saves_no_checkpoint_and_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LOCK_WAIT_S", 0)
+    store = SqlStore(url_of(tmp_path))
+    save = checkpoint_save(store.take_place("m").tenure, 1, failures=[failure(1)])
+    with contextlib.closing(sqlite3.connect(tmp_path / "penstock.db")) as other:
+        other.execute("begin immediate")
+        with pytest.raises(StoreUnavailableError):
+            store.save_checkpoints([save])
+
+    assert store.list_failures() == []
+    assert store.save_checkpoints([save]) == [True]
+    store.close()
+
+
+def test_listing_reads_no_events(tmp_path: Path) -> None:
+    store = SqlStore(url_of(tmp_path))
+    tenure = store.take_place("m").tenure
+    store.save_checkpoints([checkpoint_save(tenure, 1, failures=[failure(1)])])
+    statements: list[str] = []
+    sa.event.listen(
+        sa.Engine,
+        "before_cursor_execute",
+        listener := lambda *given: statements.append(given[2]),
+    )
+
+    store.list_failures(mapping_uuid="m")
+
+    sa.event.remove(sa.Engine, "before_cursor_execute", listener)
+    store.close()
+    assert [each for each in statements if "event" in each] == []
+    assert any("FROM failures" in each for each in statements)
 
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -27,17 +27,22 @@ from penstock.api.errors import (
 from penstock.api.invoke import InvokeHandler
 from penstock.api.mappings import MappingHandlers
 from penstock.api.operations import MappingOperations
+from penstock.api.operator_routes import (
+    METRICS_PATH,
+    OPERATIONS_PATH,
+    LambdaHandler,
+    operator_routes,
+)
 from penstock.api.signature import read_credential_scope
 from penstock.model.arn import Scope
 from penstock.model.errors import StoreConflictError, StoreError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-LambdaHandler = Callable[[web.Request, Scope], Awaitable[web.StreamResponse]]
 
 MAPPINGS_PATH = "/2015-03-31/event-source-mappings"
 TAGS_PATH = "/2017-03-31/tags"
 FUNCTIONS_PATH = "/2015-03-31/functions"
-HEALTH_PATH = "/penstock/v1/health"
+HEALTH_PATH = OPERATIONS_PATH + "/health"
 _READING_METHODS = ("GET", "HEAD")
 # Lambda's nouns: what an unsigned request to a dated path is taken to mean.
 _LAMBDA_PATH = re.compile(
@@ -69,6 +74,7 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
         ("POST", tags_path, handlers.tag),
         ("DELETE", tags_path, handlers.untag),
         ("POST", FUNCTIONS_PATH + "/{FunctionName}/invocations", InvokeHandler(context).invoke),
+        *operator_routes(context),
     ]
     for method, path, handler in lambda_routes:
         # Older SDKs and command lines end paths with a slash.
@@ -117,8 +123,9 @@ class _Routes:
             return await self._fallback(request)
         raise ApiError(
             NOT_FOUND,
-            "This port serves Lambda's API for event source mappings, their tags and Invoke, and "
-            f"{HEALTH_PATH}; {request.method} {request.path} is none of them",
+            "This port serves Lambda's API for event source mappings, their tags and Invoke, "
+            f"{HEALTH_PATH}, mappings/MAPPING/position and failures beside it, and {METRICS_PATH}; "
+            f"{request.method} {request.path} is none of them",
         )
 
 

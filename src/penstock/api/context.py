@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -22,6 +22,27 @@ class Mappings(Protocol):
         """
         ...
 
+    def processing_result(self, mapping_uuid: str) -> str | None:
+        """Give a running stream mapping's LastProcessingResult; None when it does not run here.
+
+        It is newer than the store's, which is as old as the last save.
+        """
+        ...
+
+    def position_changed(self, mapping_uuid: str) -> None:
+        """Read the mapping's place in the store again; called after an operator has changed it.
+
+        Its shards stop, and start from there; a mapping that does not run is passed over.
+        """
+        ...
+
+    def iterator_ages_ms(self, mapping_uuid: str) -> dict[str, int]:
+        """Give how far behind its shards' newest records a mapping reads, by shard id.
+
+        Only shards that run here and have been read from are in it.
+        """
+        ...
+
 
 class DirectInvoker(Protocol):
     """Runs a function for a caller of Invoke, within the function's concurrency."""
@@ -32,6 +53,20 @@ class DirectInvoker(Protocol):
         Raises:
             InvokeError: It did not run, or nobody knows whether it did.
         """
+        ...
+
+
+class Metrics(Protocol):
+    """What the node counts.
+
+    Attributes:
+        content_type: Of what ``render`` gives.
+    """
+
+    content_type: ClassVar[str]
+
+    def render(self) -> bytes:
+        """Give every series in Prometheus's text format."""
         ...
 
 
@@ -58,6 +93,7 @@ class ApiContext:
     functions: FunctionInvoker
     direct_invoker: DirectInvoker
     mappings: Mappings
+    metrics: Metrics
     clock: Clock
     draw_uuid: Callable[[], str]
     settings: ApiSettings

@@ -9,8 +9,8 @@ from aiohttp import web
 from penstock.api.bodies import read_json_object
 from penstock.api.errors import SERIALIZATION, ApiError
 from penstock.api.operations import MappingOperations
-from penstock.api.wire import to_wire
 from penstock.model.arn import Scope
+from penstock.model.mapping import EventSourceMapping
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")  # Python's int() takes 1_0, blanks and other digits too
 
@@ -24,17 +24,17 @@ class MappingHandlers:
     async def create(self, request: web.Request, scope: Scope) -> web.Response:
         """CreateEventSourceMapping."""
         parameters = await read_json_object(request, "CreateEventSourceMapping")
-        return _answer(to_wire(await self._operations.create(scope, parameters)), status=202)
+        return await self._show(await self._operations.create(scope, parameters), status=202)
 
     async def get(self, request: web.Request, scope: Scope) -> web.Response:
         """GetEventSourceMapping."""
-        return _answer(to_wire(await self._operations.get(scope, request.match_info["UUID"])))
+        return await self._show(await self._operations.get(scope, request.match_info["UUID"]))
 
     async def list_page(self, request: web.Request, scope: Scope) -> web.Response:
         """ListEventSourceMappings."""
         page = await self._operations.list_page(scope, _list_parameters(request.query))
         answer: dict[str, object] = {
-            "EventSourceMappings": [to_wire(mapping) for mapping in page.mappings]
+            "EventSourceMappings": await self._operations.show(page.mappings)
         }
         if page.next_marker is not None:
             answer["NextMarker"] = page.next_marker
@@ -44,12 +44,12 @@ class MappingHandlers:
         """UpdateEventSourceMapping."""
         parameters = await read_json_object(request, "UpdateEventSourceMapping")
         uuid = request.match_info["UUID"]
-        return _answer(to_wire(await self._operations.update(scope, uuid, parameters)), status=202)
+        return await self._show(await self._operations.update(scope, uuid, parameters), status=202)
 
     async def delete(self, request: web.Request, scope: Scope) -> web.Response:
         """DeleteEventSourceMapping."""
         mapping = await self._operations.delete(scope, request.match_info["UUID"])
-        return _answer(to_wire(mapping), status=202)
+        return await self._show(mapping, status=202)
 
     async def list_tags(self, request: web.Request, scope: Scope) -> web.Response:
         """ListTags."""
@@ -67,6 +67,10 @@ class MappingHandlers:
         keys = request.query.getall("tagKeys", None)
         await self._operations.untag(scope, request.match_info["Resource"], keys)
         return web.Response(status=204)
+
+    async def _show(self, mapping: EventSourceMapping, *, status: int = 200) -> web.Response:
+        (shape,) = await self._operations.show([mapping])
+        return _answer(shape, status=status)
 
 
 def _list_parameters(query: Mapping[str, str]) -> dict[str, object]:

@@ -1,8 +1,5 @@
 """The operations on mappings and their tags, for HTTP handlers and for callers in this process."""
 
-import base64
-import binascii
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -13,20 +10,21 @@ from penstock.api.errors import (
     RESOURCE_CONFLICT,
     RESOURCE_IN_USE,
     RESOURCE_NOT_FOUND,
-    SERVICE,
     ApiError,
     invalid_parameter,
 )
+from penstock.api.event_source import EventSource, check_source
+from penstock.api.marker import make_marker, read_marker
+from penstock.api.probe import probe_source
 from penstock.api.shapes import check_parameters
-from penstock.api.tags import check_tags
-from penstock.api.validation import (
-    check_batch_size,
-    check_is_implemented,
-    check_source,
-    check_visibility,
-    probe_error,
+from penstock.api.stream_rules import (
+    check_combination,
+    check_starting_position,
+    check_stream_request,
 )
-from penstock.api.wire import MappingRequest, apply_request
+from penstock.api.tags import check_tags
+from penstock.api.validation import check_is_implemented, check_queue_batch_size
+from penstock.api.wire import MappingRequest, apply_request, to_wire
 from penstock.core.lifecycle import (
     Request,
     state_when_created,
@@ -34,13 +32,14 @@ from penstock.core.lifecycle import (
     update_request,
 )
 from penstock.model.arn import FunctionReference, Scope, parse_function_name
-from penstock.model.errors import ConfigurationError, SourceError, StoreConflictError
+from penstock.model.errors import ConfigurationError, StoreConflictError
 from penstock.model.function import Function
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import USER_ACTION, EventSourceMapping
+from penstock.model.position import NO_RECORDS_PROCESSED
 from penstock.ports import Store
 
+STREAM_BATCH_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 100  # AWS accepts MaxItems up to 10,000 and never gives more than this
-_MARKER = re.compile(rb"after:(?P<uuid>[0-9a-fA-F-]{1,36})")
 
 
 class MappingPage(msgspec.Struct, frozen=True):
@@ -68,34 +67,27 @@ class MappingOperations:
         """Create a mapping.
 
         The order of the checks is AWS's as far as it was observed: the model's constraints, the
-        source, its parameters, the batch, the function, a duplicate, and last the queue itself.
+        source, its parameters, the batch, the starting position, the function, a duplicate, and
+        last the queue or stream itself.
 
         Args:
-            scope: Owns the mapping; the queue must be of its region.
+            scope: Owns the mapping; the source must be of its region.
             request: CreateEventSourceMapping's members.
             name: The mapping's identity in a project file.
         """
         check_parameters("CreateEventSourceMapping", request)
-        source_arn = check_source(request, scope)
-        check_is_implemented(request)
+        source = check_source(request, scope)
+        check_is_implemented(request, source.kind)
         asked = msgspec.convert(request, MappingRequest)
-        check_batch_size(asked.batch_size)
-        check_tags(asked.tags or {})
+        mapping = self._draft(scope, source, asked, name)
+        _check_rules(mapping, asked)
+        if source.kind is not None:
+            check_starting_position(mapping, now_ms=self._now_ms())
+        check_tags(mapping.tags)
         reference, function = self._find_function(asked.function_name or "", scope)
-        await self._refuse_duplicate(scope, source_arn, reference.arn)
-        await self._probe(source_arn, function)
-        enabled = asked.enabled is not False
-        mapping = EventSourceMapping(
-            uuid=self._context.draw_uuid(),
-            scope=scope,
-            name=name,
-            event_source_arn=source_arn,
-            function_arn=reference.arn,
-            state=state_when_created(enabled=enabled),
-            last_modified_ms=self._now_ms(),
-            tags=asked.tags or {},
-        )
-        mapping = apply_request(mapping, asked)
+        mapping = msgspec.structs.replace(mapping, function_arn=reference.arn)
+        await self._refuse_duplicate(mapping)
+        await probe_source(self._context.sources, mapping, function)
         await self._insert(mapping)
         self._context.mappings.mapping_changed(mapping)
         return mapping
@@ -116,7 +108,7 @@ class MappingOperations:
         """
         check_parameters("ListEventSourceMappings", request)
         asked = msgspec.convert(request, _ListRequest)
-        after = _read_marker(asked.marker)
+        after = read_marker(asked.marker)
         mappings = await self._context.store_calls.run(
             lambda store: store.list_mappings(scope, event_source_arn=asked.event_source_arn)
         )
@@ -126,15 +118,15 @@ class MappingOperations:
         remaining = [mapping for mapping in mappings if mapping.uuid > after]
         size = min(asked.max_items, PAGE_SIZE_MAX)
         page = remaining[:size]
-        return MappingPage(page, _to_marker(page[-1]) if len(remaining) > size else None)
+        return MappingPage(page, make_marker(page[-1].uuid) if len(remaining) > size else None)
 
     async def update(
         self, scope: Scope, uuid: str, request: Mapping[str, object]
     ) -> EventSourceMapping:
         """Change a mapping: members that are not given stay, empty values clear.
 
-        The queue is looked at only when the function changes or polling begins: a mapping whose
-        queue is gone can still be disabled.
+        The source is looked at only when the function changes or polling begins: a mapping whose
+        source is gone can still be disabled.
 
         Args:
             scope: Owns the mapping.
@@ -150,16 +142,14 @@ class MappingOperations:
         )
         if state is None:
             raise _in_use("update")
-        check_is_implemented(request)
-        check_batch_size(asked.batch_size)
+        check_is_implemented(request, mapping.stream_kind)
+        _check_rules(changed, asked)
         changed = await self._change_function(changed, asked)
         changed = msgspec.structs.replace(changed, state=state, last_modified_ms=self._now_ms())
         try:
             changed = await self._replace(changed)
         except StoreConflictError as exc:
-            await self._refuse_duplicate(
-                scope, changed.event_source_arn, changed.function_arn, uuid
-            )
+            await self._refuse_duplicate(changed)
             raise _in_use("update") from exc
         self._context.mappings.mapping_changed(changed)
         return changed
@@ -180,6 +170,29 @@ class MappingOperations:
         self._context.mappings.mapping_changed(deleting)
         return deleting
 
+    async def show(self, mappings: Sequence[EventSourceMapping]) -> list[dict[str, object]]:
+        """Give mappings as the API shows them, with what was last heard of each stream."""
+        streams = [mapping.uuid for mapping in mappings if mapping.stream_kind is not None]
+        results = await self._read_processing_results(streams) if streams else {}
+        return [
+            to_wire(mapping, processing_result=results.get(mapping.uuid, NO_RECORDS_PROCESSED))
+            for mapping in mappings
+        ]
+
+    async def _read_processing_results(self, uuids: Sequence[str]) -> dict[str, str]:
+        """Ask the engine about what runs here, and the store about the rest."""
+        heard = {uuid: self._context.mappings.processing_result(uuid) for uuid in uuids}
+
+        def read(store: Store) -> dict[str, str]:
+            unheard = [uuid for uuid, result in heard.items() if result is None]
+            places = {uuid: store.read_place(uuid) for uuid in unheard}
+            return {uuid: place.processing_result for uuid, place in places.items() if place}
+
+        results = {uuid: result for uuid, result in heard.items() if result is not None}
+        if len(results) < len(heard):
+            results |= await self._context.store_calls.run(read)
+        return results
+
     async def list_tags(self, scope: Scope, resource: str) -> dict[str, str]:
         """Read a mapping's tags by its ARN."""
         check_parameters("ListTags", {"Resource": resource})
@@ -199,6 +212,29 @@ class MappingOperations:
         """Remove tags from a mapping; keys that are not there are passed over."""
         check_parameters("UntagResource", {"Resource": resource, "TagKeys": keys})
         await self._change_tags(scope, resource, removed=keys or ())
+
+    def _draft(
+        self, scope: Scope, source: EventSource, asked: MappingRequest, name: str | None
+    ) -> EventSourceMapping:
+        """Make the row of a new mapping, but for its function."""
+        mapping = EventSourceMapping(
+            uuid=self._context.draw_uuid(),
+            scope=scope,
+            name=name,
+            event_source_arn=source.arn,
+            function_arn="",
+            state=state_when_created(enabled=asked.enabled is not False),
+            last_modified_ms=self._now_ms(),
+            tags=asked.tags or {},
+        )
+        if source.kind is not None:
+            mapping = msgspec.structs.replace(
+                mapping,
+                stream_kind=source.kind,
+                batch_size=STREAM_BATCH_SIZE_DEFAULT,
+                state_transition_reason=USER_ACTION,
+            )
+        return apply_request(mapping, asked)
 
     async def _change_tags(
         self,
@@ -229,9 +265,7 @@ class MappingOperations:
         try:
             await self._context.store_calls.run(lambda store: store.insert_mapping(mapping))
         except StoreConflictError as exc:
-            await self._refuse_duplicate(
-                mapping.scope, mapping.event_source_arn, mapping.function_arn
-            )
+            await self._refuse_duplicate(mapping)
             raise ApiError(
                 RESOURCE_CONFLICT, f"There is already a mapping with the name {mapping.name!r}."
             ) from exc
@@ -250,45 +284,26 @@ class MappingOperations:
     async def _change_function(
         self, mapping: EventSourceMapping, asked: MappingRequest
     ) -> EventSourceMapping:
-        """Merge the function that an update names; look at the queue where that is called for."""
+        """Merge the function that an update names; look at the source where that is called for."""
         name = asked.function_name or mapping.function_arn
         if name == mapping.function_arn and not asked.enabled:
             return mapping
         reference, function = self._find_function(name, mapping.scope)
         changed = msgspec.structs.replace(mapping, function_arn=reference.arn)
-        source_arn = changed.event_source_arn
-        await self._refuse_duplicate(mapping.scope, source_arn, reference.arn, mapping.uuid)
-        await self._probe(source_arn, function)
+        await self._refuse_duplicate(changed)
+        await probe_source(self._context.sources, changed, function)
         return changed
 
-    async def _refuse_duplicate(
-        self, scope: Scope, source_arn: str, function_arn: str, uuid: str | None = None
-    ) -> None:
-        """Refuse a second mapping of a queue to a function; ``uuid`` is the one that may be."""
-        mappings = await self._context.store_calls.run(
-            lambda store: store.list_mappings(scope, event_source_arn=source_arn)
+    async def _refuse_duplicate(self, mapping: EventSourceMapping) -> None:
+        """Refuse a second mapping of a source to a function; ``mapping`` itself may be there."""
+        known = await self._context.store_calls.run(
+            lambda store: store.list_mappings(
+                mapping.scope, event_source_arn=mapping.event_source_arn
+            )
         )
-        for mapping in mappings:
-            if mapping.function_arn == function_arn and mapping.uuid != uuid:
-                name = parse_function_name(function_arn, scope).name
-                raise ApiError(
-                    RESOURCE_CONFLICT,
-                    f'An event source mapping with SQS arn (" {source_arn} ") and function '
-                    f'(" {name} ") already exists. Please update or delete the existing mapping '
-                    f"with UUID {mapping.uuid}",
-                )
-
-    async def _probe(self, source_arn: str, function: Function) -> None:
-        """Look at the queue, as AWS does before it answers."""
-        try:
-            queue = await self._context.sources.open_queue(source_arn)
-            attributes = await queue.describe()
-        except (SourceError, ConfigurationError) as exc:
-            refused = probe_error(exc)
-            if refused is None:
-                refused = ApiError(SERVICE, f"The queue {source_arn} could not be read: {exc}")
-            raise refused from exc
-        check_visibility(attributes, function)
+        for other in known:
+            if other.function_arn == mapping.function_arn and other.uuid != mapping.uuid:
+                raise _duplicate(other)
 
     def _now_ms(self) -> int:
         return self._context.clock.now().wall_ms
@@ -307,28 +322,35 @@ def _in_use(verb: str) -> ApiError:
     )
 
 
+def _check_rules(mapping: EventSourceMapping, asked: MappingRequest) -> None:
+    """Hold a merged mapping, and what was asked for, against the rules of its kind of source."""
+    if mapping.stream_kind is None:
+        check_queue_batch_size(asked.batch_size)
+    else:
+        check_stream_request(asked)
+        check_combination(mapping)
+
+
+def _duplicate(mapping: EventSourceMapping) -> ApiError:
+    """Name the mapping that is there, in the words of its kind of source."""
+    source_arn = mapping.event_source_arn
+    name = parse_function_name(mapping.function_arn, mapping.scope).name
+    if mapping.stream_kind is None:
+        what = f'An event source mapping with SQS arn (" {source_arn} ") and function (" {name} ")'
+    else:
+        what = f'The event source arn (" {source_arn} ") and function (" {name} ") provided mapping'
+    return ApiError(
+        RESOURCE_CONFLICT,
+        f"{what} already exists. Please update or delete the existing mapping with UUID "
+        f"{mapping.uuid}",
+    )
+
+
 def _read_function_name(name: str, scope: Scope) -> FunctionReference:
     try:
         return parse_function_name(name, scope)
     except ConfigurationError as exc:
         raise invalid_parameter(str(exc)) from exc
-
-
-def _to_marker(last: EventSourceMapping) -> str:
-    return base64.urlsafe_b64encode(f"after:{last.uuid}".encode()).decode()
-
-
-def _read_marker(marker: str | None) -> str:
-    """Give the uuid after which the page begins; a marker is opaque to callers."""
-    if not marker:
-        return ""
-    try:
-        match = _MARKER.fullmatch(base64.urlsafe_b64decode(marker))
-    except (binascii.Error, ValueError):
-        match = None
-    if match is None:
-        raise invalid_parameter("Invalid Marker: give the NextMarker of an earlier answer.")
-    return match["uuid"].decode()
 
 
 def _mapping_uuid(resource: str) -> str:

@@ -7,13 +7,13 @@ from penstock.aws.credentials import NO_CREDENTIALS, CredentialCache
 from penstock.aws.endpoints import Address, EndpointResolver
 from penstock.aws.errors import AnswerError, CredentialsError, Fault, TransportError, WireError
 from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
-from penstock.aws.json_protocol import JsonDialect, parse_answer
+from penstock.aws.json_protocol import JsonDialect, check_answer
+from penstock.aws.sdk import SdkClients
 from penstock.aws.session import AwsSession
 from penstock.aws.signer import Signer
 from penstock.aws.transport import DirectTransport, Transport
 from penstock.ports import Clock
 
-ATTEMPTS_MAX = 3  # AWS SDKs' standard retry mode
 BACKOFF_S_MAX = 20.0  # standard retry mode; reached only with more attempts
 
 
@@ -40,12 +40,20 @@ class WireClient:
         self._session = AwsSession(profile)
         self.credentials = CredentialCache(self._session, clock)
         self._endpoints = EndpointResolver(self._session, own_addresses)
+        self.sdk = SdkClients(self._session, self._endpoints, self.credentials, clock)
         self._direct = DirectTransport(self._session.open_ssl_context)
         self._transport_by_proxy: dict[str, Transport] = {}
         self._service_by_name: dict[tuple[str, ...], ServiceClient] = {}
 
-    async def open(self, service: str, region: str) -> "ServiceClient":
+    async def open(
+        self, service: str, region: str, *, signing_name: str | None = None
+    ) -> "ServiceClient":
         """Open a service in a region, at the endpoint that AWS SDKs would use.
+
+        Args:
+            service: botocore's name of it.
+            region: Where it is.
+            signing_name: What its requests are signed for; None: its own name.
 
         Raises:
             ConfigurationError: The endpoint is this process, or it cannot be resolved.
@@ -54,7 +62,7 @@ class WireClient:
         known = self._service_by_name.get((service, region))
         if known is None:
             endpoint = await self._endpoints.resolve(service, region)
-            known = ServiceClient(self, endpoint, Signer(service, region))
+            known = ServiceClient(self, endpoint, Signer(signing_name or service, region))
             self._service_by_name[service, region] = known
         return known
 
@@ -88,6 +96,7 @@ class WireClient:
         """Close every connection; exchanges in flight fail."""
         for transport in (self._direct, *self._transport_by_proxy.values()):
             await transport.close()
+        self.sdk.close()
 
 
 class ServiceClient:
@@ -139,8 +148,17 @@ class JsonServiceClient:
     async def call(self, operation: str, body: bytes, rules: ExchangeRules) -> bytes:
         """Call an operation; give back the body of its success.
 
+        Raises:
+            WireError: The last attempt failed.
+            ConfigurationError: The shared configuration files cannot be used.
+        """
+        return (await self.ask(operation, body, rules)).body
+
+    async def ask(self, operation: str, body: bytes, rules: ExchangeRules) -> HttpResponse:
+        """Call an operation; give back the whole answer of its success.
+
         Where the rules say that it may be sent twice, a throttle, a failure of the server and a
-        lost answer are retried, up to three attempts in all.
+        lost answer are retried, up to ``attempts_max`` attempts in all.
 
         Raises:
             WireError: The last attempt failed.
@@ -153,15 +171,15 @@ class JsonServiceClient:
             headers = self._dialect.headers(operation)
             self._headers_by_operation[operation] = headers
         request = HttpRequest("POST", "/", headers, body)
-        attempts_max = ATTEMPTS_MAX if rules.is_idempotent else 1
+        attempts_max = rules.attempts_max if rules.is_idempotent else 1
         for attempt in range(1, attempts_max):
             try:
-                return parse_answer(await self._service.send(request, rules))
+                return check_answer(await self._service.send(request, rules))
             except WireError as exc:
                 if not _is_worth_retrying(exc):
                     raise
             await _wait_s(self._wire.draw_fraction() * min(2.0 ** (attempt - 1), BACKOFF_S_MAX))
-        return parse_answer(await self._service.send(request, rules))
+        return check_answer(await self._service.send(request, rules))
 
 
 def _is_worth_retrying(error: WireError) -> bool:

@@ -2,11 +2,14 @@
 
 Each connection has one timer. It is armed late and rarely: a phase that starts only notes its
 deadline, and a timer that fires early looks again. So an exchange costs no timer at all.
+
+Where the caller must find room for an answer first, the connection is not read on between the
+answer's head and the caller's word; so a server that sends on is held back by TCP.
 """
 
 import asyncio
 import enum
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 import httptools
@@ -31,6 +34,7 @@ class _Stage(enum.Enum):
     WRITING = enum.auto()
     WAITING = enum.auto()  # for the first byte
     READING = enum.auto()
+    PAUSED = enum.auto()  # until there is room for the body; no limit holds
 
 
 class HttpConnection(asyncio.Protocol):
@@ -52,6 +56,7 @@ class HttpConnection(asyncio.Protocol):
         self._stage = _Stage.IDLE
         self._answer: asyncio.Future[HttpResponse] | None = None
         self._drained: asyncio.Future[None] | None = None
+        self._announced: asyncio.Future[int] | None = None  # the answer's bytes, once known
         self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._head_bytes = self._body_bytes = self._body_bytes_max = 0
@@ -65,12 +70,15 @@ class HttpConnection(asyncio.Protocol):
 
         Raises:
             TransportError: No complete answer came; the connection is closed.
+            Exception: Whatever ``rules.admit`` raises; the connection is closed where the answer
+                was not complete.
         """
         if not self.is_usable:  # lost in the very turn in which it was made
             raise ConnectionLostError("closed by the server", written=False, answered=False)
         transport = cast("asyncio.Transport", self._transport)
         answer: asyncio.Future[HttpResponse] = self._loop.create_future()
         self._answer = answer
+        self._announced = None if rules.admit is None else self._loop.create_future()
         self._timeouts = rules.timeouts
         self._body_bytes_max = rules.answer_bytes_max
         self._total_deadline_s = self._loop.time() + rules.timeouts.total_s
@@ -82,9 +90,11 @@ class HttpConnection(asyncio.Protocol):
                 await self._write_pieces(transport, request)
             if not answer.done():
                 self._enter(_Stage.WAITING, rules.timeouts.first_byte_s)
+            if rules.admit is not None:
+                await self._wait_for_room(rules.admit)
             return await answer
         finally:
-            self._answer = None
+            self._answer = self._announced = None
             if self._stage is not _Stage.IDLE:
                 self.abort()
                 # Read here, since a cancelled caller does not: asyncio reports unread exceptions.
@@ -108,6 +118,36 @@ class HttpConnection(asyncio.Protocol):
                 return
             self._deadline_s = self._limit(self._timeouts.write_s)
             transport.write(body[start : start + PIECE_BYTES])
+
+    async def _wait_for_room(self, admit: Callable[[int], Awaitable[None]]) -> None:
+        announced = cast("asyncio.Future[int]", self._announced)
+        answer = cast("asyncio.Future[HttpResponse]", self._answer)
+        body_bytes = await announced
+        if answer.done() and answer.exception() is not None:
+            return
+        paused_s = self._loop.time()
+        await admit(body_bytes)
+        if self._stage is _Stage.PAUSED and not answer.done():
+            self._total_deadline_s += self._loop.time() - paused_s
+            self._enter(_Stage.READING, self._timeouts.body_s)
+            cast("asyncio.Transport", self._transport).resume_reading()
+
+    def _pause(self, announced: "asyncio.Future[int]") -> None:
+        """Read no more, and say how large the answer will be."""
+        length = self._content_length()
+        if length is not None and length > self._body_bytes_max:
+            self._fail_too_large("body", self._body_bytes_max)
+            return
+        self._stage = _Stage.PAUSED
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        cast("asyncio.Transport", self._transport).pause_reading()
+        announced.set_result(self._body_bytes_max if length is None else length)
+
+    def _announce(self, body_bytes: int) -> None:
+        if self._announced is not None and not self._announced.done():
+            self._announced.set_result(body_bytes)
 
     # What the event loop calls.
 
@@ -134,11 +174,14 @@ class HttpConnection(asyncio.Protocol):
             return
         if not self._is_head_complete and self._head_bytes > HEAD_BYTES_MAX:
             self._fail_too_large("head", HEAD_BYTES_MAX)
-        elif self._stage is not _Stage.WRITING:
-            if self._head_bytes:
-                self._enter(_Stage.READING, self._timeouts.body_s)
-            else:  # an interim answer has ended
-                self._enter(_Stage.WAITING, self._timeouts.first_byte_s)
+        elif self._stage is _Stage.WRITING or self._stage is _Stage.PAUSED:
+            pass
+        elif self._is_head_complete and self._announced and not self._announced.done():
+            self._pause(self._announced)
+        elif self._head_bytes:
+            self._enter(_Stage.READING, self._timeouts.body_s)
+        else:  # an interim answer has ended
+            self._enter(_Stage.WAITING, self._timeouts.first_byte_s)
 
     def eof_received(self) -> None:
         """Complete a body that ends with its connection."""
@@ -213,6 +256,7 @@ class HttpConnection(asyncio.Protocol):
         is_kept = self._written and self.is_usable and self._parser.should_keep_alive()
         self._clear_answer()
         answer.set_result(response)
+        self._announce(len(body))
         if is_kept:
             self.exchange_count += 1
             self._total_deadline_s = float("inf")
@@ -235,6 +279,12 @@ class HttpConnection(asyncio.Protocol):
             for name, text in self._headers
         )
 
+    def _content_length(self) -> int | None:
+        for name, text in self._headers:
+            if name.lower() == b"content-length":
+                return int(text)
+        return None
+
     @property
     def _written(self) -> bool:
         return self._stage is not _Stage.WRITING
@@ -246,6 +296,7 @@ class HttpConnection(asyncio.Protocol):
     def _fail(self, error: BaseException) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
+            self._announce(0)
         self.resume_writing()
         self.abort()
 

@@ -1,6 +1,7 @@
 """One HTTP exchange as values: where it goes, what is sent, within which limits, what came back."""
 
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -140,12 +141,21 @@ class ExchangeRules(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         is_idempotent: It may be sent twice; only then anything is retried.
+        attempts_max: How often an idempotent call is tried in all; 1: only a kept connection that
+            turns out to be closed is replaced.
         is_long: It holds its connection for long (a long poll, an invocation), so it takes one of
             its own and never one that short calls wait for.
         answer_bytes_max: Bound of the answer's body.
+        admit: Waits until there is room for an answer of so many bytes. Awaited once, when the
+            answer's head is there and before more of its body is read: with its Content-Length,
+            or with ``answer_bytes_max`` where it has none (an answer that came in one piece with
+            its head counts as it is). No timeout runs meanwhile. Never awaited for an answer that
+            fails before.
     """
 
     timeouts: Timeouts = Timeouts()
     is_idempotent: bool = False
+    attempts_max: int = 3  # AWS SDKs' standard retry mode
     is_long: bool = False
     answer_bytes_max: int = 4 * 1024 * 1024  # far above any answer of a short SQS call
+    admit: Callable[[int], Awaitable[None]] | None = None

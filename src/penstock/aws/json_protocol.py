@@ -95,14 +95,14 @@ class _ErrorBody(msgspec.Struct, frozen=True):
 _decode_error_body = msgspec.json.Decoder(_ErrorBody).decode
 
 
-def parse_answer(response: HttpResponse) -> bytes:
-    """Give the body of a success.
+def check_answer(response: HttpResponse) -> HttpResponse:
+    """Let a success pass.
 
     Raises:
         AnswerError: The status is not 200.
     """
     if response.status == http.HTTPStatus.OK:
-        return response.body
+        return response
     raise parse_error(response)
 
 

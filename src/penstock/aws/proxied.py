@@ -1,5 +1,8 @@
 """HTTP through a configured proxy: aiohttp's client, behind the same protocol."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 import aiohttp
 from yarl import URL
 
@@ -39,16 +42,21 @@ class ProxiedTransport:
         """
         context = await self._open_ssl_context() if origin.scheme == "https" else False
         try:
-            async with self._session(is_long=rules.is_long).request(
-                request.method,
-                URL(f"{origin}{request.target}", encoded=True),
-                headers=request.headers,
-                data=request.body,
-                proxy=self._proxy,
-                ssl=context,
-                timeout=_to_client_timeout(rules.timeouts),
-                allow_redirects=False,
-            ) as answer:
+            async with (
+                asyncio.timeout(rules.timeouts.total_s) as limit,
+                self._session(is_long=rules.is_long).request(
+                    request.method,
+                    URL(f"{origin}{request.target}", encoded=True),
+                    headers=request.headers,
+                    data=request.body,
+                    proxy=self._proxy,
+                    ssl=context,
+                    timeout=_to_client_timeout(rules.timeouts),
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                if rules.admit is not None:
+                    await _wait_for_room(answer, rules.admit, rules.answer_bytes_max, limit)
                 body = await _read_body(answer, rules.answer_bytes_max)
                 return HttpResponse(answer.status, answer.raw_headers, body)
         except (aiohttp.ClientError, TimeoutError) as exc:
@@ -72,11 +80,31 @@ class ProxiedTransport:
 
 def _to_client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
-        total=timeouts.total_s,
+        total=None,  # ours, which can stand still
         connect=timeouts.pool_s,
         sock_connect=CONNECT_S_MAX,
         sock_read=max(timeouts.first_byte_s, timeouts.body_s),
     )
+
+
+async def _wait_for_room(
+    answer: aiohttp.ClientResponse,
+    admit: Callable[[int], Awaitable[None]],
+    bytes_max: int,
+    limit: asyncio.Timeout,
+) -> None:
+    """Wait until the answer is admitted, and count that time towards no limit.
+
+    aiohttp reads on until its buffer is full, which it bounds; then it reads no more either.
+    """
+    length = answer.content_length
+    if length is not None and length > bytes_max:
+        raise _too_large(answer, bytes_max)
+    loop = asyncio.get_running_loop()
+    left_s = (limit.when() or 0.0) - loop.time()
+    limit.reschedule(None)
+    await admit(bytes_max if length is None else length)
+    limit.reschedule(loop.time() + left_s)
 
 
 async def _read_body(answer: aiohttp.ClientResponse, bytes_max: int) -> bytes:
@@ -84,10 +112,14 @@ async def _read_body(answer: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     async for piece in answer.content.iter_any():
         pieces += piece
         if len(pieces) > bytes_max:
-            answer.close()
-            message = f"the answer's body is larger than {bytes_max} bytes"
-            raise AnswerTooLargeError(message, written=True)
+            raise _too_large(answer, bytes_max)
     return bytes(pieces)
+
+
+def _too_large(answer: aiohttp.ClientResponse, bytes_max: int) -> AnswerTooLargeError:
+    answer.close()
+    message = f"the answer's body is larger than {bytes_max} bytes"
+    return AnswerTooLargeError(message, written=True)
 
 
 def _translate(exc: aiohttp.ClientError | TimeoutError) -> TransportError:

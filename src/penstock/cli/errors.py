@@ -10,6 +10,18 @@ from penstock.model.errors import ConfigurationError, PenstockError
 EXIT_CONFIGURATION = 2
 
 
+class ServiceUnreachableError(PenstockError):
+    """Nothing answers at the URL, or not in time."""
+
+
+class ServiceFailedError(PenstockError):
+    """The service could not do it, or what answered is no Penstock service."""
+
+
+class RequestRefusedError(ConfigurationError):
+    """The service says what is wrong with the request."""
+
+
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """End with one clear line on stderr: 2 for what the user can mend, 1 for what failed."""

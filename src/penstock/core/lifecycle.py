@@ -9,11 +9,12 @@
                         +====== Enabling <----- enable -------+
 
     Enabled, Disabled -- change --> Updating ====> Enabled or Disabled, as before
-    Enabled, Disabled -- delete --> Deleting ====> (gone)
+    Enabled, Disabled, Creating -- delete --> Deleting ====> (gone)
 
     ====> settled    --> requested
 
-1. Only Enabled and Disabled take requests; in every other state the mapping is in use.
+1. Only Enabled and Disabled take requests; in every other state the mapping is in use. But one that
+   is being created can be deleted: it stays Creating while its stream's end cannot be pinned.
 2. Deleting is final.
 3. A transition settles when what runs is what the row says: the engine's supervisor tells so.
 
@@ -40,6 +41,7 @@ class Request(enum.Enum):
 
 
 _REQUESTED = {
+    (State.CREATING, Request.DELETE): State.DELETING,
     (State.ENABLED, Request.DISABLE): State.DISABLING,
     (State.ENABLED, Request.CHANGE): State.UPDATING,
     (State.ENABLED, Request.DELETE): State.DELETING,

@@ -5,76 +5,52 @@ looks at what is wanted and what runs, and takes the next step.
 
 Rules:
     1. Nobody else starts or stops the mapping's consumer; at most one runs.
-    2. A state settles only when what runs is what the row asks for; a consumer that pauses after a
-       defect counts as running.
+    2. A state settles only when what runs is what the row asks for, and is ready; a consumer that
+       pauses after a defect counts as running, if it was ready once.
     3. A defect in the consumer restarts it, with back-off, and is reported.
 """
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 
-from penstock.core import queue_contract as q
 from penstock.core.lifecycle import state_when_settled
-from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.retry import backoff_ms
-from penstock.core.scaling import RampPolicy
-from penstock.driver import Driver
-from penstock.engine.queue_log import Log, QueueLog
-from penstock.engine.queue_work import QueueWork
-from penstock.engine.slots import SlotLedger
+from penstock.engine.consumption import Consumption
+from penstock.engine.consumptions import Consumptions
+from penstock.engine.surroundings import Surroundings
 from penstock.model.errors import StoreConflictError, StoreError
 from penstock.model.mapping import EventSourceMapping, State
-from penstock.ports import Clock, FunctionInvoker, Sources, Store, StoreCalls
+from penstock.ports import Store
 
 RESTART_FIRST_MS = 1_000
 RESTART_MS_MAX = 60_000
 STORE_RETRY_S = 1.0
 
 
-class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Node settings of the engine.
-
-    Attributes:
-        long_poll_s: 0..20; how long an idle receive waits at the source.
-        is_verbose: Log each batch, not only trouble.
-    """
-
-    ramp: RampPolicy = RampPolicy()
-    long_poll_s: int = 20
-    is_verbose: bool = False
-
-
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine works with; ``service.py`` and the simulator choose who keeps it."""
-
-    store: StoreCalls
-    sources: Sources
-    functions: FunctionInvoker
-    slots: SlotLedger
-    clock: Clock
-    log_of: Callable[[EventSourceMapping], Log]
-
-
 class MappingKeeper:
     """The keeper of one mapping, from its first row to its deletion or the node's stop."""
 
     def __init__(
-        self, mapping: EventSourceMapping, surroundings: Surroundings, settings: EngineSettings
+        self, mapping: EventSourceMapping, surroundings: Surroundings, consumptions: Consumptions
     ) -> None:
         self._mapping = mapping
         self._surroundings = surroundings
-        self._settings = settings
+        self._consumptions = consumptions
         self._log = surroundings.log_of(mapping)
         self._wake = asyncio.Event()
         self._is_node_stopping = False
         self._is_gone = False
-        self._driver: Driver[q.Input, q.Command] | None = None
-        self._told: q.QueuePolicy | None = None
+        self._running: Consumption | None = None
+        self._was_ready = False
         self._is_told_to_stop = False
         self._breaks = 0
         self._is_pausing = False
+
+    @property
+    def running(self) -> Consumption | None:
+        """What runs now."""
+        return self._running
 
     def change(self, mapping: EventSourceMapping) -> None:
         """Take in a row; an older one than is known is passed over."""
@@ -106,52 +82,33 @@ class MappingKeeper:
         mapping = self._mapping
         is_wanted = mapping.enabled and mapping.state is not State.DELETING
         if not is_wanted or self._is_node_stopping:
-            if self._driver is not None:
-                # While the node lives a long poll runs to its end: a server may still hand a
-                # message to a poll that was cut short, and nobody would see it.
-                self._driver.send(q.StopRequested(abandon_receives=self._is_node_stopping))
+            if self._running is not None:
+                self._running.stop(is_node_stopping=self._is_node_stopping)
                 self._is_told_to_stop = True
-            return self._driver is None
+            else:
+                self._was_ready = False
+            return self._running is None
         if self._is_told_to_stop or self._is_pausing:
-            return self._is_pausing
-        policy = self._policy(mapping)
-        if self._driver is None:
-            self._start(policy, tasks)
-        elif policy != self._told:
-            self._driver.send(q.PolicyChanged(policy))
-        self._told = policy
-        return True
+            return self._is_pausing and self._was_ready
+        if self._running is None:
+            running = self._consumptions.make(mapping, self._log, self._wake.set)
+            self._running = running
+            name = f"source {mapping.event_source_arn}"
+            tasks.create_task(self._consume(running), name=name)
+        else:
+            self._running.change(mapping)
+        self._was_ready = self._was_ready or self._running.is_ready
+        return self._was_ready
 
-    def _start(self, policy: q.QueuePolicy, tasks: asyncio.TaskGroup) -> None:
-        surroundings = self._surroundings
-        work = QueueWork(
-            self._mapping.uuid,
-            policy.queue_arn,
-            sources=surroundings.sources,
-            invoker=surroundings.functions,
-            slots=surroundings.slots,
-        )
-        driver: Driver[q.Input, q.Command] = Driver(
-            QueueConsumer(policy, self._settings.ramp),
-            work.carry_out,
-            clock=surroundings.clock,
-            deadline_reached=q.DeadlineReached(),
-            observe=QueueLog(self._log, is_verbose=self._settings.is_verbose).observe,
-        )
-        work.connect(driver.send)
-        self._driver = driver
-        tasks.create_task(self._consume(driver, work), name=f"queue {policy.queue_arn}")
-
-    async def _consume(self, driver: Driver[q.Input, q.Command], work: QueueWork) -> None:
+    async def _consume(self, running: Consumption) -> None:
         started_ms = self._surroundings.clock.now().monotonic_ms
         try:
-            await driver.run(q.Started())
+            await running.run()
         except Exception as error:  # noqa: BLE001 - a defect of one mapping stays with that mapping
             ran_ms = self._surroundings.clock.now().monotonic_ms - started_ms
             self._pause_after(error, ran_ms)
         finally:
-            work.disconnect()
-            self._driver = None
+            self._running = None
             self._is_told_to_stop = False
             self._wake.set()
 
@@ -188,24 +145,13 @@ class MappingKeeper:
             return
         if row is None:
             self._is_gone = True
+            self._surroundings.metrics.forget(mapping.uuid)
             self._log.info("mapping deleted")
         elif row.state is settled:
             self._log.info("mapping settled", state=settled.value)
             self._mapping = max(self._mapping, row, key=lambda known: known.version)
         else:
             self.change(row)
-
-    def _policy(self, mapping: EventSourceMapping) -> q.QueuePolicy:
-        function = self._surroundings.functions.find(mapping.function_arn)
-        return q.QueuePolicy(
-            function_arn=mapping.function_arn,
-            queue_arn=mapping.event_source_arn,
-            batch_size=mapping.batch_size,
-            function_timeout_s=function.timeout_s if function else None,
-            maximum_concurrency=mapping.maximum_concurrency,
-            report_batch_item_failures=mapping.report_batch_item_failures,
-            long_poll_s=self._settings.long_poll_s,
-        )
 
 
 def _write_settled(

@@ -10,18 +10,15 @@ import msgspec
 from penstock.core import queue_contract as q
 from penstock.core.function_event import queue_event
 from penstock.core.queue_outcome import queue_outcome
+from penstock.engine.invocation import NotRun, OutcomeUnknown, Refused, invoke_once
 from penstock.engine.slots import SlotLedger
 from penstock.model.errors import (
-    InvocationOutcomeUnknownError,
-    InvokeError,
-    InvokeRefusedError,
-    InvokeThrottledError,
     PenstockError,
     SourceError,
     SourceNotFoundError,
     SourceUnavailableError,
 )
-from penstock.model.function import PAYLOAD_BYTES_MAX
+from penstock.model.function import FunctionResult
 from penstock.model.message import DeleteReport
 from penstock.ports import FunctionInvoker, QueueSource, Sources
 
@@ -133,21 +130,19 @@ class QueueWork:
         except msgspec.MsgspecError as error:
             # A defect of the queue's server; as a failed batch it goes the way of poison messages.
             return q.InvocationFailed(batch, f"message attributes cannot be read: {error}")
-        if len(payload) > PAYLOAD_BYTES_MAX:
-            reason = f"the event has {len(payload)} bytes; the most is {PAYLOAD_BYTES_MAX}"
-            return q.InvocationFailed(batch, reason)
-        try:
-            result = await self._invoker.invoke(command.function_arn, payload)
-        except InvocationOutcomeUnknownError as error:
-            return q.InvocationOutcomeUnknown(batch, str(error))
-        except InvokeRefusedError as error:
-            return q.InvocationFailed(batch, str(error))
-        except InvokeError as error:
-            is_throttle = isinstance(error, InvokeThrottledError)
-            return q.InvocationRejected(batch, str(error), is_throttle)
-        return queue_outcome(
-            result, batch, report_batch_item_failures=command.report_batch_item_failures
-        )
+        outcome = await invoke_once(self._invoker, command.function_arn, payload)
+        match outcome:
+            case FunctionResult():
+                report = command.report_batch_item_failures
+                return queue_outcome(outcome, batch, report_batch_item_failures=report)
+            case Refused(reason):
+                return q.InvocationFailed(batch, reason)
+            case NotRun(reason, is_throttle):
+                return q.InvocationRejected(batch, reason, is_throttle)
+            case OutcomeUnknown(reason):
+                return q.InvocationOutcomeUnknown(batch, reason)
+            case _:
+                assert_never(outcome)
 
     async def _delete(self, command: q.DeleteMessages) -> q.DeleteEnded:
         try:

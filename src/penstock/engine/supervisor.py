@@ -2,7 +2,10 @@
 
 import asyncio
 
-from penstock.engine.mapping_keeper import EngineSettings, MappingKeeper, Surroundings
+from penstock.engine.consumption import Consumption
+from penstock.engine.consumptions import Consumptions
+from penstock.engine.mapping_keeper import MappingKeeper
+from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.model.mapping import EventSourceMapping
 
 
@@ -11,7 +14,7 @@ class Supervisor:
 
     def __init__(self, surroundings: Surroundings, settings: EngineSettings) -> None:
         self._surroundings = surroundings
-        self._settings = settings
+        self._consumptions = Consumptions(surroundings, settings)
         self._keepers: dict[str, MappingKeeper] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._stopping = asyncio.Event()
@@ -22,7 +25,7 @@ class Supervisor:
         Args:
             started: Set when the mappings of the store are taken up.
         """
-        async with asyncio.TaskGroup() as tasks:
+        async with self._consumptions.writing(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for mapping in await self._surroundings.store.run(lambda store: store.list_mappings()):
                 self.mapping_changed(mapping)
@@ -39,11 +42,31 @@ class Supervisor:
         if keeper is not None:
             keeper.change(mapping)
             return
-        keeper = MappingKeeper(mapping, self._surroundings, self._settings)
+        keeper = MappingKeeper(mapping, self._surroundings, self._consumptions)
         self._keepers[mapping.uuid] = keeper
         task = self._tasks.create_task(keeper.run(), name=f"mapping {mapping.uuid}")
         task.add_done_callback(lambda _: self._keepers.pop(mapping.uuid, None))
 
+    def processing_result(self, mapping_uuid: str) -> str | None:
+        """Give a running stream mapping's LastProcessingResult; None when it does not run."""
+        running = self._running(mapping_uuid)
+        return None if running is None else running.processing_result
+
+    def position_changed(self, mapping_uuid: str) -> None:
+        """Let a mapping read its place from the store again; one that does not run will anyway."""
+        running = self._running(mapping_uuid)
+        if running is not None:
+            running.position_changed()
+
+    def iterator_ages_ms(self, mapping_uuid: str) -> dict[str, int]:
+        """Give the iterator age of each running shard of a mapping, by shard id."""
+        running = self._running(mapping_uuid)
+        return {} if running is None else running.iterator_ages_ms()
+
     def stop(self) -> None:
         """Receive no more and let what is in flight end."""
         self._stopping.set()
+
+    def _running(self, mapping_uuid: str) -> Consumption | None:
+        keeper = self._keepers.get(mapping_uuid)
+        return None if keeper is None else keeper.running

@@ -163,6 +163,11 @@ class ChildProcess:
             await self.wait()
             self.drop_lifeline()
 
+    def end(self) -> None:
+        """Ask the process to end (SIGTERM) and do not wait; ``keep_running`` starts it again."""
+        if self._running is not None and self._running.returncode is None:
+            self._running.terminate()
+
     def kill(self) -> None:
         """End the process and its group at once."""
         if self._running is not None:

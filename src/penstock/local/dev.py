@@ -9,7 +9,8 @@
 
 The embedded AWS comes first, then what the file declares in it, then the service, which makes the
 mappings. A child that ends is started again; after the embedded AWS its resources are made again,
-and the service's mappings find them by their ARNs.
+and the service's mappings find them by their ARNs. Only a table's stream has another ARN than
+before: where a mapping reads one, the service is started again too.
 """
 
 import asyncio
@@ -136,6 +137,9 @@ class DevStack:
 
         async def declare() -> None:
             await _declare(self._project, embedded, upstream)
+            if declared.is_set() and self._project.mapping_tables:
+                _log.info("the tables' streams are new, starting the service again")
+                service.end()
             declared.set()
 
         async def tell() -> None:

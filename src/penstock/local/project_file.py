@@ -15,11 +15,10 @@ import msgspec
 
 from penstock.declared_mappings import DeclaredMapping
 from penstock.functions.host.handler_file import check_handler
+from penstock.local.project_mappings import MappingReader, Resources
 from penstock.local.project_tables import (
-    MAPPING_PARAMETERS,
     BucketTable,
     FunctionTable,
-    MappingTable,
     QueueTable,
     ServiceTable,
     StreamTable,
@@ -34,7 +33,7 @@ from penstock.local.toml_table import (
     read_table,
     refuse_unknown_keys,
 )
-from penstock.model.arn import Arn, FunctionReference, Scope, parse_arn, parse_function_name
+from penstock.model.arn import Scope, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import (
     Function,
@@ -58,6 +57,9 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         path: The file; None for a project without one, which declares nothing.
         region: Owns the functions and mappings that name no other.
+        mappings: Those named in ``mapping_tables`` get their EventSourceArn once their table is
+            made (``table_streams.py``).
+        mapping_tables: By the name of a mapping that reads a table's stream, the table's name.
     """
 
     path: Path | None = None
@@ -65,6 +67,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     region: str = REGION_DEFAULT
     functions: tuple[Function, ...] = ()
     mappings: tuple[DeclaredMapping, ...] = ()
+    mapping_tables: dict[str, str] = {}
     queues: tuple[QueueTable, ...] = ()
     streams: tuple[StreamTable, ...] = ()
     tables: tuple[TableTable, ...] = ()
@@ -100,19 +103,21 @@ def read_project(
         place.at("service"),
     )
     scope = Scope(service.account_id, service.region or find_region())
-    queues = _read_resources(document, "queues", QueueTable, place)
     functions = _read_functions(document, scope, place, path.absolute().parent)
+    resources = _read_all_resources(document, place)
+    mappings = MappingReader(scope, functions, resources).read(document, place)
     return Project(
         path=path,
         service=service,
         region=scope.region,
         functions=tuple(functions.values()),
-        mappings=_MappingReader(scope, functions, queues).read(document, place),
-        queues=_check_dead_letters(queues, place),
-        streams=_read_resources(document, "streams", StreamTable, place),
-        tables=_read_resources(document, "tables", TableTable, place),
-        topics=_read_resources(document, "topics", TopicTable, place),
-        buckets=_read_resources(document, "buckets", BucketTable, place),
+        mappings=mappings.declared,
+        mapping_tables=mappings.tables,
+        queues=resources.queues,
+        streams=resources.streams,
+        tables=resources.tables,
+        topics=resources.topics,
+        buckets=resources.buckets,
     )
 
 
@@ -135,6 +140,16 @@ def _load(path: Path) -> dict[str, object]:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"{path}: not valid TOML: {exc}") from exc
+
+
+def _read_all_resources(document: dict[str, object], place: Place) -> Resources:
+    return Resources(
+        queues=_check_dead_letters(_read_resources(document, "queues", QueueTable, place), place),
+        streams=_read_resources(document, "streams", StreamTable, place),
+        tables=_read_resources(document, "tables", TableTable, place),
+        topics=_read_resources(document, "topics", TopicTable, place),
+        buckets=_read_resources(document, "buckets", BucketTable, place),
+    )
 
 
 def _read_resources(
@@ -299,78 +314,3 @@ class _FunctionReader(msgspec.Struct, frozen=True):
             )
         hosting = LambdaFunction(arn=reference.arn)
         return self._function(reference.scope, hosting, _LAMBDA_CONCURRENCY, name=reference.name)
-
-
-class _MappingReader(msgspec.Struct, frozen=True):
-    """Gives ``[[mappings]]`` their meaning, by the functions and queues of the same file."""
-
-    scope: Scope
-    functions: dict[str, Function]
-    queues: tuple[QueueTable, ...]
-
-    def read(self, document: dict[str, object], place: Place) -> tuple[DeclaredMapping, ...]:
-        """Read every mapping; the names are unique."""
-        by_name: dict[str, DeclaredMapping] = {}
-        for table, where in expect_tables(document.get("mappings", []), place.at("mappings")):
-            mapping = self._read_one(table, where)
-            if mapping.name in by_name:
-                raise where.at("name").error(f"{mapping.name!r} is declared twice")
-            by_name[mapping.name] = mapping
-        return tuple(by_name.values())
-
-    def _read_one(self, table: dict[str, object], place: Place) -> DeclaredMapping:
-        own_keys = [field.encode_name for field in msgspec.structs.fields(MappingTable)]
-        refuse_unknown_keys(table, (*own_keys, *MAPPING_PARAMETERS), place)
-        own = read_table({k: v for k, v in table.items() if k in own_keys}, MappingTable, place)
-        parameters = {k: v for k, v in table.items() if k not in own_keys}
-        parameters["FunctionName"] = self._function_name(parameters.get("FunctionName"), place)
-        parameters["EventSourceArn"] = self._source_arn(
-            own.queue, parameters.get("EventSourceArn"), place
-        )
-        return DeclaredMapping(name=own.name, parameters=parameters, replace=own.replace)
-
-    def _function_name(self, given: object, place: Place) -> str:
-        """Refuse a function that is not declared; the name of an ``arn`` becomes that ARN."""
-        where = place.at("FunctionName")
-        if given is None:
-            raise place.error("FunctionName is missing")
-        if not isinstance(given, str):
-            raise where.error(f"expected str, got {describe(given)}")
-        named = self.functions.get(given)
-        if named is not None:
-            return named.hosting.arn if isinstance(named.hosting, LambdaFunction) else given
-        reference = self._reference(given, where)
-        if reference.unqualified_arn not in {known.arn for known in self.functions.values()}:
-            choices = suggest(given, list(self.functions), "functions")
-            raise where.error(f"{given!r} is not a function of this file; {choices}")
-        return given
-
-    def _reference(self, given: str, where: Place) -> FunctionReference:
-        try:
-            return parse_function_name(given, self.scope)
-        except ConfigurationError as exc:
-            raise where.error(str(exc)) from exc
-
-    def _source_arn(self, queue: str | None, given: object, place: Place) -> str:
-        if (queue is None) == (given is None):
-            raise place.error("give exactly one of queue and EventSourceArn")
-        if queue is None:
-            return self._checked_arn(given, place.at("EventSourceArn"))
-        names = [declared.name for declared in self.queues]
-        if queue not in names:
-            choices = suggest(queue, names, "queues")
-            raise place.at("queue").error(f"{queue!r} is not a queue of this file; {choices}")
-        return queue_arn(queue, self.scope)
-
-    def _checked_arn(self, given: object, place: Place) -> str:
-        if not isinstance(given, str):
-            raise place.error(f"expected str, got {describe(given)}")
-        try:
-            return str(parse_arn(given))
-        except ConfigurationError as exc:
-            raise place.error(str(exc)) from exc
-
-
-def queue_arn(name: str, scope: Scope) -> str:
-    """Name a queue of this account and region."""
-    return str(Arn("aws", "sqs", scope.region, scope.account, name))

@@ -1,6 +1,6 @@
 """The tables that ``penstock.toml`` may hold; Lambda's and SQS's own names where they have one."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -10,7 +10,13 @@ AccountId = Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")]
 
 
 class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[service]``: settings of the service itself; None takes the command's default."""
+    """``[service]``: settings of the service itself; None takes the command's default.
+
+    Attributes:
+        stream_pace: ``aws``: at most 5 reads per second and shard; ``local``: as fast as it comes.
+        read_ahead_mb: Of stream records held over all mappings, in MiB.
+        iterator_age_warning_s: A shard that is further behind is warned of.
+    """
 
     host: str | None = None
     port: Port | None = None
@@ -20,6 +26,9 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: Annotated[int, msgspec.Meta(ge=0, le=900)] = 30
     long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     allowed_hosts: list[str] = []
+    stream_pace: Literal["aws", "local"] | None = None
+    read_ahead_mb: Positive = 256
+    iterator_age_warning_s: Positive = 60
 
 
 class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +56,19 @@ class MappingTable(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         queue: The name of a queue in the same file, in place of EventSourceArn.
+        stream: The name of a Kinesis stream in the same file, likewise.
+        table: The name of a table in the same file; its stream is read. A table that is made anew
+            has another stream, so such a mapping is made anew with it.
+        on_failure: The name of a queue, topic or bucket in the same file, in place of
+            DestinationConfig.
         replace: Allows a change of source, which deletes the mapping and creates it anew.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     queue: str | None = None
+    stream: str | None = None
+    table: str | None = None
+    on_failure: str | None = None
     replace: bool = False
 
 

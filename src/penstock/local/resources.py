@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from penstock.local.project_file import Project, ResourceTable, queue_arn
+from penstock.local.project_file import Project, ResourceTable
 from penstock.local.project_tables import (
     BucketTable,
     QueueTable,
@@ -20,6 +20,7 @@ from penstock.local.project_tables import (
     TableTable,
     TopicTable,
 )
+from penstock.local.resource_arns import queue_arn
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
 

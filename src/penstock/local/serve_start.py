@@ -82,8 +82,8 @@ def _refuse_resources(project: Project) -> None:
         name = project.resources[0].name
         raise ConfigurationError(
             f"{project.path}: serve makes no queues, streams, tables, topics or buckets"
-            f" ({name!r}): make them where your endpoints are and remove them from the file,"
-            " or use penstock dev"
+            f" ({name!r}): make them where your endpoints are, remove them from the file and"
+            " name them by their ARNs, or use penstock dev"
         )
 
 

@@ -4,6 +4,7 @@ Run as ``python -m penstock.local.service_child FD SETTINGS``; FD is the lifelin
 JSON of ``ServiceChildSettings``. The AWS configuration is the environment's, which the parent made.
 """
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from penstock.local.lifeline import Lifeline
 from penstock.local.logs import LogLevel, LogSettings, configure_logs
 from penstock.local.project_file import read_project
 from penstock.local.service_run import run_on_uvloop, run_until_signalled, service_settings
-from penstock.model.errors import ConfigurationError
+from penstock.local.table_streams import find_table_streams
+from penstock.model.errors import ConfigurationError, SourceUnavailableError
 from penstock.service import Service
 
 # Disabling and deleting a mapping wait for its long poll, and here nobody pays for receives.
 LONG_POLL_S_OF_DEV = 3
+_EXIT_AGAIN = 1  # nothing is wrong with the configuration: the parent starts it again
 
 
 class ServiceChildSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,20 +46,26 @@ class ServiceChildSettings(msgspec.Struct, frozen=True, kw_only=True):
 async def serve(settings: ServiceChildSettings, lifeline: Lifeline) -> None:
     """Serve both APIs on one port until a signal comes."""
     project = read_project(Path(settings.project_file) if settings.project_file else None)
-    if project.service.long_poll_s is None:
-        table = msgspec.structs.replace(project.service, long_poll_s=LONG_POLL_S_OF_DEV)
-        project = msgspec.structs.replace(project, service=table)
+    table = project.service
+    table = msgspec.structs.replace(
+        table,
+        long_poll_s=LONG_POLL_S_OF_DEV if table.long_poll_s is None else table.long_poll_s,
+        stream_pace=table.stream_pace or "local",
+    )
+    project = msgspec.structs.replace(project, service=table)
+    mappings = await asyncio.to_thread(find_table_streams, project, settings.upstream)
     async with open_gateway(settings.upstream, project.region) as gateway:
+        told = service_settings(
+            project,
+            address=(settings.host, settings.port),
+            store_url=settings.store_url,
+            is_verbose=settings.logs.level is LogLevel.DEBUG,
+            function_environment=settings.function_environment,
+        )
         service = Service(
-            service_settings(
-                project,
-                address=(settings.host, settings.port),
-                store_url=settings.store_url,
-                is_verbose=settings.logs.level is LogLevel.DEBUG,
-                function_environment=settings.function_environment,
-            ),
+            told,
             functions=project.functions,
-            mappings=project.mappings,
+            mappings=mappings,
             fallback=gateway.forward,
         )
         await run_until_signalled(service, lifeline.report_ready)
@@ -73,6 +82,9 @@ def main(arguments: list[str]) -> None:
     except ConfigurationError as exc:
         print(f"penstock: {exc}", file=sys.stderr)  # noqa: T201  for the terminal, not the log
         sys.exit(EXIT_CONFIGURATION)
+    except SourceUnavailableError as exc:
+        print(f"penstock: {exc}", file=sys.stderr)  # noqa: T201  as above
+        sys.exit(_EXIT_AGAIN)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,17 @@ import os
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+import msgspec
 import uvloop
 
+from penstock.engine.surroundings import STREAMS_OF_LOCAL_SERVERS, StreamSettings
 from penstock.local.project_file import Project
+from penstock.local.project_tables import ServiceTable
 from penstock.local.stop_signals import take_stop_signals
 from penstock.service import Service, ServiceSettings
 
 LOOPBACK_DEFAULT = "127.0.0.1"
+MIB = 1024 * 1024
 LONG_POLL_S = 20  # SQS: the longest; each receive is billed
 
 
@@ -43,7 +47,16 @@ def service_settings(
         long_poll_s=LONG_POLL_S if declared.long_poll_s is None else declared.long_poll_s,
         function_environment=dict(function_environment or {}),
         allowed_hosts=tuple(declared.allowed_hosts),
+        streams=_stream_settings(declared),
         is_verbose=is_verbose,
+    )
+
+
+def _stream_settings(declared: ServiceTable) -> StreamSettings:
+    return msgspec.structs.replace(
+        STREAMS_OF_LOCAL_SERVERS if declared.stream_pace == "local" else StreamSettings(),
+        held_bytes_max=declared.read_ahead_mb * MIB,
+        iterator_age_warning_ms=declared.iterator_age_warning_s * 1000,
     )
 
 

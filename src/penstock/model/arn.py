@@ -103,3 +103,12 @@ def parse_function_name(text: str, scope: Scope) -> FunctionReference:
         qualifier=match["qualifier"],
         partition=match["partition"] or "aws",
     )
+
+
+def invoke_identity_arn(scope: Scope, source_arn: str) -> str:
+    """Name the role that a mapping's function is said to run as, in the source's partition.
+
+    Functions have no role here; Kinesis records show this one as ``invokeIdentityArn``.
+    """
+    partition = source_arn.split(":", 2)[1]
+    return f"arn:{partition}:iam::{scope.account}:role/penstock"

@@ -10,7 +10,13 @@
     │   ├── SourceAccessDeniedError      the credentials may not do this
     │   │   └── SourceCredentialsError   there are no usable credentials
     │   ├── SourceUnavailableError       no connection, a timeout, a 5xx answer
+    │   ├── SourceIteratorExpiredError   a shard iterator is too old
+    │   ├── SourceTrimmedError           the records asked for have left the stream
+    │   ├── SourcePositionError          the server does not know the sequence number
     │   └── SourceProtocolError          an answer that cannot be read, a request the server refuses
+    ├── DestinationError                 an on-failure destination did not take a discard
+    │   ├── DestinationUnavailableError  no answer, a throttle, a 5xx: asking again may help
+    │   └── DestinationRefusedError      missing, forbidden, or the discard itself is refused
     ├── InvokeError                      a function was not run to its end as far as we know
     │   ├── InvokeThrottledError         429: no capacity; the function did not run
     │   ├── InvokeUnavailableError       not reached, or a 5xx before it ran
@@ -68,8 +74,36 @@ class SourceUnavailableError(SourceError):
     retryable = True
 
 
+class SourceIteratorExpiredError(SourceError):
+    """A shard iterator is too old; a new one can be taken."""
+
+    retryable = True
+
+
+class SourceTrimmedError(SourceError):
+    """The records asked for have left the stream."""
+
+
+class SourcePositionError(SourceError):
+    """The server does not know the sequence number: it may be of another stream."""
+
+
 class SourceProtocolError(SourceError):
     """An answer that cannot be read, or a request that the server refuses."""
+
+
+class DestinationError(PenstockError):
+    """An on-failure destination did not take a discard."""
+
+
+class DestinationUnavailableError(DestinationError):
+    """No answer, a throttle, or a 5xx answer."""
+
+    retryable = True
+
+
+class DestinationRefusedError(DestinationError):
+    """Missing, forbidden, or the discard itself is refused; waiting for it may still help."""
 
 
 class InvokeError(PenstockError):

@@ -5,10 +5,11 @@ import enum
 import msgspec
 
 from penstock.model.arn import Scope
+from penstock.model.stream import StartingPosition, StreamKind
 
-USER_INITIATED = (
-    "USER_INITIATED"  # StateTransitionReason of queue mappings, in every state recorded
-)
+# StateTransitionReason in every state recorded: of queue mappings, and of stream mappings.
+USER_INITIATED = "USER_INITIATED"
+USER_ACTION = "User action"
 
 
 class State(enum.StrEnum):
@@ -30,8 +31,16 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
         uuid: The mapping's identity in Lambda's API.
         name: Its identity in a project file; None when it was made through the API.
         function_arn: Full ARN, with the qualifier exactly as it was asked for.
-        batch_size: 1..10 for queues in this version.
+        stream_kind: None for a queue.
+        batch_size: 1..10 for queues in this version, 1..10000 for streams.
         maximum_concurrency: 2..1000; None means the account-wide ramp alone.
+        starting_position: None for a queue.
+        starting_timestamp_ms: Unix ms; with AT_TIMESTAMP only.
+        maximum_record_age_s: 60..604800; None: no limit (the API's -1).
+        maximum_retry_attempts: 0..10000; None: no limit (the API's -1).
+        tumbling_window_s: 1..900; 0: none.
+        destination_arn: OnFailure's; None without one.
+        metrics: The metrics asked for by MetricsConfig.
         enabled: Whether it should poll; ``state`` says how far that has come.
         version: Raised by every change of the row; updates are conditional on it.
     """
@@ -45,6 +54,16 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
     maximum_batching_window_s: int = 0
     maximum_concurrency: int | None = None
     report_batch_item_failures: bool = False
+    stream_kind: StreamKind | None = None
+    starting_position: StartingPosition | None = None
+    starting_timestamp_ms: int | None = None
+    parallelization_factor: int = 1
+    maximum_record_age_s: int | None = None
+    maximum_retry_attempts: int | None = None
+    bisect_batch_on_function_error: bool = False
+    tumbling_window_s: int = 0
+    destination_arn: str | None = None
+    metrics: tuple[str, ...] = ()
     enabled: bool = True
     state: State = State.CREATING
     state_transition_reason: str = USER_INITIATED

@@ -5,10 +5,11 @@ import itertools
 import sys
 from collections.abc import Sequence
 
-from penstock.simulation.run import run_world
-from penstock.simulation.swarm import describe_failure, run_seeds
+from penstock.simulation.outcome import WorldKind
+from penstock.simulation.swarm import describe_failure, run_one, run_seeds
 
 SEEDS_DEFAULT = 1_000
+BOTH = "both"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,9 +19,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when every rule held, 1 when one was broken.
     """
     options = _parse(argv)
+    kinds = tuple(WorldKind) if options.worlds == BOTH else (WorldKind(options.worlds),)
     if options.seed is not None:
-        return _replay(options.seed, is_traced=options.trace)
-    return _swarm(options.seeds, options.minutes, first=options.first)
+        return max(_replay(kind, options.seed, is_traced=options.trace) for kind in kinds)
+    minutes = None if options.minutes is None else options.minutes / len(kinds)
+    return max(_swarm(kind, options.seeds, minutes, first=options.first) for kind in kinds)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -28,7 +31,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m penstock.simulation",
         description="Run the engine in drawn worlds on virtual time, and judge what it does.",
     )
-    parser.add_argument("--seeds", type=int, help=f"how many worlds; {SEEDS_DEFAULT} by default")
+    parser.add_argument(
+        "--worlds",
+        choices=[*WorldKind, BOTH],
+        default=BOTH,
+        help="worlds of queues, of streams, or both, half of the time each",
+    )
+    parser.add_argument(
+        "--seeds", type=int, help=f"how many worlds of a kind; {SEEDS_DEFAULT} by default"
+    )
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--minutes", type=float, help="run for so long instead")
     parser.add_argument("--seed", type=int, help="run this world only")
@@ -39,25 +50,28 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _replay(seed: int, *, is_traced: bool) -> int:
-    outcome = run_world(seed, keeps_trace=is_traced)
+def _replay(kind: WorldKind, seed: int, *, is_traced: bool) -> int:
+    outcome = run_one(kind, seed, keeps_trace=is_traced)
     if outcome.violation:
         print(describe_failure(outcome))
         return 1
     if is_traced:
         print("\n".join(outcome.lines))
+    what = "messages" if kind is WorldKind.QUEUES else "records"
     print(
-        f"seed {seed}: {outcome.message_count} messages, {outcome.invocation_count} invocations, "
+        f"seed {seed}: {outcome.message_count} {what}, {outcome.invocation_count} invocations, "
         f"{outcome.virtual_s:.0f} virtual s, every rule held"
     )
     return 0
 
 
-def _swarm(count: int | None, minutes: float | None, *, first: int) -> int:
+def _swarm(kind: WorldKind, count: int | None, minutes: float | None, *, first: int) -> int:
     if count is None and minutes is None:
         count = SEEDS_DEFAULT
     seeds = itertools.count(first) if count is None else range(first, first + count)
-    tally = run_seeds(seeds, limit_s=None if minutes is None else minutes * 60, show=_show_at_once)
+    tally = run_seeds(
+        kind, seeds, limit_s=None if minutes is None else minutes * 60, show=_show_at_once
+    )
     if tally.broken is not None:
         print(describe_failure(tally.broken))
     print(tally)

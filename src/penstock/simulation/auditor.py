@@ -3,6 +3,7 @@
 Written from docs/semantics.md and AWS's pages, not from the engine's code.
 """
 
+import enum
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -77,6 +78,13 @@ class Auditor:
         for mapping in self.books.mappings.values():
             mapping.is_stopping = True
             self.functions.forget_lost(mapping)
+
+    def node_crashed(self) -> None:
+        """Take note that the engine was killed: ``node_started`` draws the line."""
+
+    def report(self, rule: enum.StrEnum, text: str) -> None:
+        """Write a violation down."""
+        self.books.report(rule, text)
 
     def node_started(self) -> None:
         """Take note of a new engine; what an earlier one held is nobody's."""

@@ -1,18 +1,40 @@
 """What may go wrong in a simulated world, and how often."""
 
 from random import Random
+from typing import Generic, Self, TypeVar
 
 import msgspec
 
 
-class FaultRates(msgspec.Struct, frozen=True, kw_only=True):
+class WireRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Chances of 0..1 of what goes wrong on the way to a server, per call.
+
+    Attributes:
+        source_throttled: Refused, with no effect.
+        request_lost: No effect, the connection breaks.
+        answer_lost: The effect took place, the connection breaks.
+        slow: Up to seconds instead of milliseconds.
+    """
+
+    source_throttled: float = 0.0
+    request_lost: float = 0.0
+    answer_lost: float = 0.0
+    slow: float = 0.0
+
+    @classmethod
+    def draw(cls, rng: Random) -> Self:
+        """Draw a swarm: each kind is absent more often than not, or rare, or frequent."""
+        return cls(**{name: rng.choice(_RATES) for name in cls.__struct_fields__})
+
+    def is_calm(self) -> bool:
+        """Tell whether nothing goes wrong."""
+        return not any(msgspec.structs.astuple(self))
+
+
+class FaultRates(WireRates, frozen=True, kw_only=True):
     """Chances of 0..1, each per call, per message, or per invocation.
 
     Attributes:
-        source_throttled: Per call: refused, with no effect.
-        request_lost: Per call: no effect, the connection breaks.
-        answer_lost: Per call: the effect took place, the connection breaks.
-        slow: Per call: up to seconds instead of milliseconds.
         delete_entry_failed: Per message: the server failed on it; it is not deleted.
         delete_entry_refused: Per message: the server refuses its handle.
         delete_forgotten: Per message: reported as deleted, and it comes again.
@@ -27,10 +49,6 @@ class FaultRates(msgspec.Struct, frozen=True, kw_only=True):
         function_hung: Per invocation: it runs into its timeout.
     """
 
-    source_throttled: float = 0.0
-    request_lost: float = 0.0
-    answer_lost: float = 0.0
-    slow: float = 0.0
     delete_entry_failed: float = 0.0
     delete_entry_refused: float = 0.0
     delete_forgotten: float = 0.0
@@ -44,27 +62,61 @@ class FaultRates(msgspec.Struct, frozen=True, kw_only=True):
     function_unknown: float = 0.0
     function_hung: float = 0.0
 
-    @classmethod
-    def draw(cls, rng: Random) -> "FaultRates":
-        """Draw a swarm: each kind is absent more often than not, or rare, or frequent."""
-        return cls(**{name: rng.choice(_RATES) for name in cls.__struct_fields__})
 
-    def is_calm(self) -> bool:
-        """Tell whether nothing goes wrong."""
-        return not any(msgspec.structs.astuple(self))
+class StreamFaultRates(WireRates, frozen=True, kw_only=True):
+    """Chances of 0..1, each per call, or per invocation.
+
+    Attributes:
+        answer_empty: Per fetch: no records, though there are some.
+        listing_failed: Per listing of shards.
+        store_unavailable: Per call of the store: no effect.
+        store_answer_lost: Per call of the store: the effect took place, and an error is raised.
+        store_slow: Per call of the store: up to a second.
+        destination_refused: Per discard: not taken.
+        destination_answer_lost: Per discard: taken, and the connection breaks.
+        destination_slow: Per discard.
+        function_failed: Per invocation: the function raises.
+        function_partial: Per invocation: it names a good record as failed.
+        function_malformed: Per invocation: its response cannot be read.
+        function_throttled: Per invocation: it does not run.
+        function_unreachable: Per invocation: it does not run.
+        function_unknown: Per invocation: it runs, and the connection breaks before its answer.
+        function_hung: Per invocation: it runs into its timeout.
+        state_outgrown: Per invocation of a tumbling window: it returns more than 1 MB of state.
+    """
+
+    answer_empty: float = 0.0
+    listing_failed: float = 0.0
+    store_unavailable: float = 0.0
+    store_answer_lost: float = 0.0
+    store_slow: float = 0.0
+    destination_refused: float = 0.0
+    destination_answer_lost: float = 0.0
+    destination_slow: float = 0.0
+    function_failed: float = 0.0
+    function_partial: float = 0.0
+    function_malformed: float = 0.0
+    function_throttled: float = 0.0
+    function_unreachable: float = 0.0
+    function_unknown: float = 0.0
+    function_hung: float = 0.0
+    state_outgrown: float = 0.0
 
 
 _RATES = (0.0, 0.0, 0.0, 0.0, 0.02, 0.02, 0.1, 0.3)
 
 
-class FaultModel:
+RatesT_co = TypeVar("RatesT_co", bound=WireRates, covariant=True)
+
+
+class FaultModel(Generic[RatesT_co]):
     """The rates, and a switch: after the safety phase the world is healed.
 
     Attributes:
         is_on: Whether anything goes wrong at all.
     """
 
-    def __init__(self, rates: FaultRates) -> None:
+    def __init__(self, rates: RatesT_co) -> None:
         self.rates = rates
         self.is_on = True
 

@@ -15,7 +15,7 @@ from penstock.model.errors import (
 )
 from penstock.model.function import Function, FunctionErrorKind, FunctionResult
 from penstock.simulation.auditor import Auditor
-from penstock.simulation.faults import FaultModel
+from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.ledger import AuditedInvocation, Verdict, unqualified
 from penstock.simulation.trace import Trace
 
@@ -64,7 +64,7 @@ class SimulatedFunctions:
     def __init__(
         self,
         *,
-        faults: FaultModel,
+        faults: FaultModel[FaultRates],
         rng: Random,
         loop: asyncio.AbstractEventLoop,
         auditor: Auditor,
@@ -184,13 +184,13 @@ class SimulatedFunctions:
             return _Ending(Verdict(is_error=True), _failure())
         if self._strikes(rates.function_malformed):
             known = records[0].message_id.encode()
-            response = self._rng.choice(_MALFORMED).replace(b"KNOWN", known)
+            response = self._rng.choice(MALFORMED_RESPONSES).replace(b"KNOWN", known)
             return _Ending(Verdict(is_malformed=True), FunctionResult(response))
         failed = set(poison)
         if self._strikes(rates.function_partial):
             failed.add(self._rng.choice(records).message_id)
         if not failed:
-            return _Ending(Verdict(), FunctionResult(self._rng.choice(_EMPTY)))
+            return _Ending(Verdict(), FunctionResult(self._rng.choice(EMPTY_RESPONSES)))
         failures = [{"itemIdentifier": message_id} for message_id in sorted(failed)]
         response = msgspec.json.encode({"batchItemFailures": failures})
         return _Ending(Verdict(failed_ids=frozenset(failed)), FunctionResult(response))
@@ -215,7 +215,7 @@ def _failure() -> FunctionResult:
 
 
 # Responses of a function that reports no failures (AWS: complete success) ...
-_EMPTY = (
+EMPTY_RESPONSES = (
     b"",
     b"null",
     b"{}",
@@ -223,7 +223,7 @@ _EMPTY = (
     b'{"batchItemFailures":null}',
 )
 # ... and those that fail the whole batch; KNOWN stands for a message of the batch.
-_MALFORMED = (
+MALFORMED_RESPONSES = (
     b"not json",
     b'{"batchItemFailures":[{"foo":"KNOWN"}]}',
     b'{"batchItemFailures":[{"itemIdentifier":""}]}',

@@ -36,7 +36,7 @@ class Rule(enum.StrEnum):
 class Violation(msgspec.Struct, frozen=True):
     """A rule that was broken, when and how."""
 
-    rule: Rule
+    rule: enum.StrEnum
     at_ms: int
     text: str
 
@@ -202,8 +202,8 @@ class AuditedReceives(msgspec.Struct):
     failing_starts_ms: list[int] | None = None
 
 
-class Books:
-    """All that is written down of one world; the audits read and write it.
+class Findings:
+    """What an auditor has found.
 
     It records violations instead of raising them: an exception could be taken for a fault and be
     handled.
@@ -212,6 +212,27 @@ class Books:
         violations: What was broken, first things first.
         lines_at_violation: The trace as it was at the first of them.
         broken: Set when there is a violation.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
+        self.now_ms = now_ms
+        self._last_lines = last_lines
+        self.lines_at_violation: list[str] = []
+        self.broken = asyncio.Event()
+        self.violations: list[Violation] = []
+
+    def report(self, rule: enum.StrEnum, text: str) -> None:
+        """Write a violation down."""
+        if not self.violations:
+            self.lines_at_violation = self._last_lines()
+        self.violations.append(Violation(rule, self.now_ms(), text))
+        self.broken.set()
+
+
+class Books(Findings):
+    """All that is written down of one world of queues; the audits read and write it.
+
+    Attributes:
         has_changed: Set when a message has settled or a row was written.
         settled_ms: When the last message ended.
         never_twice: Queues of which no message may be received a second time.
@@ -222,11 +243,7 @@ class Books:
     """
 
     def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
-        self.now_ms = now_ms
-        self._last_lines = last_lines
-        self.lines_at_violation: list[str] = []
-        self.broken = asyncio.Event()
-        self.violations: list[Violation] = []
+        super().__init__(now_ms, last_lines)
         self.has_changed = asyncio.Event()
         self.never_twice: set[str] = set()
         self.messages: dict[str, SentMessage] = {}
@@ -237,13 +254,6 @@ class Books:
         self.concurrency: dict[str, list[tuple[int, int]]] = {}
         self.running_by_function: dict[str, int] = {}
         self.untimed: set[str] = set()
-
-    def report(self, rule: Rule, text: str) -> None:
-        """Write a violation down."""
-        if not self.violations:
-            self.lines_at_violation = self._last_lines()
-        self.violations.append(Violation(rule, self.now_ms(), text))
-        self.broken.set()
 
     def held(self, mapping: AuditedMapping) -> list[HandedMessage]:
         """Give what a mapping holds; what it must take for visible is dropped from the books."""

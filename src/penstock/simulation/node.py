@@ -1,23 +1,53 @@
 """One simulated node: the real supervisor, keepers, executors and slots on simulated ports."""
 
 import asyncio
+import enum
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
-from penstock.engine.mapping_keeper import EngineSettings, Surroundings
+from penstock.engine.metrics import StreamMetrics
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
+from penstock.engine.surroundings import EngineSettings, Surroundings
+from penstock.model.errors import DestinationRefusedError, SourceNotFoundError
 from penstock.model.function import FunctionResult
 from penstock.model.mapping import EventSourceMapping
-from penstock.ports import Clock, QueueSource
+from penstock.ports import (
+    Clock,
+    Destination,
+    Destinations,
+    FunctionInvoker,
+    QueueSource,
+    Sources,
+    StoreCalls,
+    StreamSource,
+)
 from penstock.simulation.auditor import Auditor
-from penstock.simulation.faults import FaultModel
-from penstock.simulation.function import SimulatedFunctions
+from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.ledger import Rule
 from penstock.simulation.queue import SimulatedQueue, SimulatedQueueSource
-from penstock.simulation.store import SimulatedStore
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Wire
+
+
+class Judge(Protocol):
+    """An auditor, as a node meets it."""
+
+    def node_started(self) -> None:
+        """A new engine runs; nothing but the store outlived the last one."""
+        ...
+
+    def node_stopping(self) -> None:
+        """The engine is asked to stop."""
+        ...
+
+    def node_crashed(self) -> None:
+        """The engine was killed."""
+        ...
+
+    def report(self, rule: enum.StrEnum, text: str) -> None:
+        """Write a violation down."""
+        ...
 
 
 class SimulatedSources:
@@ -27,7 +57,7 @@ class SimulatedSources:
         self,
         queues: dict[str, SimulatedQueue],
         *,
-        faults: FaultModel,
+        faults: FaultModel[FaultRates],
         rng: Random,
         auditor: Auditor,
         trace: Trace,
@@ -46,11 +76,25 @@ class SimulatedSources:
             raise broken
         return self.by_arn[arn]
 
+    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+        """Find no stream: there is none in a world of queues."""
+        raise SourceNotFoundError(f"{arn} for {invoke_identity_arn}: there are only queues")
+
+
+class NoDestinations:
+    """Keeps ``ports.Destinations``: there is none."""
+
+    async def open(
+        self, arn: str, mapping_uuid: str, function_arn: str, stream_arn: str
+    ) -> Destination:
+        """Find none."""
+        raise DestinationRefusedError(f"{arn} for {mapping_uuid}, {function_arn}, {stream_arn}")
+
 
 class NodeLog:
     """Keeps ``queue_log.Log``: into the trace; a mapping that broke is a violation."""
 
-    def __init__(self, name: str, trace: Trace, auditor: Auditor) -> None:
+    def __init__(self, name: str, trace: Trace, auditor: Judge) -> None:
         self._name = name
         self._trace = trace
         self._auditor = auditor
@@ -66,7 +110,7 @@ class NodeLog:
         """Note in the trace; report a defect."""
         self._trace.note(self._name, "log", event, *fields.items())
         if "broke" in event:
-            self._auditor.books.report(Rule.BROKEN, f"{self._name}: {fields.get('reason')}")
+            self._auditor.report(Rule.BROKEN, f"{self._name}: {fields.get('reason')}")
 
 
 class Node:
@@ -80,16 +124,18 @@ class Node:
     def __init__(  # noqa: PLR0913 - a world's parts, named where it is built
         self,
         *,
-        store: SimulatedStore,
-        sources: SimulatedSources,
-        functions: SimulatedFunctions,
+        store: StoreCalls,
+        sources: Sources,
+        functions: FunctionInvoker,
         clock: Clock,
         settings: EngineSettings,
-        auditor: Auditor,
+        auditor: Judge,
         trace: Trace,
+        destinations: Destinations | None = None,
     ) -> None:
         self._store = store
         self._sources = sources
+        self._destinations = destinations or NoDestinations()
         self._functions = functions
         self._clock = clock
         self._settings = settings
@@ -98,6 +144,7 @@ class Node:
         self._supervisor: Supervisor | None = None
         self._task: asyncio.Task[None] | None = None
         self._direct: set[asyncio.Task[FunctionResult]] = set()
+        self._uuid_count = 0
         self.slots = SlotLedger(functions)
         self.has_crashed = False
 
@@ -116,9 +163,12 @@ class Node:
         surroundings = Surroundings(
             store=self._store,
             sources=self._sources,
+            destinations=self._destinations,
             functions=self._functions,
             slots=self.slots,
             clock=self._clock,
+            draw_uuid=self._draw_uuid,
+            metrics=StreamMetrics(),
             log_of=self._log_of,
         )
         self._supervisor = Supervisor(surroundings, self._settings)
@@ -129,6 +179,11 @@ class Node:
         """Tell the engine of a row, as the API does."""
         if self._supervisor is not None:
             self._supervisor.mapping_changed(row)
+
+    def position_changed(self, mapping_uuid: str) -> None:
+        """Tell the engine that a mapping was put elsewhere, as the API does."""
+        if self._supervisor is not None:
+            self._supervisor.position_changed(mapping_uuid)
 
     async def invoke(self, function_arn: str, payload: bytes) -> None:
         """Invoke directly, as the API does; cut off when the node crashes.
@@ -160,6 +215,7 @@ class Node:
             return
         self._trace.note("node", "crashes")
         self.has_crashed = True
+        self._auditor.node_crashed()
         for cut in (self._task, *self._direct):
             cut.cancel()
         await self._end(self._task, *self._direct)
@@ -167,9 +223,13 @@ class Node:
     async def _end(self, task: asyncio.Task[None], *direct: asyncio.Task[FunctionResult]) -> None:
         await asyncio.wait([task, *direct])
         if not task.cancelled() and task.exception() is not None:
-            self._auditor.books.report(Rule.BROKEN, f"the node: {task.exception()!r}")
+            self._auditor.report(Rule.BROKEN, f"the node: {task.exception()!r}")
         self._supervisor = None
         self._task = None
+
+    def _draw_uuid(self) -> str:
+        self._uuid_count += 1
+        return f"uuid-{self._uuid_count:06}"
 
     def _log_of(self, mapping: EventSourceMapping) -> NodeLog:
         return NodeLog(mapping.uuid, self._trace, self._auditor)

@@ -18,7 +18,7 @@ import msgspec
 from penstock.model.errors import SourceError
 from penstock.model.message import DeleteReport, Message, QueueAttributes
 from penstock.simulation.auditor import Auditor
-from penstock.simulation.faults import FaultModel
+from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Reply, Wire
 
@@ -60,7 +60,7 @@ class SimulatedQueue:
         arn: str,
         attributes: QueueAttributes,
         *,
-        faults: FaultModel,
+        faults: FaultModel[FaultRates],
         rng: Random,
         loop: asyncio.AbstractEventLoop,
         auditor: Auditor,

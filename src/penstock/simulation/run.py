@@ -5,7 +5,8 @@ from random import Random
 from penstock.simulation import workload as w
 from penstock.simulation.incidents import Incidents
 from penstock.simulation.loop import run_virtual
-from penstock.simulation.world import Outcome, World
+from penstock.simulation.outcome import Outcome, WorldKind, replay_command
+from penstock.simulation.world import World
 
 
 def draw_world(seed: int) -> w.WorldPlan:
@@ -24,5 +25,5 @@ def run_world(seed: int, plan: w.WorldPlan | None = None, *, keeps_trace: bool =
     try:
         return run_virtual(main)
     except BaseException as error:
-        error.add_note(f"replay: python -m penstock.simulation --seed {seed} --trace")
+        error.add_note(f"replay: {replay_command(WorldKind.QUEUES, seed)}")
         raise

@@ -10,11 +10,12 @@ from penstock.model.errors import StoreConflictError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import Store
+from penstock.simulation.places import SimulatedPlaces
 
 ResultT = TypeVar("ResultT")
 
 
-class SimulatedStore:
+class SimulatedStore(SimulatedPlaces):
     """Keeps ``ports.Store`` and ``ports.StoreCalls``; it outlives the nodes of its world.
 
     Args:
@@ -27,6 +28,7 @@ class SimulatedStore:
         written: Callable[[EventSourceMapping], None],
         deleted: Callable[[EventSourceMapping], None],
     ) -> None:
+        super().__init__()
         self._written = written
         self._deleted = deleted
         self._mappings: dict[str, EventSourceMapping] = {}
@@ -72,6 +74,7 @@ class SimulatedStore:
     def delete_mapping(self, uuid: str) -> None:
         """Remove a mapping."""
         row = self._mappings.pop(uuid, None)
+        self.forget_place(uuid)
         if row is not None:
             self._deleted(row)
 

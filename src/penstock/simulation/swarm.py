@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.run import run_world
-from penstock.simulation.world import Outcome
+from penstock.simulation.streams.run import run_stream_world
 
 PROGRESS_EVERY_S = 5.0
 
@@ -14,6 +15,7 @@ PROGRESS_EVERY_S = 5.0
 class Tally(msgspec.Struct):
     """What a swarm has done so far."""
 
+    kind: WorldKind
     seed_count: int = 0
     message_count: int = 0
     invocation_count: int = 0
@@ -31,27 +33,33 @@ class Tally(msgspec.Struct):
             self.broken = outcome
 
     def __str__(self) -> str:
+        what = "messages" if self.kind is WorldKind.QUEUES else "records"
         rate = self.seed_count / self.elapsed_s if self.elapsed_s else 0.0
         return (
-            f"{self.seed_count} seeds in {self.elapsed_s:.1f} s ({rate:.0f}/s): "
-            f"{self.message_count} messages, {self.invocation_count} invocations, "
+            f"{self.kind}: {self.seed_count} seeds in {self.elapsed_s:.1f} s ({rate:.0f}/s): "
+            f"{self.message_count} {what}, {self.invocation_count} invocations, "
             f"{self.virtual_s / 3600:.1f} virtual hours"
         )
 
 
 def run_seeds(
-    seeds: Iterable[int], *, limit_s: float | None = None, show: Callable[[str], None] = print
+    kind: WorldKind,
+    seeds: Iterable[int],
+    *,
+    limit_s: float | None = None,
+    show: Callable[[str], None] = print,
 ) -> Tally:
     """Run worlds until one breaks, the seeds end, or the time is over.
 
     Args:
+        kind: Of the worlds.
         seeds: In the order in which they are run.
         limit_s: Real seconds; the world that runs when they are over is still finished.
         show: Takes a line of progress now and then.
     """
-    tally = Tally()
+    tally = Tally(kind)
     began_s = shown_s = time.perf_counter()
-    for outcome in _outcomes(seeds):
+    for outcome in _outcomes(kind, seeds):
         now_s = time.perf_counter()
         tally.add(outcome)
         tally.elapsed_s = now_s - began_s
@@ -73,11 +81,18 @@ def describe_failure(outcome: Outcome) -> str:
             "the last events:",
             *outcome.lines,
             f"seed {outcome.seed}, {outcome.violation}",
-            f"replay: python -m penstock.simulation --seed {outcome.seed} --trace",
+            f"replay: {outcome.replay}",
         ]
     )
 
 
-def _outcomes(seeds: Iterable[int]) -> Iterator[Outcome]:
+def run_one(kind: WorldKind, seed: int, *, keeps_trace: bool = False) -> Outcome:
+    """Run one seed's world of a kind."""
+    if kind is WorldKind.QUEUES:
+        return run_world(seed, keeps_trace=keeps_trace)
+    return run_stream_world(seed, keeps_trace=keeps_trace)
+
+
+def _outcomes(kind: WorldKind, seeds: Iterable[int]) -> Iterator[Outcome]:
     for seed in seeds:
-        yield run_world(seed)
+        yield run_one(kind, seed)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Generic, TypeVar
 
-from penstock.model.errors import SourceError, SourceThrottledError, SourceUnavailableError
-from penstock.simulation.faults import FaultModel
+from penstock.model.errors import PenstockError, SourceThrottledError, SourceUnavailableError
+from penstock.simulation.faults import FaultModel, WireRates
 
 AnswerT = TypeVar("AnswerT")
 
@@ -30,7 +30,7 @@ class Reply(Generic[AnswerT]):
         """Send the answer on its way; it may be lost."""
         self._wire.carry_back(self.asker, answer)
 
-    def refuse(self, error: SourceError) -> None:
+    def refuse(self, error: PenstockError) -> None:
         """Send an error on its way."""
         self._wire.later(self._wire.draw_latency_ms(), lambda: _fail(self.asker, error))
 
@@ -42,11 +42,13 @@ class Wire:
         broken: While set, no call reaches the server, and this is why.
     """
 
-    def __init__(self, faults: FaultModel, rng: Random, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, faults: FaultModel[WireRates], rng: Random, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._faults = faults
         self._rng = rng
         self._loop = loop
-        self.broken: SourceError | None = None
+        self.broken: PenstockError | None = None
 
     async def call(self, serve: Callable[[Reply[AnswerT]], None]) -> AnswerT:
         """Carry a call over and wait for its answer; the server goes on when the caller is gone."""

@@ -5,9 +5,7 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
-import msgspec
-
-from penstock.engine.mapping_keeper import EngineSettings
+from penstock.engine.surroundings import EngineSettings
 from penstock.model.function import Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.message import QueueAttributes
@@ -19,6 +17,7 @@ from penstock.simulation.ledger import Rule
 from penstock.simulation.loop import VirtualClock, pass_s
 from penstock.simulation.names import SCOPE, function_arn, queue_arn
 from penstock.simulation.node import Node, SimulatedSources
+from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.queue import SimulatedQueue
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.trace import Trace
@@ -28,26 +27,6 @@ Befall = Callable[[w.Incident], Coroutine[Any, Any, None]]
 IDLE_S = 120  # how long an idle world is watched
 STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
 _BIG_FILLER = b"x" * w.BIG_BODY_BYTES
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a world.
-
-    Attributes:
-        violation: The first rule that was broken, and how; empty when none was.
-        settled_ms: When the last message ended.
-        lines: The last events before it, or all of them when they were asked for.
-    """
-
-    seed: int
-    plan: w.WorldPlan
-    violation: str
-    lines: list[str]
-    digest: str
-    message_count: int
-    invocation_count: int
-    virtual_s: float
-    settled_ms: int
 
 
 class World:
@@ -121,6 +100,7 @@ class World:
         books = self.auditor.books
         return Outcome(
             seed=self.seed,
+            kind=WorldKind.QUEUES,
             plan=self.plan,
             violation=str(books.violations[0]) if books.violations else "",
             lines=books.lines_at_violation or self.trace.lines(),

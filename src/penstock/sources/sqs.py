@@ -4,42 +4,38 @@ Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operat
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 
-from penstock.aws.client import JsonServiceClient, WireClient
-from penstock.aws.errors import AnswerError, CredentialsError, Fault, WireError
+from penstock.aws.client import WireClient
+from penstock.aws.errors import Fault
 from penstock.aws.exchange import ExchangeRules, Timeouts
-from penstock.aws.json_protocol import UNREADABLE, JsonDialect, classify
-from penstock.model.arn import Arn, parse_arn
+from penstock.aws.json_protocol import JsonDialect, classify
+from penstock.model.arn import parse_arn
 from penstock.model.errors import (
     ConfigurationError,
-    SourceAccessDeniedError,
-    SourceCredentialsError,
-    SourceError,
     SourceNotFoundError,
-    SourceProtocolError,
     SourceThrottledError,
     SourceUnavailableError,
 )
 from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.sources.calls import SourceCalls, SourceService, open_calls
 
-DIALECT = JsonDialect("AmazonSQS", "1.0")
 RECEIVE_MARGIN_S = 10.0  # beyond the long poll: the server's and the network's own time
 # Ten messages of 1 MiB, three times over where an emulator writes every character as an escape.
 RECEIVE_BYTES_MAX = 32 * 1024 * 1024
 QUOTE = ord('"')
-_COLONS_OF_ARN = 5
 
+_SERVICE = SourceService(
+    endpoint_name="sqs",
+    signing_name="sqs",
+    dialect=JsonDialect("AmazonSQS", "1.0"),
+    error_by_code={
+        "QueueDoesNotExist": SourceNotFoundError,
+        "AWS.SimpleQueueService.NonExistentQueue": SourceNotFoundError,
+    },
+)
 _QUICK = ExchangeRules(is_idempotent=True)
-_NOT_FOUND = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
-_ERROR_BY_FAULT: dict[Fault, type[SourceError]] = {
-    Fault.THROTTLED: SourceThrottledError,
-    Fault.TRANSIENT: SourceUnavailableError,
-    Fault.DENIED: SourceAccessDeniedError,
-    Fault.REFUSED: SourceProtocolError,
-}
 
 
 class _GetQueueUrl(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -117,7 +113,6 @@ _attributes_decoder = msgspec.json.Decoder(_QueueAttributes)
 _redrive_decoder = msgspec.json.Decoder(_RedrivePolicy, strict=False)  # "3" is common for 3
 _received_decoder = msgspec.json.Decoder(_Received)
 _report_decoder = msgspec.json.Decoder(_EntriesReport)
-AnswerT = TypeVar("AnswerT")
 
 
 class SqsSources:
@@ -136,22 +131,18 @@ class SqsSources:
         queue = parse_arn(arn)
         if queue.service != "sqs":
             raise ConfigurationError(f"{arn!r} is not the ARN of an SQS queue")
-        try:
-            service = await self._wire.open("sqs", queue.region)
-        except WireError as exc:
-            raise to_source_error(exc, f"opening {queue.resource}") from exc
-        client = JsonServiceClient(self._wire, service, DIALECT)
+        calls = await open_calls(self._wire, _SERVICE, queue)
         ask = _encode(_GetQueueUrl(queue.resource, queue.account or None))
-        answer = await _call(client, queue, "GetQueueUrl", ask, _QUICK)
-        return SqsQueue(client, queue, _decode(queue, _url_decoder, answer).queue_url)
+        answer = await calls.call("GetQueueUrl", ask, _QUICK)
+        return SqsQueue(calls, queue.resource, calls.decode(_url_decoder, answer).queue_url)
 
 
 class SqsQueue:
     """One queue; keeps ``ports.QueueSource``. Opened by ``SqsSources``."""
 
-    def __init__(self, client: JsonServiceClient, arn: Arn, url: str) -> None:
-        self._client = client
-        self._arn = arn
+    def __init__(self, calls: SourceCalls, name: str, url: str) -> None:
+        self._calls = calls
+        self._name = name
         self._url = url
         self._receive_by_shape: dict[tuple[int, int], tuple[bytes, ExchangeRules]] = {}
 
@@ -162,9 +153,9 @@ class SqsQueue:
             SourceError: As mapped by ``to_source_error``.
         """
         ask = _encode(_GetQueueAttributes(self._url))
-        answer = await _call(self._client, self._arn, "GetQueueAttributes", ask, _QUICK)
-        found = _decode(self._arn, _attributes_decoder, answer).attributes
-        self._refuse_other_account(found.queue_arn)
+        answer = await self._calls.call("GetQueueAttributes", ask, _QUICK)
+        found = self._calls.decode(_attributes_decoder, answer).attributes
+        self._calls.refuse_other_account(found.queue_arn, "queue")
         redrive = found.redrive_policy
         try:
             return QueueAttributes(
@@ -174,15 +165,7 @@ class SqsQueue:
                 ),
             )
         except ValueError as exc:  # msgspec's errors are ValueErrors too
-            raise _unreadable(self._arn, exc) from exc
-
-    def _refuse_other_account(self, found_arn: str) -> None:
-        """Refuse the queue of another account, which some emulators give for any owner."""
-        found_account = found_arn.split(":")[4] if found_arn.count(":") == _COLONS_OF_ARN else ""
-        if found_account and self._arn.account and found_account != self._arn.account:
-            raise SourceNotFoundError(
-                f"{self._arn} does not exist; the queue of that name is {found_arn}"
-            )
+            raise self._calls.unreadable(exc) from exc
 
     async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
         """Long-poll once; never retried here, since a lost answer has hidden its messages.
@@ -191,15 +174,11 @@ class SqsQueue:
             SourceError: As mapped by ``to_source_error``.
         """
         body, rules = self._receive_call(max_messages, wait_s)
-        answer = await _call(self._client, self._arn, "ReceiveMessage", body, rules)
-        try:
-            # Bodies stay encoded, so that nothing further on looks at their bytes again.
-            answer.decode()
-        except UnicodeDecodeError as exc:
-            raise _unreadable(self._arn, exc) from exc
-        messages = _decode(self._arn, _received_decoder, answer).messages or ()
+        answer = await self._calls.call("ReceiveMessage", body, rules)
+        self._calls.refuse_other_text(answer)  # bodies stay as they are from here on
+        messages = self._calls.decode(_received_decoder, answer).messages or ()
         if any(memoryview(message.body)[0] != QUOTE for message in messages):
-            raise _unreadable(self._arn, ValueError("the Body of a message is not a string"))
+            raise self._calls.unreadable(ValueError("the Body of a message is not a string"))
         return messages
 
     async def delete(self, messages: Sequence[Message]) -> DeleteReport:
@@ -233,7 +212,7 @@ class SqsQueue:
             if not _is_refused(entry):
                 fault = classify(entry.code, 0)
                 kind = SourceThrottledError if fault is Fault.THROTTLED else SourceUnavailableError
-                raise kind(f"{self._arn.resource}: {entry.message or ''} ({entry.code})")
+                raise kind(f"{self._name}: {entry.message or ''} ({entry.code})")
 
     def _receive_call(self, max_messages: int, wait_s: int) -> tuple[bytes, ExchangeRules]:
         known = self._receive_by_shape.get((max_messages, wait_s))
@@ -257,42 +236,11 @@ class SqsQueue:
             ]
         )
         body = _encode(_EntriesCall(self._url, entries))
-        answer = await _call(self._client, self._arn, operation, body, _QUICK)
-        failed = _decode(self._arn, _report_decoder, answer).failed
+        answer = await self._calls.call(operation, body, _QUICK)
+        failed = self._calls.decode(_report_decoder, answer).failed
         return {entry.id: entry for entry in failed or ()}
-
-
-async def _call(
-    client: JsonServiceClient, arn: Arn, operation: str, body: bytes, rules: ExchangeRules
-) -> bytes:
-    try:
-        return await client.call(operation, body, rules)
-    except WireError as exc:
-        raise to_source_error(exc, f"{operation} on {arn.resource}") from exc
-
-
-def to_source_error(error: WireError, what: str) -> SourceError:
-    """Translate a failed call; ``what`` names the operation and the queue."""
-    if isinstance(error, CredentialsError):
-        return SourceCredentialsError(str(error))
-    if not isinstance(error, AnswerError):
-        return SourceUnavailableError(f"{what}: {error}")
-    if error.code in _NOT_FOUND:
-        return SourceNotFoundError(f"{what}: {error}")
-    return _ERROR_BY_FAULT[error.fault](f"{what}: {error}")
 
 
 def _is_refused(entry: _FailedEntry) -> bool:
     """Tell whether the entry itself is at fault; a throttle is marked so too, but passes."""
     return entry.sender_fault and classify(entry.code, 0) is not Fault.THROTTLED
-
-
-def _decode(arn: Arn, decoder: msgspec.json.Decoder[AnswerT], answer: bytes) -> AnswerT:
-    try:
-        return decoder.decode(answer)
-    except UNREADABLE as exc:
-        raise _unreadable(arn, exc) from exc
-
-
-def _unreadable(arn: Arn, exc: Exception) -> SourceProtocolError:
-    return SourceProtocolError(f"{arn.resource}: the server's answer cannot be read: {exc}")

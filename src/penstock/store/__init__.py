@@ -1,1 +1,1 @@
-"""The store: SQLAlchemy Core tables, SQLite underneath; mappings and functions that survive."""
+"""The store: SQLAlchemy Core tables, SQLite underneath; what survives a restart."""

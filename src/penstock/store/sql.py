@@ -10,32 +10,39 @@ import sqlalchemy as sa
 
 from penstock.model.arn import Scope
 from penstock.model.errors import StoreConflictError, StoreError, StoreUnavailableError
+from penstock.model.failure import Failure
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
-from penstock.store import tables
+from penstock.model.position import CheckpointSave, PositionChange, StreamPlace, Tenure
+from penstock.model.stream import Checkpoint, Position
+from penstock.store import failure_rows, stream_rows, tables
+from penstock.store.failure_rows import JournalLimits
 from penstock.store.schema import prepare_schema
 from penstock.store.sqlite import READ_ONLY, open_sqlite, parse_url
 
 _mapping_decoder = msgspec.json.Decoder(EventSourceMapping)
 _function_decoder = msgspec.json.Decoder(Function)
+_JOURNAL_LIMITS = JournalLimits()
 
 
 class SqlStore:
-    """Mappings and functions in an SQL database.
+    """Mappings, functions, places in streams and failures in an SQL database.
 
     Not for use by several threads at once; several processes may share one store.
 
     Args:
         url: ``sqlite:///relative/path``, ``sqlite:////absolute/path``, or ``sqlite://`` for one in
             memory that ends with this object.
+        journal_limits: How much the failure journal keeps, and how long.
 
     Raises:
         ConfigurationError: The URL cannot be read, or names another kind of database.
         StoreError: The store cannot be opened, or was written by a newer version.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, journal_limits: JournalLimits = _JOURNAL_LIMITS) -> None:
         self._location = url
+        self._journal_limits = journal_limits
         self._engine = open_sqlite(parse_url(url))
         try:
             with self._writing() as connection:
@@ -94,9 +101,13 @@ class SqlStore:
         return changed
 
     def delete_mapping(self, uuid: str) -> None:
-        """Remove a mapping; removing one that is gone does nothing."""
+        """Remove a mapping and its place; removing one that is gone does nothing.
+
+        Its failures stay, so that they can still be redriven, and so does the audit.
+        """
         with self._writing() as connection:
             connection.execute(sa.delete(tables.mappings).where(tables.mappings.c.uuid == uuid))
+            stream_rows.delete_place(connection, uuid)
 
     def replace_functions(self, functions: Sequence[Function]) -> None:
         """Make these the declared functions: add, change and remove in one transaction."""
@@ -113,6 +124,91 @@ class SqlStore:
         )
         with self._reading() as connection:
             return [_function_decoder.decode(document) for document in connection.scalars(query)]
+
+    def take_place(self, mapping_uuid: str) -> StreamPlace:
+        """Raise the mapping's lease counter and give where it stands."""
+        with self._writing() as connection:
+            return stream_rows.take_place(connection, mapping_uuid)
+
+    def read_place(self, mapping_uuid: str) -> StreamPlace | None:
+        """Give where a mapping stands; None before it ever ran."""
+        with self._reading() as connection:
+            return stream_rows.read_place(connection, mapping_uuid)
+
+    def begin_incarnation(
+        self,
+        tenure: Tenure,
+        incarnation: str,
+        checkpoints: dict[str, Checkpoint],
+        *,
+        start: Position | None = None,
+    ) -> bool:
+        """Replace all checkpoints and skips; False when the tenure is over."""
+        begun = StreamPlace(
+            tenure=tenure,
+            incarnation=incarnation,
+            start=start,
+            checkpoints=checkpoints,
+        )
+        with self._writing() as connection:
+            return stream_rows.begin_incarnation(connection, begun)
+
+    def save_checkpoints(self, saves: Sequence[CheckpointSave]) -> list[bool]:
+        """Save checkpoints with the failures they pass; tells per save whether its tenure held."""
+        if not saves:
+            return []
+        with self._writing() as connection:
+            tenures = stream_rows.hold_tenures(connection, saves)
+            held = [save for save in saves if save.tenure in tenures]
+            stream_rows.save_checkpoints(connection, held)
+            failures = [failure for save in held for failure in save.failures]
+            failure_rows.add_failures(connection, failures, self._journal_limits)
+        return [save.tenure in tenures for save in saves]
+
+    def change_place(self, place: StreamPlace, change: PositionChange) -> StreamPlace:
+        """Put the mapping elsewhere if its epoch is still the place's, and write it down."""
+        with self._writing() as connection:
+            changed = stream_rows.change_place(connection, place, change)
+        if changed is None:
+            raise StoreConflictError(
+                f"the position of mapping {place.tenure.mapping_uuid} was changed meanwhile: it is "
+                f"no longer of epoch {place.tenure.epoch}; read it again"
+            )
+        return changed
+
+    def list_position_changes(self, mapping_uuid: str) -> list[PositionChange]:
+        """Read the audit of a mapping's position, newest first, also of one that was deleted."""
+        with self._reading() as connection:
+            return stream_rows.list_position_changes(connection, mapping_uuid)
+
+    def list_failures(
+        self, *, mapping_uuid: str | None = None, after: str = "", limit: int = 100
+    ) -> list[Failure]:
+        """Read failures without their events, in the order in which they came.
+
+        When ``after`` has left the journal the page begins at the oldest: none is passed over.
+        """
+        with self._reading() as connection:
+            return failure_rows.list_failures(
+                connection, mapping_uuid=mapping_uuid, after=after, limit=limit
+            )
+
+    def get_failure(self, failure_id: str) -> Failure | None:
+        """Read one failure with its event."""
+        with self._reading() as connection:
+            return failure_rows.get_failure(connection, failure_id)
+
+    def delete_failures(
+        self, failure_ids: Sequence[str] | None = None, *, mapping_uuid: str | None = None
+    ) -> int:
+        """Remove failures by id, of a mapping, of both, or all; gives how many were there."""
+        with self._writing() as connection:
+            return failure_rows.delete_failures(connection, failure_ids, mapping_uuid)
+
+    def evicted_failure_count(self) -> int:
+        """Count the failures that went because the journal was full or they were too old."""
+        with self._reading() as connection:
+            return failure_rows.evicted_failure_count(connection)
 
     def close(self) -> None:
         """Give back connections."""

@@ -1,0 +1,1 @@
+"""Adapters over ``aws`` that keep the destination port."""

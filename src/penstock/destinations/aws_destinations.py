@@ -1,0 +1,41 @@
+"""Every on-failure destination that stream mappings have on AWS, opened by its ARN."""
+
+from penstock.aws.client import WireClient
+from penstock.destinations.failed_mapping import make_failed_mapping
+from penstock.destinations.s3 import open_s3_destination
+from penstock.destinations.sns import open_sns_destination
+from penstock.destinations.sqs import open_sqs_destination
+from penstock.model.arn import parse_arn
+from penstock.model.errors import ConfigurationError
+from penstock.ports import Destination
+
+
+class AwsDestinations:
+    """Opens queues, topics and buckets; keeps ``ports.Destinations``."""
+
+    def __init__(self, wire: WireClient) -> None:
+        self._wire = wire
+
+    async def open(
+        self, arn: str, mapping_uuid: str, function_arn: str, stream_arn: str
+    ) -> Destination:
+        """Make a destination writable; only a queue is looked for now.
+
+        Raises:
+            DestinationError: No such queue, a FIFO queue or topic, no permission, or no answer.
+            ConfigurationError: Not the ARN of a queue, a topic or a bucket, or the endpoint is
+                this service itself.
+        """
+        destination = parse_arn(arn)
+        mapping = make_failed_mapping(mapping_uuid, function_arn, stream_arn)
+        match destination.service:
+            case "sqs":
+                return await open_sqs_destination(self._wire, destination, mapping)
+            case "sns":
+                return await open_sns_destination(self._wire, destination, mapping)
+            case "s3":
+                return await open_s3_destination(self._wire, destination, mapping)
+            case _:
+                raise ConfigurationError(
+                    f"{arn!r} is not the ARN of an SQS queue, an SNS topic or an S3 bucket"
+                )

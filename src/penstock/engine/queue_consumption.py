@@ -1,0 +1,87 @@
+"""A queue mapping that runs."""
+
+from penstock.core import queue_contract as q
+from penstock.core.queue_consumer import QueueConsumer
+from penstock.driver import Driver
+from penstock.engine.queue_log import Log, QueueLog
+from penstock.engine.queue_work import QueueWork
+from penstock.engine.surroundings import EngineSettings, Surroundings
+from penstock.model.mapping import EventSourceMapping
+from penstock.ports import FunctionInvoker
+
+
+class QueueConsumption:
+    """Keeps ``Consumption`` for a queue; it is ready as soon as it polls."""
+
+    is_ready = True
+    processing_result = None
+
+    def __init__(
+        self,
+        mapping: EventSourceMapping,
+        surroundings: Surroundings,
+        settings: EngineSettings,
+        log: Log,
+    ) -> None:
+        self._functions = surroundings.functions
+        self._settings = settings
+        policy = queue_policy_of(mapping, settings, surroundings.functions)
+        self._work = QueueWork(
+            mapping.uuid,
+            policy.queue_arn,
+            sources=surroundings.sources,
+            invoker=surroundings.functions,
+            slots=surroundings.slots,
+        )
+        self._driver: Driver[q.Input, q.Command] = Driver(
+            QueueConsumer(policy, settings.ramp),
+            self._work.carry_out,
+            clock=surroundings.clock,
+            deadline_reached=q.DeadlineReached(),
+            observe=QueueLog(log, is_verbose=settings.is_verbose).observe,
+        )
+        self._told = policy
+
+    async def run(self) -> None:
+        """Consume until ``stop``."""
+        self._work.connect(self._driver.send)
+        try:
+            await self._driver.run(q.Started())
+        finally:
+            self._work.disconnect()
+
+    def change(self, mapping: EventSourceMapping) -> None:
+        """Follow the row from now on."""
+        policy = queue_policy_of(mapping, self._settings, self._functions)
+        if policy != self._told:
+            self._driver.send(q.PolicyChanged(policy))
+            self._told = policy
+
+    def stop(self, *, is_node_stopping: bool) -> None:
+        """Receive nothing more."""
+        # While the node lives a long poll runs to its end: a server may still hand a message to a
+        # poll that was cut short, and nobody would see it.
+        self._driver.send(q.StopRequested(abandon_receives=is_node_stopping))
+
+    def position_changed(self) -> None:
+        """Pass over: a queue has no position."""
+
+    def iterator_ages_ms(self) -> dict[str, int]:
+        """Give nothing: a queue has no shards."""
+        return {}
+
+
+def queue_policy_of(
+    mapping: EventSourceMapping, settings: EngineSettings, functions: FunctionInvoker
+) -> q.QueuePolicy:
+    """Say what a mapping asks of its queue's consumer."""
+    function = functions.find(mapping.function_arn)
+    return q.QueuePolicy(
+        function_arn=mapping.function_arn,
+        queue_arn=mapping.event_source_arn,
+        batch_size=mapping.batch_size,
+        function_timeout_s=function.timeout_s if function else None,
+        maximum_concurrency=mapping.maximum_concurrency,
+        report_batch_item_failures=mapping.report_batch_item_failures,
+        long_poll_s=settings.long_poll_s,
+    )

@@ -1,0 +1,208 @@
+"""Gives ``[[mappings]]`` of a project file their meaning."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from penstock.declared_mappings import DeclaredMapping
+from penstock.local.project_tables import (
+    MAPPING_PARAMETERS,
+    BucketTable,
+    MappingTable,
+    QueueTable,
+    StreamTable,
+    TableTable,
+    TopicTable,
+)
+from penstock.local.resource_arns import bucket_arn, queue_arn, stream_arn, topic_arn
+from penstock.local.toml_table import (
+    Place,
+    describe,
+    expect_tables,
+    read_table,
+    refuse_unknown_keys,
+)
+from penstock.model.arn import FunctionReference, Scope, parse_arn, parse_function_name
+from penstock.model.errors import ConfigurationError
+from penstock.model.function import Function, LambdaFunction
+from penstock.model.suggestion import suggest
+
+_SOURCE_KEYS = ("queue", "stream", "table", "EventSourceArn")
+_TIMESTAMP = "StartingPositionTimestamp"
+_STREAM_SPECIFICATION = (
+    'StreamSpecification = { StreamEnabled = true, StreamViewType = "NEW_AND_OLD_IMAGES" }'
+)
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file declares beside functions and mappings."""
+
+    queues: tuple[QueueTable, ...]
+    streams: tuple[StreamTable, ...]
+    tables: tuple[TableTable, ...]
+    topics: tuple[TopicTable, ...]
+    buckets: tuple[BucketTable, ...]
+
+
+class ReadMappings(msgspec.Struct, frozen=True):
+    """The mappings of a file.
+
+    Attributes:
+        declared: Complete, but for the EventSourceArn of those that name a table.
+        tables: By the name of such a mapping, the name of its table.
+    """
+
+    declared: tuple[DeclaredMapping, ...]
+    tables: dict[str, str]
+
+
+class MappingReader(msgspec.Struct, frozen=True):
+    """Reads ``[[mappings]]`` by the functions and resources of the same file."""
+
+    scope: Scope
+    functions: dict[str, Function]
+    resources: Resources
+
+    def read(self, document: Mapping[str, object], place: Place) -> ReadMappings:
+        """Read every mapping; the names are unique."""
+        by_name: dict[str, DeclaredMapping] = {}
+        tables: dict[str, str] = {}
+        for table, where in expect_tables(document.get("mappings", []), place.at("mappings")):
+            own_keys = [field.encode_name for field in msgspec.structs.fields(MappingTable)]
+            refuse_unknown_keys(table, (*own_keys, *MAPPING_PARAMETERS), where)
+            own = read_table({k: v for k, v in table.items() if k in own_keys}, MappingTable, where)
+            if own.name in by_name:
+                raise where.at("name").error(f"{own.name!r} is declared twice")
+            given = {k: v for k, v in table.items() if k not in own_keys}
+            by_name[own.name] = DeclaredMapping(
+                name=own.name,
+                parameters=self._parameters(own, given, where),
+                # A table that is made anew has another stream: the old one's mapping goes with it.
+                replace=own.replace or own.table is not None,
+            )
+            if own.table is not None:
+                tables[own.name] = own.table
+        return ReadMappings(tuple(by_name.values()), tables)
+
+    def _parameters(
+        self, own: MappingTable, given: dict[str, object], place: Place
+    ) -> dict[str, object]:
+        parameters = dict(given)
+        parameters["FunctionName"] = self._function_name(given.get("FunctionName"), place)
+        source_arn = self._source_arn(own, given.get("EventSourceArn"), place)
+        if source_arn is not None:
+            parameters["EventSourceArn"] = source_arn
+        if own.on_failure is not None:
+            if "DestinationConfig" in given:
+                raise place.error("give either DestinationConfig or on_failure, not both")
+            destination = self._destination_arn(own.on_failure, place.at("on_failure"))
+            parameters["DestinationConfig"] = {"OnFailure": {"Destination": destination}}
+        if _TIMESTAMP in given:
+            parameters[_TIMESTAMP] = _read_time(given[_TIMESTAMP], place.at(_TIMESTAMP))
+        return parameters
+
+    def _function_name(self, given: object, place: Place) -> str:
+        """Refuse a function that is not declared; the name of an ``arn`` becomes that ARN."""
+        where = place.at("FunctionName")
+        if given is None:
+            raise place.error("FunctionName is missing")
+        if not isinstance(given, str):
+            raise where.error(f"expected str, got {describe(given)}")
+        named = self.functions.get(given)
+        if named is not None:
+            return named.hosting.arn if isinstance(named.hosting, LambdaFunction) else given
+        reference = self._reference(given, where)
+        if reference.unqualified_arn not in {known.arn for known in self.functions.values()}:
+            choices = suggest(given, list(self.functions), "functions")
+            raise where.error(f"{given!r} is not a function of this file; {choices}")
+        return given
+
+    def _reference(self, given: str, where: Place) -> FunctionReference:
+        try:
+            return parse_function_name(given, self.scope)
+        except ConfigurationError as exc:
+            raise where.error(str(exc)) from exc
+
+    def _source_arn(self, own: MappingTable, given: object, place: Place) -> str | None:
+        """Name the source; None for a table, whose stream's name is known once it is made."""
+        if sum(source is not None for source in (own.queue, own.stream, own.table, given)) != 1:
+            listed = f"{', '.join(_SOURCE_KEYS[:-1])} and {_SOURCE_KEYS[-1]}"
+            raise place.error(f"give exactly one of {listed}")
+        if own.queue is not None:
+            _expect_name(own.queue, self.resources.queues, place.at("queue"), "queue")
+            return queue_arn(own.queue, self.scope)
+        if own.stream is not None:
+            _expect_name(own.stream, self.resources.streams, place.at("stream"), "stream")
+            return stream_arn(own.stream, self.scope)
+        if own.table is not None:
+            self._check_table(own.table, place.at("table"))
+            return None
+        return _checked_arn(given, place.at("EventSourceArn"))
+
+    def _check_table(self, name: str, place: Place) -> None:
+        _expect_name(name, self.resources.tables, place, "table")
+        (table,) = [known for known in self.resources.tables if known.name == name]
+        if not (table.stream_specification or {}).get("StreamEnabled"):
+            raise place.error(
+                f"the table {name!r} has no stream; add to its [[tables]]: {_STREAM_SPECIFICATION}"
+            )
+
+    def _destination_arn(self, name: str, place: Place) -> str:
+        """Name the one queue, topic or bucket that is called so."""
+        resources = self.resources
+        found = [
+            arn
+            for tables, arn in (
+                (resources.queues, queue_arn(name, self.scope)),
+                (resources.topics, topic_arn(name, self.scope)),
+                (resources.buckets, bucket_arn(name)),
+            )
+            if name in _names(tables)
+        ]
+        if len(found) > 1:
+            raise place.error(f"{name!r} is {' and '.join(found)}; give DestinationConfig instead")
+        if not found:
+            choices = _names((*resources.queues, *resources.topics, *resources.buckets))
+            listed = suggest(name, choices, "queues, topics and buckets")
+            raise place.error(f"{name!r} is no queue, topic or bucket of this file; {listed}")
+        return found[0]
+
+
+def _names(
+    tables: Sequence[QueueTable | StreamTable | TableTable | TopicTable | BucketTable],
+) -> list[str]:
+    return [table.name for table in tables]
+
+
+def _expect_name(
+    name: str,
+    tables: Sequence[QueueTable | StreamTable | TableTable],
+    place: Place,
+    kind: str,
+) -> None:
+    if name not in _names(tables):
+        choices = suggest(name, _names(tables), f"{kind}s")
+        raise place.error(f"{name!r} is not a {kind} of this file; {choices}")
+
+
+def _checked_arn(given: object, place: Place) -> str:
+    if not isinstance(given, str):
+        raise place.error(f"expected str, got {describe(given)}")
+    try:
+        return str(parse_arn(given))
+    except ConfigurationError as exc:
+        raise place.error(str(exc)) from exc
+
+
+def _read_time(given: object, place: Place) -> object:
+    """Turn TOML's own date and time into epoch seconds; anything else is the API's to judge."""
+    match given:
+        case dt.datetime() if given.tzinfo is not None:
+            return given.timestamp()
+        case dt.date() | dt.time():  # a datetime is a date too
+            raise place.error(
+                f"{given} has no offset; write it as 2026-01-31T12:00:00Z, or in epoch seconds"
+            )
+        case _:
+            return given

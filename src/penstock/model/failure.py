@@ -1,0 +1,85 @@
+"""A discarded batch: what it was, why it went, and what the function last said."""
+
+import enum
+
+import msgspec
+
+from penstock.model.stream import StreamKind, StreamRecord
+
+
+class Condition(enum.StrEnum):
+    """Why records were discarded; the failure record's ``condition``."""
+
+    RETRY_ATTEMPTS_EXHAUSTED = "RetryAttemptsExhausted"
+    RECORD_AGE_EXCEEDED = "RecordAgeExceeded"
+    MAXIMUM_PAYLOAD_SIZE_EXCEEDED = "MaximumPayloadSizeExceeded"
+    SKIPPED = "SkippedByOperator"  # ours: ``penstock position skip``
+
+
+class InvocationTrace(msgspec.Struct, frozen=True):
+    """What is known of an invocation that ended, for the failure record.
+
+    Attributes:
+        request_id: Empty when the function was never reached.
+        executed_version: None when it did not run: the record then has no responseContext.
+        function_error: X-Amz-Function-Error; None after a partial or malformed response.
+    """
+
+    request_id: str = ""
+    executed_version: str | None = None
+    function_error: str | None = None
+
+
+class Discard(msgspec.Struct, frozen=True, kw_only=True):
+    """Records that leave their shard without having succeeded.
+
+    Attributes:
+        id: Unique within its shard consumer's life.
+        records: Never empty, in order; of a tumbling window's last invocation, which carries none,
+            the window's first and last record.
+        batch_size: How many records it stands for.
+        invoke_count: Invocations of exactly these records; at least 1, as AWS reports it.
+        trace: The last invocation's.
+        discarded_ms: Unix time in milliseconds.
+        reason: The last failure in words, for logs and the journal.
+    """
+
+    id: int
+    lane: int
+    shard_id: str
+    records: tuple[StreamRecord, ...]
+    batch_size: int
+    condition: Condition
+    invoke_count: int
+    trace: InvocationTrace
+    discarded_ms: int
+    reason: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the failure journal: a discard with its payload, kept until it is redriven.
+
+    Attributes:
+        id: A UUID.
+        event: The invocation event, complete, as the function would get it again.
+        cause: Why it stands here and not in a destination; empty when none is configured.
+    """
+
+    id: str
+    mapping_uuid: str
+    kind: StreamKind
+    stream_arn: str
+    function_arn: str
+    shard_id: str
+    condition: Condition
+    invoke_count: int
+    start_sequence_number: str
+    end_sequence_number: str
+    record_count: int
+    first_arrived_ms: int
+    last_arrived_ms: int
+    discarded_ms: int
+    request_id: str = ""
+    reason: str = ""
+    cause: str = ""
+    event: bytes = b""

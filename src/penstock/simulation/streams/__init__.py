@@ -1,0 +1,1 @@
+"""Worlds of streams: their servers, functions, destinations, faults, and their own auditor."""

@@ -1,0 +1,187 @@
+"""Checks what leaves its shard without having succeeded, and where it is kept."""
+
+from penstock.model.failure import Condition, Discard, Failure
+from penstock.model.function import PAYLOAD_BYTES_MAX
+from penstock.model.mapping import EventSourceMapping
+from penstock.simulation.streams.books import AuditedMapping, StreamBooks
+from penstock.simulation.streams.event import StreamEvent, decode_event
+from penstock.simulation.streams.rules import StreamRule
+from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard, Fate
+from penstock.simulation.streams.window_audit import STATE_BYTES_MAX, WindowAudit
+
+ENVELOPE_BYTES_MAX = 8_192  # whatever of an event is neither a record nor a window's state
+DESTINATION_MS_MIN = 299_000  # docs/semantics.md: a discard waits five minutes for its destination
+
+
+class DiscardAudit:
+    """The auditor's eyes at destinations and at the failure journal."""
+
+    def __init__(self, books: StreamBooks) -> None:
+        self._books = books
+        self._windows = WindowAudit(books)
+        self._journaled: set[str] = set()
+
+    def discard_sent(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+        """Check a discard on its way to its destination."""
+        mapping = self._books.mappings[mapping_uuid]
+        decoded = decode_event(event)
+        found = self._find(mapping, discard.shard_id, decoded, list(discard.records))
+        if found is None:
+            return
+        records, shard = found
+        if not decoded.is_final and discard.batch_size != len(records):
+            self._books.report(StreamRule.DISCARD, f"batchSize {discard.batch_size}")
+        self._check(
+            mapping,
+            records,
+            condition=discard.condition,
+            invoke_count=discard.invoke_count,
+            discarded_ms=discard.discarded_ms,
+            is_final=decoded.is_final,
+        )
+        del shard
+
+    def discard_kept(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+        """Take note that a destination has a discard: it is durable, whoever knows."""
+        self._settle(mapping_uuid, discard, event, is_told=False)
+
+    def discard_told(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+        """Take note that the engine knows that a destination has a discard."""
+        self._settle(mapping_uuid, discard, event, is_told=True)
+
+    def journaled(self, mapping: AuditedMapping, failure: Failure) -> None:
+        """Check a failure that is durable now."""
+        if failure.id in self._journaled:
+            return  # the answer to the first try was lost
+        self._journaled.add(failure.id)
+        decoded = decode_event(failure.event)
+        found = self._find(mapping, failure.shard_id, decoded, [])
+        if found is None:
+            return
+        records, shard = found
+        rows = mapping.policies()
+        is_skip = failure.condition is Condition.SKIPPED
+        if all(row.destination_arn for row in rows) and not is_skip:
+            self._check_destination_failed(failure)
+        if not decoded.is_final:
+            told = (failure.start_sequence_number, failure.end_sequence_number)
+            real = (str(records[0].number), str(records[-1].number))
+            if (*told, failure.record_count) != (*real, len(records)):
+                self._books.report(StreamRule.JOURNAL, f"{failure} holds {real}")
+        self._check(
+            mapping,
+            records,
+            condition=failure.condition,
+            invoke_count=failure.invoke_count,
+            discarded_ms=failure.discarded_ms,
+            is_final=decoded.is_final,
+        )
+        self._note_gone(mapping, shard, records, event=decoded, is_told=True)
+
+    def _check_destination_failed(self, failure: Failure) -> None:
+        waited_ms = self._books.wall_ms() - failure.discarded_ms
+        if not failure.cause or (self._books.is_wall_steady and waited_ms < DESTINATION_MS_MIN):
+            text = f"{failure.shard_id}:{failure.start_sequence_number} after {waited_ms} ms"
+            self._books.report(StreamRule.JOURNAL, f"{text}, because of {failure.cause!r}")
+
+    def _find(
+        self, mapping: AuditedMapping, shard_id: str, event: StreamEvent, named: list[object]
+    ) -> tuple[list[AuditedRecord], AuditedShard] | None:
+        """Find the records of a discard's event; None where its position is over."""
+        if mapping.is_moving or mapping.incarnation != mapping.stream.incarnation:
+            return None
+        if any(each.incarnation != mapping.incarnation for each in event.records):
+            return None
+        shard = mapping.shard(shard_id)
+        records = []
+        for each in event.records:
+            audited = shard.by_number.get(each.number)
+            if audited is None or audited.record.event != each.raw:
+                self._books.report(StreamRule.JOURNAL, f"{shard_id}:{each.number} is another")
+                return None
+            records.append(audited)
+        if not event.is_final and (not records or (named and len(named) != len(records))):
+            self._books.report(StreamRule.JOURNAL, f"{shard_id}: {len(records)}, {len(named)}")
+            return None
+        return records, shard
+
+    def _settle(self, mapping_uuid: str, discard: Discard, event: bytes, *, is_told: bool) -> None:
+        mapping = self._books.mappings[mapping_uuid]
+        decoded = decode_event(event)
+        found = self._find(mapping, discard.shard_id, decoded, [])
+        if found is not None:
+            records, shard = found
+            self._note_gone(mapping, shard, records, event=decoded, is_told=is_told)
+
+    def _note_gone(
+        self,
+        mapping: AuditedMapping,
+        shard: AuditedShard,
+        records: list[AuditedRecord],
+        *,
+        event: StreamEvent,
+        is_told: bool,
+    ) -> None:
+        run = mapping.run if is_told and not mapping.row.tumbling_window_s else None
+        if event.is_final and event.window is not None:
+            # The discard alone does not close the window: the engine must know.
+            if is_told:
+                self._windows.close(shard, event.window.start_ms, None)
+            return
+        for audited in records:
+            audited.is_discarded = True
+            if audited.is_required and (audited.fate is not Fate.SETTLED or is_told):
+                self._books.settle(audited, run)
+
+    def _check(  # noqa: PLR0913 - what discards and failures have in one form or the other
+        self,
+        mapping: AuditedMapping,
+        records: list[AuditedRecord],
+        *,
+        condition: Condition,
+        invoke_count: int,
+        discarded_ms: int,
+        is_final: bool,
+    ) -> None:
+        rows = mapping.policies()
+        match condition:
+            case Condition.RETRY_ATTEMPTS_EXHAUSTED:
+                is_due = not self._books.is_calm and any(
+                    _is_used_up(row, records, invoke_count, is_final=is_final) for row in rows
+                )
+            case Condition.RECORD_AGE_EXCEEDED:
+                is_due = any(_is_too_old(row, records, discarded_ms) for row in rows)
+            case Condition.MAXIMUM_PAYLOAD_SIZE_EXCEEDED:
+                is_due = len(records) == 1 and any(_is_too_large(row, records[0]) for row in rows)
+            case Condition.SKIPPED:
+                skipped = {number for _, number in mapping.skipped}
+                is_due = all(audited.number in skipped for audited in records)
+        if not is_due:
+            numbers = [(audited.number, audited.failures) for audited in records]
+            text = f"{mapping.name}: {condition.value} of {numbers} after {invoke_count}"
+            self._books.report(StreamRule.DISCARD, text)
+
+
+def _is_used_up(
+    row: EventSourceMapping, records: list[AuditedRecord], invoke_count: int, *, is_final: bool
+) -> bool:
+    maximum = row.maximum_retry_attempts
+    if maximum is None or invoke_count != maximum + 1:
+        return False
+    if is_final:
+        return True
+    if row.bisect_batch_on_function_error and len(records) > 1:
+        return False
+    return all(audited.failures > maximum for audited in records)
+
+
+def _is_too_old(row: EventSourceMapping, records: list[AuditedRecord], discarded_ms: int) -> bool:
+    age_s = row.maximum_record_age_s
+    return age_s is not None and all(
+        discarded_ms - audited.record.arrived_ms >= age_s * 1000 for audited in records
+    )
+
+
+def _is_too_large(row: EventSourceMapping, audited: AuditedRecord) -> bool:
+    state_bytes = STATE_BYTES_MAX if row.tumbling_window_s else 0
+    return len(audited.record.event) + state_bytes + ENVELOPE_BYTES_MAX > PAYLOAD_BYTES_MAX

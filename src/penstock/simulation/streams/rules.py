@@ -1,0 +1,36 @@
+"""The rules that worlds of streams are judged by."""
+
+import enum
+
+
+class StreamRule(enum.StrEnum):
+    """The rules that are checked; docs/simulation.md explains each."""
+
+    LOST = "every record ends succeeded, discarded where it can be found, or trimmed"
+    ALTERED = "a function sees what was put"
+    UNWANTED = "nothing is invoked that the mapping's position excludes"
+    ORDER = "a key's records are invoked in order, and none is passed over"
+    OVERLAP = "a lane has one invocation at a time"
+    MIXED = "a batch is of one lane of one shard, and in order"
+    PARENTS = "a shard begins when its parents are settled"
+    DUPLICATE = "what is settled is not delivered again, a crash apart"
+    PASSED = "a checkpoint never passes an unsettled record"
+    BACK = "a checkpoint never goes back"
+    BEHIND = "a stop leaves every settled record behind its checkpoint"
+    PIN = "LATEST is pinned for every shard before the mapping is Enabled"
+    BATCH_COUNT = "no batch above BatchSize"
+    BATCH_BYTES = "no event above 6 MB"
+    FUNCTION_CONCURRENCY = "no more invocations than the function has slots"
+    ATTEMPTS = "no batch is invoked more often than its attempts"
+    BISECT = "a failed batch is split while it can be"
+    TOO_OLD = "nothing is invoked above the maximum age"
+    DISCARD = "only what is used up, too old, too large or skipped is discarded"
+    JOURNAL = "the journal takes what no destination takes, with its payload"
+    WINDOW = "a record is invoked in its tumbling window, with the window's state"
+    FINAL = "a tumbling window has one last invocation"
+    READ_PACE = "a shard is read five times per second at most"
+    HOT_LOOP = "what fails is tried again with back-off"
+    SLOTS_LEAKED = "every slot comes back"
+    STUCK = "without faults everything settles"
+    ISOLATION = "a lane that fails keeps no other waiting"
+    BROKEN = "no mapping breaks"

@@ -1,0 +1,151 @@
+"""What the auditor keeps of one shard, as one mapping has it before it."""
+
+import enum
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from penstock.model.stream import StreamRecord
+
+NEVER_MS = -(10**9)
+
+
+class Fate(enum.Enum):
+    """How far a mapping is with a record."""
+
+    OPEN = enum.auto()
+    DONE = enum.auto()  # in a tumbling window whose last invocation is to come
+    SETTLED = enum.auto()
+
+
+class AuditedRecord(msgspec.Struct, eq=False):
+    """A record as one mapping has it before it.
+
+    Attributes:
+        is_required: The mapping's position includes it.
+        settled_ms: When the engine knew that it is settled.
+        settled_run: In which run of the shards; None where it may come again all the same.
+        passed_run: In which run later records of its lane were invoked before it.
+        failures: Invocations with it that failed, since the run began or its batch was cut.
+        is_gone: It has left the stream.
+        is_discarded: It was settled by a discard.
+        is_uncertain: Two rows that may be in force disagree on whether it is done.
+        window: The tumbling window in which it is done.
+    """
+
+    record: StreamRecord
+    number: int
+    is_required: bool
+    fate: Fate = Fate.OPEN
+    settled_ms: int = NEVER_MS
+    settled_run: int | None = None
+    passed_run: int | None = None
+    passed_ms: int = NEVER_MS
+    failures: int = 0
+    is_gone: bool = False
+    is_discarded: bool = False
+    is_uncertain: bool = False
+    window: "AuditedWindow | None" = None
+
+    @property
+    def is_owed(self) -> bool:
+        """Tell whether it is still to be settled."""
+        return self.is_required and self.fate is not Fate.SETTLED and not self.is_gone
+
+    def open_again(self) -> None:
+        """Forget what was done with it: it is to be delivered anew."""
+        self.fate = Fate.OPEN
+        self.passed_run = None
+        self.failures = 0
+        self.is_discarded = False
+
+
+class AuditedWindow(msgspec.Struct, eq=False):
+    """A tumbling window that is open; ``state``: None while nobody can know it."""
+
+    start_ms: int
+    state: bytes | None
+    has_state: bool = False
+    is_outgrown: bool = False
+
+
+class Tries(msgspec.Struct):
+    """The invocations of exactly the same records in one run.
+
+    Attributes:
+        counted: Those that use up an attempt.
+        has_failed: The last ended in a failure that splits.
+        began_ms: When they began, lately.
+    """
+
+    counted: int = 0
+    has_failed: bool = False
+    began_ms: list[int] = []
+
+
+class AuditedShard:
+    """A shard of a stream's incarnation, as one mapping has it before it.
+
+    Attributes:
+        rank: Of the last checkpoint: the sequence number that it reaches.
+        given_up: Tumbling windows whose last invocation's failure is still to be journaled.
+        finals: Starts of tumbling windows that had their last invocation in this run.
+        fetched_ms: When it was read lately.
+        is_read_begun: A read has looked for its position; its fetch is no other read.
+    """
+
+    def __init__(self, shard_id: str) -> None:
+        self.shard_id = shard_id
+        self.records: list[AuditedRecord] = []
+        self.by_number: dict[int, AuditedRecord] = {}
+        self.rank: float = -1
+        self.window: AuditedWindow | None = None
+        self.given_up: list[AuditedWindow] = []
+        self.finals: set[int] = set()
+        self.tries: dict[tuple[int, ...], Tries] = {}
+        self.fetched_ms: deque[int] = deque(maxlen=6)
+        self.is_read_begun = False
+        self._first_owed = 0
+
+    def add(self, audited: AuditedRecord) -> None:
+        """Take a record in."""
+        self.records.append(audited)
+        self.by_number[audited.number] = audited
+
+    def owed(self) -> Iterator[AuditedRecord]:
+        """Give what is still to be settled, in order."""
+        while self._first_owed < len(self.records) and not (self.records[self._first_owed].is_owed):
+            self._first_owed += 1
+        for index in range(self._first_owed, len(self.records)):
+            if self.records[index].is_owed:
+                yield self.records[index]
+
+    def has_owed(self) -> bool:
+        """Tell whether anything is still to be settled."""
+        return next(self.owed(), None) is not None
+
+    def arrived_in(self, start_ms: int, end_ms: int) -> list[AuditedRecord]:
+        """Give the records that arrived in that time."""
+        return [
+            audited for audited in self.records if start_ms <= audited.record.arrived_ms < end_ms
+        ]
+
+    def look_from_start(self) -> None:
+        """Records were opened again."""
+        self._first_owed = 0
+
+    def end_run(self) -> None:
+        """The shard's consumer has ended: what it knew beside its checkpoint is gone."""
+        self.window = None
+        self.given_up.clear()
+        self.finals.clear()
+        self.tries.clear()
+        self.fetched_ms.clear()
+        self.is_read_begun = False
+        for audited in self.records:
+            audited.failures = 0
+            audited.passed_run = None
+            if audited.fate is Fate.DONE:
+                audited.fate = Fate.OPEN
+        self.look_from_start()

@@ -1,0 +1,136 @@
+"""The client that a mapping reads a simulated stream with."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Protocol, TypeVar
+
+from penstock.model.arn import parse_arn
+from penstock.model.errors import SourceError, SourceNotFoundError, SourceThrottledError
+from penstock.model.stream import (
+    FetchedRecords,
+    LatestPin,
+    Position,
+    ShardIterator,
+    StreamDescription,
+)
+from penstock.ports import ByteBudget, QueueSource, StreamSource
+from penstock.simulation.faults import FaultModel, StreamFaultRates
+from penstock.simulation.streams.stream import SimulatedStream
+from penstock.simulation.trace import Trace
+from penstock.simulation.wire import Reply, Wire
+
+AnswerT = TypeVar("AnswerT")
+
+
+class ReadWatch(Protocol):
+    """Told of reads."""
+
+    def iterator_asked(self, mapping: str, shard_id: str) -> None:
+        """A mapping looks for a position in a shard, before it reads."""
+        ...
+
+    def fetch_started(self, mapping: str, shard_id: str) -> None:
+        """A mapping reads a shard."""
+        ...
+
+
+class SimulatedStreamSource:
+    """Keeps ``ports.StreamSource`` for one mapping."""
+
+    def __init__(  # noqa: PLR0913 - a world's parts, named where it is built
+        self,
+        stream: SimulatedStream,
+        wire: Wire,
+        *,
+        mapping: str,
+        faults: FaultModel[StreamFaultRates],
+        rng: Random,
+        watch: ReadWatch,
+        trace: Trace,
+    ) -> None:
+        self._stream = stream
+        self._wire = wire
+        self._mapping = mapping
+        self._faults = faults
+        self._rng = rng
+        self._watch = watch
+        self._trace = trace
+
+    @property
+    def arn(self) -> str:
+        """Name the stream."""
+        return self._stream.arn
+
+    async def describe(self) -> StreamDescription:
+        """List the stream's shards."""
+        rate = self._faults.rates.listing_failed
+        if self._faults.strikes(rate, self._rng):
+            raise SourceThrottledError("too many listings")
+        return await self._call(self._stream.describe)
+
+    async def pin_latest(self, shard_id: str) -> LatestPin:
+        """Take an iterator at the shard's present end."""
+        pin = await self._call(lambda: self._stream.pin_latest(shard_id))
+        self._trace.note(self._mapping, "pins", shard_id, pin.iterator)
+        return pin
+
+    async def open_iterator(self, shard_id: str, position: Position) -> ShardIterator:
+        """Find a position."""
+        self._watch.iterator_asked(self._mapping, shard_id)
+        self._trace.note(self._mapping, "looks for", shard_id, position)
+        return await self._call(lambda: self._stream.open_iterator(shard_id, position))
+
+    async def fetch(
+        self, shard_id: str, iterator: ShardIterator, limit: int, *, budget: ByteBudget
+    ) -> FetchedRecords:
+        """Read once; the answer's body is read when there is room for it."""
+        self._watch.fetch_started(self._mapping, shard_id)
+        is_empty = self._faults.strikes(self._faults.rates.answer_empty, self._rng)
+        fetched = await self._call(
+            lambda: self._stream.fetch(iterator.token, limit, is_empty=is_empty)
+        )
+        await budget.take(sum([len(record.event) for record in fetched.records]) + 100)
+        if fetched.records or fetched.next_iterator is None:
+            self._trace.note(
+                self._mapping,
+                "is given",
+                shard_id,
+                *[record.sequence_number for record in fetched.records],
+                "the end" if fetched.next_iterator is None else "",
+            )
+        return fetched
+
+    async def _call(self, serve: Callable[[], AnswerT]) -> AnswerT:
+        def answer(reply: Reply[AnswerT]) -> None:
+            try:
+                found = serve()
+            except SourceError as error:
+                self._trace.note(self._mapping, "is refused", error)
+                reply.refuse(error)
+            else:
+                reply.send(found)
+
+        return await self._wire.call(answer)
+
+
+class SimulatedStreamSources:
+    """Keeps ``ports.Sources``: each mapping is of an account of its own, and has its own client.
+
+    Args:
+        by_account: Each account's client and its way to the server.
+    """
+
+    def __init__(self, by_account: dict[str, tuple[SimulatedStreamSource, Wire]]) -> None:
+        self._by_account = by_account
+
+    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+        """Open a stream; a broken way to it is found here too."""
+        source, wire = self._by_account[parse_arn(invoke_identity_arn).account]
+        if wire.broken is not None:
+            raise wire.broken
+        assert source.arn == arn, "a mapping reads its own stream"
+        return source
+
+    async def open_queue(self, arn: str) -> QueueSource:
+        """Find no queue: there is none in a world of streams."""
+        raise SourceNotFoundError(f"{arn}: there are only streams")

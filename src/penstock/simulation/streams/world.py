@@ -1,0 +1,381 @@
+"""A whole world of streams on virtual time: servers, functions, one node, faults, and a judge."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any
+
+from penstock.engine.surroundings import EngineSettings, StreamSettings
+from penstock.model.arn import Scope
+from penstock.model.function import Function, InvokeEndpoint
+from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.stream import ShardEnd, StartingPosition, StreamKind
+from penstock.simulation.faults import FaultModel
+from penstock.simulation.function import DIRECT_PAYLOAD, Temper
+from penstock.simulation.loop import WALL_MS_AT_START, VirtualClock, pass_s
+from penstock.simulation.names import SCOPE
+from penstock.simulation.node import Node
+from penstock.simulation.outcome import Outcome, WorldKind
+from penstock.simulation.store import SimulatedStore
+from penstock.simulation.streams.auditor import StreamAuditor
+from penstock.simulation.streams.destination import SimulatedDestinations
+from penstock.simulation.streams.function import SimulatedStreamFunctions
+from penstock.simulation.streams.incident_plans import JumpWall, StreamIncident, UpdateMapping
+from penstock.simulation.streams.rules import StreamRule
+from penstock.simulation.streams.source import SimulatedStreamSource, SimulatedStreamSources
+from penstock.simulation.streams.store_calls import SimulatedStoreCalls
+from penstock.simulation.streams.stream import SimulatedStream
+from penstock.simulation.streams.workload import Put, StreamMappingPlan, StreamWorldPlan
+from penstock.simulation.trace import Trace
+from penstock.simulation.wire import Wire
+
+Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
+
+IDLE_S = 8  # a world in which nothing begins for so long is idle: longer than a batching window
+LOOK_EVERY_S = 4  # how often a healed world is asked whether it has settled
+STOP_S_MAX = 120  # the longest function timeout, twice, and a destination that is slow
+
+
+def function_arn(index: int) -> str:
+    """Name a function; a mapping names it by an alias of its own."""
+    return f"arn:aws:lambda:{SCOPE.region}:{SCOPE.account}:function:function-{index}"
+
+
+def mapping_uuid(index: int) -> str:
+    """Name a mapping."""
+    return f"mapping-{index}"
+
+
+def stream_arn(index: int, kind: StreamKind) -> str:
+    """Name a stream."""
+    service, name = ("kinesis", "stream") if kind is StreamKind.KINESIS else ("dynamodb", "table")
+    return f"arn:aws:{service}:{SCOPE.region}:{SCOPE.account}:{name}/stream-{index}"
+
+
+def _account(index: int) -> str:
+    return f"{index:012}"
+
+
+class StreamWorld:
+    """One seed's world.
+
+    Attributes:
+        plan: What was drawn.
+        row_changed: Set when a mapping's row was written.
+    """
+
+    def __init__(self, seed: int, plan: StreamWorldPlan, *, keeps_trace: bool = False) -> None:
+        rng = Random(f"stream world {seed}")
+        loop = asyncio.get_running_loop()
+        self.seed = seed
+        self.plan = plan
+        self.loop = loop
+        self.row_changed = asyncio.Event()
+        self.clock = VirtualClock(loop)
+        self.trace = Trace(self.now_ms, keeps_all=keeps_trace)
+        self._faults = FaultModel(plan.rates)
+        self.auditor = StreamAuditor(
+            self.now_ms,
+            self.trace.lines,
+            wall_ms=lambda: self.clock.now().wall_ms,
+            trouble_ms=lambda: self.store_calls.trouble_ms,
+        )
+        self.auditor.books.is_calm = plan.is_calm()
+        self.auditor.books.is_wall_steady = not any(
+            isinstance(each, JumpWall) for each in plan.incidents
+        )
+        self.streams = [self._build_stream(index, rng) for index in range(len(plan.streams))]
+        self.functions = SimulatedStreamFunctions(
+            faults=self._faults,
+            rng=Random(rng.random()),
+            loop=loop,
+            watch=self.auditor.functions,
+            trace=self.trace,
+        )
+        self.destinations = SimulatedDestinations(
+            faults=self._faults,
+            rng=Random(rng.random()),
+            loop=loop,
+            watch=self.auditor.discards,
+            trace=self.trace,
+        )
+        self.store = SimulatedStore(self._row_written, self._row_written)
+        self.store.watch = self.auditor.places
+        self.store_calls = SimulatedStoreCalls(
+            self.store,
+            faults=self._faults,
+            rng=Random(rng.random()),
+            loop=loop,
+            trace=self.trace,
+        )
+        self.wires = [Wire(self._faults, Random(rng.random()), loop) for _ in plan.mappings]
+        self.node = self._build_node(rng)
+
+    def now_ms(self) -> int:
+        """Read virtual time."""
+        return self.clock.now().monotonic_ms
+
+    def stream_of(self, mapping: int) -> SimulatedStream:
+        """Give a mapping's stream."""
+        return self.streams[self.plan.mappings[mapping].stream]
+
+    def _build_stream(self, index: int, rng: Random) -> SimulatedStream:
+        plan = self.plan.streams[index]
+        stream = SimulatedStream(
+            stream_arn(index, plan.kind),
+            plan.kind,
+            plan.traits,
+            rng=Random(rng.random()),
+            now_ms=self.now_ms,
+            wall_ms=lambda: WALL_MS_AT_START + self.now_ms(),
+            watch=self.auditor.places,
+        )
+        stream.create(plan.shard_count)
+        return stream
+
+    def _build_node(self, rng: Random) -> Node:
+        plan = self.plan
+        by_account: dict[str, tuple[SimulatedStreamSource, Wire]] = {}
+        for index, wire in enumerate(self.wires):
+            source = SimulatedStreamSource(
+                self.stream_of(index),
+                wire,
+                mapping=mapping_uuid(index),
+                faults=self._faults,
+                rng=Random(rng.random()),
+                watch=self.auditor,
+                trace=self.trace,
+            )
+            by_account[_account(index)] = (source, wire)
+        settings = EngineSettings(
+            streams=StreamSettings(
+                kinesis_pace=plan.pace,
+                dynamodb_pace=plan.pace,
+                list_every_ms=plan.list_every_ms,
+                held_bytes_max=plan.held_bytes_max,
+            )
+        )
+        return Node(
+            store=self.store_calls,
+            sources=SimulatedStreamSources(by_account),
+            functions=self.functions,
+            clock=self.clock,
+            settings=settings,
+            auditor=self.auditor,
+            trace=self.trace,
+            destinations=self.destinations,
+        )
+
+    async def run(self, befall: Befall) -> Outcome:
+        """Let the world live until its end, or until a rule is broken."""
+        self._declare()
+        loop = self.loop
+        life = loop.create_task(self._live(befall), name="world")
+        broken = loop.create_task(self.auditor.books.broken.wait(), name="judge")
+        await asyncio.wait([life, broken], return_when=asyncio.FIRST_COMPLETED)
+        broken.cancel()
+        if not life.done():
+            life.cancel()
+        await asyncio.wait([life, broken])
+        if not life.cancelled():
+            life.result()
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
+        books = self.auditor.books
+        return Outcome(
+            seed=self.seed,
+            kind=WorldKind.STREAMS,
+            plan=self.plan,
+            violation=str(books.violations[0]) if books.violations else "",
+            lines=books.lines_at_violation or self.trace.lines(),
+            digest=self.trace.digest(),
+            message_count=sum(len(stream.puts) for stream in self.plan.streams),
+            invocation_count=self.auditor.functions.invocation_count,
+            virtual_s=self.loop.time(),
+            settled_ms=self.now_ms(),
+        )
+
+    # How it begins.
+
+    def _declare(self) -> None:
+        for index, plan in enumerate(self.plan.functions):
+            function = Function(
+                scope=SCOPE,
+                name=f"function-{index}",
+                hosting=InvokeEndpoint(url="http://simulated"),
+                timeout_s=plan.timeout_s,
+                concurrency=plan.concurrency,
+            )
+            temper = Temper(
+                duration_ms=plan.duration_ms,
+                reports_failures=plan.reports_failures,
+                capacity=plan.capacity,
+            )
+            self.functions.declare(function, temper)
+            self.auditor.books.concurrency[function.arn] = plan.concurrency
+        for index, stream in enumerate(self.plan.streams):
+            for put in stream.puts:
+                self.loop.call_at(put.at_ms / 1000, self._put, self.streams[index], put)
+        for index, mapping in enumerate(self.plan.mappings):
+            self.auditor.mapping_declared(mapping_uuid(index), self.stream_of(index))
+            self.loop.call_at(mapping.created_ms / 1000, self._create, index, mapping)
+
+    def _put(self, stream: SimulatedStream, put: Put) -> None:
+        stream.put(f"key-{put.key}", b"x" * put.filler_bytes, is_poison=put.is_poison)
+
+    def _create(self, index: int, plan: StreamMappingPlan) -> None:
+        stream = self.stream_of(index)
+        starting, timestamp_ms = plan.starting_position, None
+        if starting is StartingPosition.AT_TIMESTAMP:
+            timestamp_ms = WALL_MS_AT_START + plan.timestamp_ms
+            if stream.kind is StreamKind.DYNAMODB:
+                starting, timestamp_ms = StartingPosition.LATEST, None
+        row = EventSourceMapping(
+            uuid=mapping_uuid(index),
+            scope=Scope(_account(index), SCOPE.region),
+            event_source_arn=stream.arn,
+            function_arn=f"{function_arn(plan.function)}:{mapping_uuid(index)}",
+            stream_kind=stream.kind,
+            starting_position=starting,
+            starting_timestamp_ms=timestamp_ms,
+            batch_size=plan.batch_size,
+            maximum_batching_window_s=plan.batching_window_s,
+            parallelization_factor=plan.factor,
+            bisect_batch_on_function_error=plan.bisects,
+            report_batch_item_failures=plan.reports,
+            maximum_retry_attempts=plan.retry_attempts,
+            maximum_record_age_s=plan.record_age_s,
+            tumbling_window_s=plan.tumbling_window_s,
+            destination_arn="arn:aws:sqs:eu-west-1:000000000000:failed"
+            if plan.has_destination
+            else None,
+        )
+        self.store.insert_mapping(row)
+        self.node.mapping_changed(row)
+
+    def _row_written(self, row: EventSourceMapping) -> None:
+        self.trace.note(row.uuid, "is", row.state, f"v{row.version}")
+        self.auditor.mapping_changed(row)
+        if row.state is State.DISABLED:
+            self._check_left(row.uuid)
+        self.row_changed.set()
+
+    def _check_left(self, uuid: str) -> None:
+        self.auditor.check_left(uuid, self.store.read_place(uuid))
+
+    # How it lives.
+
+    def start_node(self) -> None:
+        """Start the node: its first call of the store is not one that fails."""
+        self.store_calls.spare_next()
+        self.node.start()
+
+    async def crash_node(self) -> None:
+        """Kill the node, and what it asks of the store with it."""
+        self.store_calls.cut_off()
+        await self.node.crash()
+
+    async def stop_node(self) -> None:
+        """Stop the node gracefully, and check what it leaves behind."""
+        was_running = self.node.is_running
+        try:
+            async with asyncio.timeout(STOP_S_MAX):
+                await self.node.stop()
+        except TimeoutError:
+            self._report_stuck("did not stop")
+            return
+        if was_running and not self.node.has_crashed:
+            for index, _ in enumerate(self.plan.mappings):
+                self._check_left(mapping_uuid(index))
+
+    async def _live(self, befall: Befall) -> None:
+        self.start_node()
+        try:
+            await self._live_until_settled(befall)
+        except TimeoutError:
+            self._report_stuck("did not settle")
+        if not self.auditor.books.violations:
+            await self._wait_until_idle()
+            await self._check_slots()
+            await self.stop_node()
+            for text in self._owing():
+                self.auditor.report(StreamRule.LOST, text)
+
+    async def _wait_until_idle(self) -> None:
+        """Wait for what may run although nothing is owed: records that were trimmed meanwhile."""
+        is_idle = False
+        while not is_idle:
+            count = self.auditor.functions.invocation_count
+            await pass_s(IDLE_S)
+            is_idle = count == self.auditor.functions.invocation_count
+            is_idle &= not any(each.invocations for each in self.auditor.books.mappings.values())
+
+    async def _live_until_settled(self, befall: Befall) -> None:
+        async with asyncio.timeout(self.plan.safety_ms / 1000 + self._settle_s_max()):
+            async with asyncio.TaskGroup() as tasks:
+                for incident in self.plan.incidents:
+                    tasks.create_task(befall(incident), name=type(incident).__name__)
+                await pass_s(self.plan.safety_ms / 1000)
+                self._heal()
+            while self._owing() or not self.node.is_running:
+                await pass_s(LOOK_EVERY_S)
+
+    def _heal(self) -> None:
+        self.trace.note("world", "is healed")
+        if self.plan.isolates():
+            self.auditor.isolation.check()
+        self._faults.is_on = False
+        self.destinations.broken = None
+        self.functions.is_down.clear()
+        for wire in self.wires:
+            wire.broken = None
+        attempts = [row.maximum_retry_attempts for row in self.store.list_mappings()]
+        attempts += [
+            each.retry_attempts for each in self.plan.incidents if isinstance(each, UpdateMapping)
+        ]
+        if None in attempts:
+            self.functions.is_mended = True
+
+    def _owing(self) -> list[str]:
+        """Say what is still to be done: records, and shards that must end."""
+        found = self.auditor.owing()
+        for row in self.store.list_mappings():
+            place = self.store.read_place(row.uuid)
+            mapping = self.auditor.books.mappings[row.uuid]
+            if mapping.incarnation == mapping.stream.incarnation:
+                found += self.auditor.places.uncovered(mapping, place)
+            for served in mapping.stream.shards.values():
+                checkpoint = place.checkpoints.get(served.shard_id) if place else None
+                has_ended = checkpoint and isinstance(checkpoint.position, ShardEnd)
+                if not (served.is_open or served.is_trimmed_away or has_ended):
+                    found.append(f"{row.uuid}, {served.shard_id} has not ended: {checkpoint}")
+        return found
+
+    def _settle_s_max(self) -> float:
+        """Bound how long a healed world may take: every record, one after another."""
+        longest_s = max(each.timeout_s for each in self.plan.functions)
+        count = sum(len(stream.puts) for stream in self.plan.streams)
+        total_s = 1_800.0
+        for plan in self.plan.mappings:
+            attempts = 2 + (plan.retry_attempts or 0)
+            each_s = longest_s + plan.batching_window_s + plan.tumbling_window_s + 2
+            total_s += count * attempts * each_s
+        return total_s
+
+    async def _check_slots(self) -> None:
+        """Take every slot of every function at once: an idle mapping holds none."""
+        for index, plan in enumerate(self.plan.functions):
+            calls = [
+                self.node.invoke(function_arn(index), DIRECT_PAYLOAD)
+                for _ in range(plan.concurrency)
+            ]
+            for result in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    text = f"function-{index} has lost slots: {result!r}"
+                    self.auditor.report(StreamRule.SLOTS_LEAKED, text)
+
+    def _report_stuck(self, what: str) -> None:
+        names = sorted(task.get_name() for task in asyncio.all_tasks())
+        text = "; ".join([what, *self._owing(), f"tasks: {names}"])
+        self.auditor.report(StreamRule.STUCK, text)

@@ -1,0 +1,46 @@
+"""Every source that AWS has, opened by its ARN."""
+
+from penstock.aws.client import WireClient
+from penstock.model.arn import parse_arn
+from penstock.model.errors import ConfigurationError
+from penstock.ports import QueueSource, StreamSource
+from penstock.sources.dynamodb_streams import open_dynamodb_stream
+from penstock.sources.kinesis import open_kinesis_stream
+from penstock.sources.sqs import SqsSources
+
+
+class AwsSources:
+    """Opens queues and streams; keeps ``ports.Sources``."""
+
+    def __init__(self, wire: WireClient) -> None:
+        self._wire = wire
+        self._queues = SqsSources(wire)
+
+    async def open_queue(self, arn: str) -> QueueSource:
+        """Find an SQS queue.
+
+        Raises:
+            SourceError: No such queue, no permission, or no answer.
+            ConfigurationError: Not an SQS ARN, or the endpoint is this service itself.
+        """
+        return await self._queues.open_queue(arn)
+
+    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+        """Make a Kinesis stream or a DynamoDB stream readable; nothing is asked of it yet.
+
+        Raises:
+            SourceError: The name of its server cannot be looked up.
+            ConfigurationError: Not a stream's ARN, or the endpoint is this service itself.
+        """
+        stream = parse_arn(arn)
+        match stream.service:
+            case "kinesis":
+                return await open_kinesis_stream(
+                    self._wire, stream, invoke_identity_arn=invoke_identity_arn
+                )
+            case "dynamodb":
+                return await open_dynamodb_stream(self._wire, stream)
+            case _:
+                raise ConfigurationError(
+                    f"{arn!r} is not the ARN of a stream of Kinesis or DynamoDB"
+                )

@@ -1,0 +1,190 @@
+"""``penstock failures`` against a running service."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from api_fakes import FUNCTION_ARN
+from api_server import Server, running_server
+from click.testing import CliRunner, Result
+from operator_rows import EVENT, UUID, add_failures, add_mapping, clear
+
+from penstock.cli.main import cli
+from penstock.model.function import FunctionResult
+
+OTHER_UUID = "44444444-4444-4444-4444-444444444444"
+
+
+@pytest.fixture(name="server", scope="module")
+def fixture_server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _clear(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    clear(server)
+    add_mapping(server)
+    server.world.functions.answer = FunctionResult(b"{}")
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PENSTOCK_URL", f"http://127.0.0.1:{server.port}")
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["failures", *arguments], prog_name="penstock")
+
+
+def call_well(*arguments: str) -> str:
+    result = call(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def ids(server: Server) -> list[str]:
+    return [failure.id for failure in server.store.list_failures()]
+
+
+def test_list_shows_each_failure_in_a_line(server: Server) -> None:
+    add_failures(server, "f1", "f2")
+
+    lines = call_well("list").splitlines()
+
+    assert lines[0].split("  ")[0] == "ID"
+    assert lines[1].split() == [
+        "f1",
+        "1970-01-01T00:00:01Z",
+        "RetryAttemptsExhausted",
+        "2",
+        "left",
+        "7",
+        "ship",
+    ]
+    assert len(lines) == 3
+
+
+def test_list_says_what_it_did_not_show(server: Server) -> None:
+    add_failures(server, "f1", "f2", "f3")
+
+    assert call_well("list", "--limit", "2").splitlines()[-1] == "more: --after f2"
+    assert "f3" in call_well("list", "--limit", "2", "--after", "f2")
+
+
+def test_list_is_of_one_mapping_when_it_is_named(server: Server) -> None:
+    add_failures(server, "f1")
+    add_failures(server, "f2", mapping_uuid=OTHER_UUID)
+
+    shown = json.loads(call_well("list", "--mapping", "clicks", "--format", "json"))
+
+    assert [failure["id"] for failure in shown["failures"]] == ["f1"]
+
+
+def test_list_counts_what_has_left_the_journal(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.store, "evicted_failure_count", lambda: 7)
+
+    assert call_well("list").splitlines()[-1] == "7 older failures have left the full journal"
+
+
+def test_show_gives_the_event(server: Server) -> None:
+    add_failures(server, "f1", reason="it said nö")
+
+    output = call_well("show", "f1")
+
+    head, event = output[: output.index("{")], output[output.index("{") :]
+    assert json.loads(event) == json.loads(EVENT)
+    assert ["discarded", "1970-01-01T00:00:01Z"] in [line.split() for line in head.splitlines()]
+    assert "it said nö" in head
+    assert json.loads(call_well("show", "f1", "--format", "json"))["event"] == json.loads(EVENT)
+
+
+def test_redrive_of_one(server: Server) -> None:
+    add_failures(server, "f1", "f2")
+
+    assert call_well("redrive", "f1") == "f1 redriven\n"
+    assert server.world.functions.payloads == [(FUNCTION_ARN, EVENT)]
+    assert ids(server) == ["f2"]
+
+
+def test_redrive_of_all_of_a_mapping(server: Server) -> None:
+    add_failures(server, *(f"f{number:04}" for number in range(1_002)))
+    add_failures(server, "other", mapping_uuid=OTHER_UUID)
+
+    output = call_well("redrive", "--mapping", UUID, "--all", "--format", "json")
+
+    answers = [json.loads(line) for line in output.splitlines()]
+    assert [answer["id"] for answer in answers] == [f"f{number:04}" for number in range(1_002)]
+    assert ids(server) == ["other"]
+
+
+def test_redrive_goes_on_after_one_that_stays_and_ends_with_1(server: Server) -> None:
+    add_failures(server, "f1", "f2")
+    server.world.functions.answer = FunctionResult(b'{"errorMessage":"still broken"}', "Unhandled")
+
+    result = call("redrive", "f1", "none", "f2")
+
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert [line.split(" stays: ")[0] for line in lines] == ["f1", "none", "f2"]
+    assert "still broken" in lines[0]
+    assert "There is no failure 'none'" in lines[1]
+    assert ids(server) == ["f1", "f2"]
+
+
+def test_redrive_in_json_says_what_was_refused() -> None:
+    result = call("redrive", "none", "--format", "json")
+
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["id"], answer["redriven"]) == (1, "none", False)
+
+
+def test_purge_by_id(server: Server) -> None:
+    add_failures(server, "f1", "f2", "f3")
+
+    assert call_well("purge", "f1", "f3") == "2 failures removed\n"
+    assert ids(server) == ["f2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [(("--mapping", "clicks"), ["f2"]), (("--all",), [])],
+    ids=["of a mapping", "all"],
+)
+def test_purge_of_many_needs_to_be_sure(
+    server: Server, arguments: tuple[str, ...], left: list[str]
+) -> None:
+    add_failures(server, "f1")
+    add_failures(server, "f2", mapping_uuid=OTHER_UUID)
+
+    refused = call("purge", *arguments)
+
+    assert (refused.exit_code, ids(server)) == (2, ["f1", "f2"])
+    assert "add --yes" in refused.stderr
+    count = 2 - len(left)
+    assert json.loads(call_well("purge", *arguments, "--yes", "--format", "json")) == {
+        "deleted_count": count
+    }
+    assert ids(server) == left
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("redrive",), id="redrive nothing"),
+        pytest.param(("redrive", "--mapping", "clicks"), id="redrive a mapping"),
+        pytest.param(("redrive", "f1", "--all"), id="redrive one and all"),
+        pytest.param(("redrive", "f1", "--mapping", "clicks"), id="redrive one of a mapping"),
+        pytest.param(("purge", "--yes"), id="purge nothing"),
+        pytest.param(("purge", "f1", "--all", "--yes"), id="purge one and all"),
+        pytest.param(("purge", "--mapping", "clicks", "--all", "--yes"), id="purge both"),
+    ],
+)
+def test_what_is_meant_must_be_said(server: Server, arguments: tuple[str, ...]) -> None:
+    add_failures(server, "f1")
+
+    result = call(*arguments)
+
+    assert result.exit_code == 2
+    assert "Give " in result.stderr
+    assert (ids(server), server.world.functions.payloads) == (["f1"], [])

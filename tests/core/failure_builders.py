@@ -1,0 +1,37 @@
+"""Discards as tests need them, of a shard of Kinesis unless told otherwise."""
+
+import msgspec
+
+from penstock.model.failure import Condition, Discard, InvocationTrace
+from penstock.model.stream import StreamRecord
+
+MAPPING_UUID = "14e0db71-xmpl-4eb5-b481-8945cf9d10c2"
+FUNCTION_ARN = "arn:aws:lambda:us-east-2:123456789012:function:myfunction"
+KINESIS_ARN = "arn:aws:kinesis:us-east-2:123456789012:stream/mystream"
+DYNAMODB_ARN = "arn:aws:dynamodb:us-east-2:123456789012:table/t/stream/2024-06-10T19:26:16.525"
+REQUEST_ID = "c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5"
+FIRST = "49601189658422359378836298521827638475320189012309704722"
+LAST = "49601189658422359378836298522902373528957594348623495186"
+DISCARDED_MS = 1_573_691_886_021  # 2019-11-14T00:38:06.021Z
+FUNCTION_RAISED = InvocationTrace(REQUEST_ID, "$LATEST", "Unhandled")
+
+DISCARD = Discard(
+    id=7,
+    lane=0,
+    shard_id="shardId-000000000001",
+    records=(
+        StreamRecord(FIRST, b"a", 1_573_691_884_835, b"{}"),
+        StreamRecord("49601189658422359378836298522", b"b", 1_573_691_885_000, b"{}"),
+        StreamRecord(LAST, b"a", 1_573_691_885_580, b"{}"),
+    ),
+    batch_size=500,
+    condition=Condition.RETRY_ATTEMPTS_EXHAUSTED,
+    invoke_count=1,
+    trace=FUNCTION_RAISED,
+    discarded_ms=DISCARDED_MS,
+)
+
+
+def make_discard(**changes: object) -> Discard:
+    """A discard that differs from ``DISCARD`` in these attributes."""
+    return msgspec.structs.replace(DISCARD, **changes)

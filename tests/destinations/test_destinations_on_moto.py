@@ -1,0 +1,202 @@
+"""Destinations against a server that nobody here wrote."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from destination_builders import ACCOUNT, BUCKET_ARN, EVENT, QUEUE_ARN, REGION, TOPIC_ARN, send_to
+from failure_builders import (
+    DISCARD,
+    DYNAMODB_ARN,
+    FUNCTION_ARN,
+    KINESIS_ARN,
+    MAPPING_UUID,
+    REQUEST_ID,
+    make_discard,
+)
+from moto.server import ThreadedMotoServer
+from scripted_server import RunFixture
+
+from penstock.core.failure_record import (
+    discard_uuid,
+    failure_object_key,
+    failure_record,
+    with_payload,
+)
+from penstock.model.errors import DestinationRefusedError
+from penstock.model.failure import Condition, InvocationTrace
+from penstock.model.stream import StreamKind
+
+pytest_plugins = ["wire_fixtures"]
+pytestmark = pytest.mark.usefixtures("aws_environment", "fresh_server")
+
+RECORD = failure_record(
+    DISCARD,
+    kind=StreamKind.KINESIS,
+    function_arn=FUNCTION_ARN,
+    stream_arn=KINESIS_ARN,
+    request_id=REQUEST_ID,
+)
+
+
+@pytest.fixture(scope="module")
+def server_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def fresh_server(server_url: str, aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point every AWS client here at the server."""
+    assert aws_environment is None
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server_url)
+
+
+class Queue:
+    """A queue, read with an unmodified client."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.url = client.create_queue(QueueName="failed")["QueueUrl"]
+
+    def read(self) -> list[dict[str, Any]]:
+        answer = self.client.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=10,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        return list(answer.get("Messages", []))
+
+
+@pytest.fixture
+def queue(fresh_server: None) -> Iterator[Queue]:
+    assert fresh_server is None
+    client = boto3.client("sqs", region_name=REGION)
+    queue = Queue(client)
+    yield queue
+    client.delete_queue(QueueUrl=queue.url)
+    client.close()
+
+
+@pytest.fixture
+def topic(fresh_server: None) -> Iterator[Any]:
+    """Make a topic named ``failed``; give an unmodified client."""
+    assert fresh_server is None
+    client = boto3.client("sns", region_name=REGION)
+    client.create_topic(Name="failed")
+    yield client
+    client.delete_topic(TopicArn=TOPIC_ARN)
+    client.close()
+
+
+@pytest.fixture
+def bucket(fresh_server: None) -> Iterator[Any]:
+    """Make a bucket named ``failed``; give an unmodified client."""
+    assert fresh_server is None
+    client = boto3.resource(
+        "s3", region_name=REGION, config=boto3.session.Config(s3={"addressing_style": "path"})
+    )
+    bucket = client.create_bucket(
+        Bucket="failed", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    yield bucket
+    bucket.objects.delete()
+    bucket.delete()
+    client.meta.client.close()
+
+
+def _objects(bucket: Any) -> dict[str, bytes]:
+    return {each.key: each.get()["Body"].read() for each in bucket.objects.all()}
+
+
+def test_queue_gets_the_record_as_a_body_without_attributes(run: RunFixture, queue: Queue) -> None:
+    run(send_to(QUEUE_ARN, DISCARD))
+
+    (message,) = queue.read()
+    assert message["Body"].encode() == RECORD
+    assert "MessageAttributes" not in message
+
+
+def test_queue_gets_each_discard(run: RunFixture, queue: Queue) -> None:
+    run(send_to(QUEUE_ARN, make_discard(invoke_count=2), make_discard(invoke_count=3)))
+
+    counts = [json.loads(message["Body"])["requestContext"] for message in queue.read()]
+    assert sorted(context["approximateInvokeCount"] for context in counts) == [2, 3]
+
+
+def test_kind_of_stream_is_its_arn_s(run: RunFixture, queue: Queue) -> None:
+    run(send_to(QUEUE_ARN, DISCARD, stream_arn=DYNAMODB_ARN))
+
+    (message,) = queue.read()
+    assert json.loads(message["Body"])["DDBStreamBatchInfo"]["streamArn"] == DYNAMODB_ARN
+
+
+def test_discard_that_reached_no_function_has_its_own_identity(
+    run: RunFixture, queue: Queue
+) -> None:
+    too_old = make_discard(condition=Condition.RECORD_AGE_EXCEEDED, trace=InvocationTrace())
+
+    run(send_to(QUEUE_ARN, too_old))
+
+    (message,) = queue.read()
+    request_id = json.loads(message["Body"])["requestContext"]["requestId"]
+    assert request_id == discard_uuid(too_old, mapping_uuid=MAPPING_UUID)
+
+
+def test_topic_publishes_the_record_without_a_subject(
+    run: RunFixture, topic: Any, queue: Queue
+) -> None:
+    topic.subscribe(TopicArn=TOPIC_ARN, Protocol="sqs", Endpoint=QUEUE_ARN)
+
+    run(send_to(TOPIC_ARN, DISCARD))
+
+    (message,) = queue.read()
+    notification = json.loads(message["Body"])
+    assert notification["Message"].encode() == RECORD
+    assert notification["Type"] == "Notification"
+    assert "Subject" not in notification
+
+
+def test_bucket_gets_the_record_with_the_event(run: RunFixture, bucket: Any) -> None:
+    run(send_to(BUCKET_ARN, DISCARD))
+
+    key = failure_object_key(DISCARD, mapping_uuid=MAPPING_UUID)
+    assert _objects(bucket) == {key: with_payload(RECORD, EVENT)}
+
+
+def test_discard_that_is_sent_again_replaces_its_object(run: RunFixture, bucket: Any) -> None:
+    run(send_to(BUCKET_ARN, DISCARD, make_discard(), make_discard(id=8)))
+
+    assert len(_objects(bucket)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arn", "code"),
+    [
+        pytest.param(QUEUE_ARN, "NonExistentQueue", id="queue"),
+        pytest.param(TOPIC_ARN, "NotFound", id="topic"),
+        pytest.param(BUCKET_ARN, "NoSuchBucket", id="bucket"),
+    ],
+)
+def test_destination_that_is_missing_is_refused_and_named(
+    run: RunFixture, arn: str, code: str
+) -> None:
+    with pytest.raises(DestinationRefusedError, match=f"on {arn}.*{code}.*; create the"):
+        run(send_to(arn, DISCARD))
+
+
+def test_queue_of_another_account_is_not_taken_for_one_that_was_asked_for(
+    run: RunFixture, queue: Queue
+) -> None:
+    other_arn = QUEUE_ARN.replace(ACCOUNT, "111111111111")
+
+    with pytest.raises(DestinationRefusedError, match=f"the queue of that name is {queue.url}"):
+        run(send_to(other_arn, DISCARD))
+
+    assert queue.read() == []

@@ -1,0 +1,202 @@
+"""What is counted, and how it reads in Prometheus's text format."""
+
+import pytest
+from stream_fakes import SHARD_ID, WALL_MS, a_batch, a_discard, a_record
+
+from penstock.core import shard_contract as s
+from penstock.engine.metrics import EventCounts, StreamMetrics
+from penstock.engine.shard_age import ShardAge
+from penstock.engine.shard_discards import DiscardEnd, ShardDiscards
+from penstock.model.failure import Condition
+from penstock.model.stream import Checkpoint, FetchedRecords, ShardIterator, TrimHorizon
+
+BATCH = a_batch(1, 2)
+SAVE = s.SaveCheckpoint(Checkpoint(TrimHorizon()), (s.JournalEntry(a_discard(1, 2), "full"),))
+
+
+def fetched(*numbers: int, behind_ms: int | None = 0) -> s.RecordsFetched:
+    records = tuple(a_record(number) for number in numbers)
+    return s.RecordsFetched(FetchedRecords(records, ShardIterator("2"), behind_ms))
+
+
+def counted(**counts: int) -> dict[str, int]:
+    return {**vars(EventCounts()), **counts}
+
+
+@pytest.mark.parametrize(
+    ("inp", "commands", "expected"),
+    [
+        pytest.param(fetched(1, 2, 3), [], counted(polled=3), id="polled"),
+        pytest.param(s.DeadlineReached(), [s.Invoke(BATCH)], counted(invoked=2), id="invoked"),
+        pytest.param(s.InvocationSucceeded(BATCH), [], counted(), id="succeeded"),
+        pytest.param(s.InvocationFailed(BATCH, "x"), [], counted(failed_invoke=2), id="failed"),
+        pytest.param(
+            s.InvocationPartiallyFailed(BATCH, 1), [], counted(failed_invoke=2), id="partly"
+        ),
+        pytest.param(s.InvocationRejected(BATCH, "x"), [], counted(failed_invoke=2), id="rejected"),
+        pytest.param(
+            s.InvocationOutcomeUnknown(BATCH, "x"), [], counted(failed_invoke=2), id="unknown"
+        ),
+    ],
+)
+def test_counts_of_an_input(
+    inp: s.Input, commands: list[s.Command], expected: dict[str, int]
+) -> None:
+    counts = EventCounts()
+
+    counts.observe(inp, commands)
+
+    assert vars(counts) == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        pytest.param(DiscardEnd(a_discard(1, 2)), counted(delivered=2), id="delivered"),
+        pytest.param(
+            DiscardEnd(a_discard(1, 2), is_journaled=True),
+            counted(dropped=2, journaled=2),
+            id="journaled",
+        ),
+        pytest.param(
+            DiscardEnd(a_discard(1, condition=Condition.SKIPPED), is_journaled=True),
+            counted(journaled=1),
+            id="skipped",
+        ),
+    ],
+)
+def test_counts_of_a_discard(end: DiscardEnd, expected: dict[str, int]) -> None:
+    counts = EventCounts()
+
+    counts.count_discard(end)
+
+    assert vars(counts) == expected
+
+
+def test_discard_is_followed_to_its_destination() -> None:
+    discards = ShardDiscards()
+
+    sent = discards.follow(s.DeadlineReached(), [s.SendToDestination(a_discard(1))])
+    accepted = discards.follow(s.DestinationAccepted(1), [])
+
+    assert (sent, accepted) == ([], [DiscardEnd(a_discard(1))])
+    assert discards.follow(s.DestinationAccepted(1), []) == []
+
+
+def test_discard_is_followed_to_the_journal_once_its_save_succeeded() -> None:
+    discards = ShardDiscards()
+
+    discards.follow(s.DeadlineReached(), [s.SendToDestination(a_discard(1, 2))])
+    first = discards.follow(s.DestinationFailed(1, "full", is_final=True), [SAVE])
+    failed = discards.follow(s.CheckpointFailed("locked"), [])
+    discards.follow(s.DeadlineReached(), [SAVE])
+    saved = discards.follow(s.CheckpointSaved(), [])
+
+    assert (first, failed) == ([], [])
+    assert saved == [DiscardEnd(a_discard(1, 2), is_journaled=True, cause="full")]
+    assert discards.follow(s.CheckpointSaved(), []) == []
+
+
+@pytest.mark.parametrize(
+    ("behind_ms", "age_ms"),
+    [pytest.param(5, 5, id="kinesis"), pytest.param(None, 0, id="dynamodb")],
+)
+def test_age_of_a_shard_that_has_nothing_to_do_is_what_the_server_says(
+    behind_ms: int | None, age_ms: int
+) -> None:
+    age = ShardAge()
+
+    age.observe(fetched(behind_ms=behind_ms), [])
+
+    assert age.age_ms(WALL_MS) == age_ms
+
+
+def test_age_of_a_shard_that_was_not_read_is_not_known() -> None:
+    assert ShardAge().age_ms(WALL_MS) is None
+
+
+def test_age_grows_while_a_batch_is_not_done() -> None:
+    age = ShardAge()
+
+    age.observe(s.DeadlineReached(), [s.Invoke(BATCH)])
+    ages = [age.age_ms(WALL_MS - 1), age.age_ms(WALL_MS + 7)]
+    age.observe(s.InvocationFailed(BATCH, "x"), [])
+    ages.append(age.age_ms(WALL_MS + 9))
+    age.observe(s.InvocationSucceeded(BATCH), [])
+
+    assert [*ages, age.age_ms(WALL_MS + 9)] == [0, 7, 9, None]
+
+
+def test_age_is_the_oldest_lanes_and_ends_with_a_discard() -> None:
+    age = ShardAge()
+    younger = a_batch(3, lane=1)
+
+    age.observe(s.DeadlineReached(), [s.Invoke(BATCH), s.Invoke(younger)])
+    age.observe(s.InvocationSucceeded(younger), [])
+    before = age.age_ms(WALL_MS + 9)
+    age.end_discard(DiscardEnd(a_discard(1, 2)))
+
+    assert (before, age.age_ms(WALL_MS + 9)) == (9, None)
+
+
+def test_metrics_render_every_series() -> None:
+    metrics = StreamMetrics()
+    metrics.counts_of("u1").observe(fetched(1, 2), [])
+    metrics.watch_ages("u1", lambda: {SHARD_ID: 12})
+    metrics.note_evicted(3)
+
+    text = metrics.render().decode()
+
+    assert metrics.content_type.startswith("text/plain")
+    assert 'penstock_polled_events_total{mapping="u1"} 2.0' in text
+    assert 'penstock_on_failure_destination_delivered_events_total{mapping="u1"} 0.0' in text
+    assert f'penstock_iterator_age_ms{{mapping="u1",shard="{SHARD_ID}"}} 12.0' in text
+    assert "penstock_evicted_failures_total 3.0" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "polled_events",
+        "filtered_out_events",
+        "invoked_events",
+        "failed_invoke_events",
+        "dropped_events",
+        "on_failure_destination_delivered_events",
+        "journaled_events",
+    ],
+)
+def test_metrics_of_a_mapping_begin_at_zero(name: str) -> None:
+    metrics = StreamMetrics()
+    metrics.counts_of("u1")
+
+    assert f'penstock_{name}_total{{mapping="u1"}} 0.0'.encode() in metrics.render()
+
+
+def test_metrics_counts_go_on_when_the_mapping_runs_again() -> None:
+    metrics = StreamMetrics()
+
+    metrics.counts_of("u1").polled += 2
+    metrics.watch_ages("u1", lambda: {SHARD_ID: 12})
+    metrics.end_ages("u1")
+    metrics.counts_of("u1").polled += 1
+
+    assert b'penstock_polled_events_total{mapping="u1"} 3.0' in metrics.render()
+    assert b"shard=" not in metrics.render()
+
+
+def test_metrics_forget_a_mapping_that_is_deleted() -> None:
+    metrics = StreamMetrics()
+    metrics.counts_of("u1")
+
+    metrics.forget("u1")
+
+    assert b"u1" not in metrics.render()
+
+
+def test_metrics_of_two_nodes_are_apart() -> None:
+    first, second = StreamMetrics(), StreamMetrics()
+
+    first.counts_of("u1").polled += 1
+
+    assert b"u1" not in second.render()

@@ -1,0 +1,108 @@
+"""The auditor of streams sees each planted defect, and names the rule that it breaks."""
+
+import planted_streams as planted
+import pytest
+
+from penstock.simulation.streams.rules import StreamRule as Rule
+from penstock.simulation.streams.run import run_stream_world
+
+SEEDS_MAX = 300
+# Where to begin to look, to save time: no world before these shows the defect.
+FIRST_SEEDS = {
+    "takes an unknown outcome for a success": 23,
+    "forgets its lanes": 52,
+    "does not wait for the end of an unknown outcome": 23,
+    "ignores the maximum age": 37,
+    "trusts its destination": 22,
+    "does not back off": 13,
+    "saves every five seconds": 108,
+    "lets a late save undo a rewind": 54,
+}
+
+PLANTED = [
+    pytest.param(plant, rules, FIRST_SEEDS.get(name, 0), id=name)
+    for name, plant, rules in [
+        (
+            "takes a failure for a success",
+            planted.shard(planted.TakesFailureForSuccess),
+            {Rule.PASSED, Rule.ORDER},
+        ),
+        (
+            "takes a partial failure for a success",
+            planted.shard(planted.TakesPartForTheWhole),
+            {Rule.PASSED, Rule.ORDER},
+        ),
+        (
+            "takes an unknown outcome for a success",
+            planted.shard(planted.TrustsUnknownOutcomes),
+            {Rule.PASSED, Rule.ORDER, Rule.OVERLAP},
+        ),
+        ("raises", planted.shard(planted.Raises), {Rule.BROKEN}),
+        (
+            "saves nothing when it stops",
+            planted.shard(planted.SavesNothingAtItsStop),
+            {Rule.BEHIND, Rule.DUPLICATE},
+        ),
+        (
+            "lets a checkpoint pass an unsettled record",
+            planted.part(planted.PassesUnsettledRecords),
+            {Rule.PASSED},
+        ),
+        ("forgets its lanes", planted.part(planted.ForgetsItsLanes), {Rule.DUPLICATE, Rule.BEHIND}),
+        (
+            "does not begin to count anew after progress",
+            planted.part(planted.KeepsItsAttempts),
+            {Rule.DISCARD},
+        ),
+        (
+            "does not wait for the end of an unknown outcome",
+            planted.part(planted.WaitsForNoEnd),
+            {Rule.OVERLAP, Rule.FUNCTION_CONCURRENCY},
+        ),
+        ("ignores the maximum age", planted.part(planted.IgnoresAge), {Rule.TOO_OLD}),
+        ("ignores BatchSize", planted.part(planted.IgnoresBatchSize), {Rule.BATCH_COUNT}),
+        (
+            "skips records after a failed read",
+            planted.part(planted.SkipsAfterFailures),
+            {Rule.PASSED, Rule.ORDER, Rule.STUCK},
+        ),
+        ("reads at once", planted.part(planted.ReadsAtOnce), {Rule.READ_PACE}),
+        ("forgets a window's state", planted.part(planted.ForgetsState), {Rule.WINDOW}),
+        ("ends windows late", planted.part(planted.EndsWindowsLate), {Rule.WINDOW}),
+        ("loses slots", planted.work(planted.LosesSlots), {Rule.STUCK, Rule.SLOTS_LEAKED}),
+        ("alters records", planted.work(planted.MixesRecords), {Rule.ALTERED}),
+        ("trusts its destination", planted.work(planted.TrustsDestinations), {Rule.PASSED}),
+        ("journals nothing", planted.work(planted.JournalsNothing), {Rule.PASSED}),
+        ("journals afterwards", planted.work(planted.JournalsAfterwards), {Rule.PASSED}),
+        (
+            "chooses lanes as no other process does",
+            planted.lanes,
+            {Rule.MIXED, Rule.ORDER, Rule.OVERLAP, Rule.PASSED},
+        ),
+        (
+            "runs children beside their parents",
+            planted.lineage("runnable", planted.every_shard),
+            {Rule.PARENTS},
+        ),
+        ("does not pin LATEST", planted.lineage("pinned", planted.pinned_nowhere), {Rule.PIN}),
+        ("is Enabled before LATEST is pinned", planted.ready_at_once, {Rule.PIN}),
+        ("tries for ever", planted.retry(maximum_retry_attempts=None), {Rule.ATTEMPTS}),
+        ("does not split", planted.retry(bisects=False), {Rule.BISECT}),
+        ("does not back off", planted.rejection_ms(20), {Rule.HOT_LOOP}),
+        ("saves every five seconds", planted.flush_every_s(5.0), {Rule.DUPLICATE}),
+        ("lets a late save undo a rewind", planted.late_saves, {Rule.PASSED, Rule.UNWANTED}),
+    ]
+]
+
+
+@pytest.mark.parametrize(("plant", "rules", "first_seed"), PLANTED)
+def test_auditor_sees(
+    plant: planted.Plant, rules: set[Rule], first_seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+
+    seeds = range(first_seed, first_seed + SEEDS_MAX)
+    violations = (run_stream_world(seed).violation for seed in seeds)
+    first = next(filter(None, violations), "no seed shows it")
+
+    assert any(f": {rule}: " in first for rule in rules), first
