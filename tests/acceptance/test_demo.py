@@ -19,11 +19,16 @@ COMMAND = (sys.executable, "-m", "penstock", "demo")
 def test_demo_adds_up_within_a_minute() -> None:
     ended = subprocess.run(COMMAND, capture_output=True, text=True, timeout=60, check=False)
 
-    assert ended.stdout.splitlines()[-1] == "sent=60 succeeded=55 dead_lettered=5 left=0"
+    assert ended.stdout.splitlines()[-3:] == [
+        "stream clicks: sent=60 succeeded=59 discarded=1 keys_in_order=6/6",
+        "table customers: sent=20 succeeded=20 keys_in_order=5/5",
+        "queue orders: sent=60 succeeded=55 dead_lettered=5 left=0",
+    ]
     assert ended.returncode == 0
     assert ended.stderr == ""
-    words = {line.split()[0] for line in ended.stdout.splitlines()[:-1]}
+    words = {line.split()[0] for line in ended.stdout.splitlines()[:-3]}
     shown = {"received", "invoked", "failed", "succeeded", "redelivered", "dead-letter", "function"}
+    shown |= {"read", "discarded"}
     assert words >= shown
 
 

@@ -57,6 +57,30 @@ def summarize(
             id="succeeded",
         ),
         pytest.param(
+            LogLine("invocation succeeded", shard="s-0", count=3),
+            Counters(records=3),
+            "succeeded    3 records",
+            id="records",
+        ),
+        pytest.param(
+            LogLine("invocation failed", shard="s-0", count=3, reason="ValueError: odd"),
+            Counters(),
+            "failed       3 records: ValueError: odd",
+            id="records-failed",
+        ),
+        pytest.param(
+            LogLine("records discarded", shard="s-0", count=1, condition="C", to="q"),
+            Counters(discarded=1),
+            "discarded    1 record to q: C",
+            id="discarded",
+        ),
+        pytest.param(
+            LogLine("shard not readable", level="warning", shard="s-0", reason="gone"),
+            Counters(),
+            "warning      shard not readable gone",
+            id="shard-trouble",
+        ),
+        pytest.param(
             LogLine("order 12 is odd", function="ship"),
             Counters(),
             "function     order 12 is odd",
@@ -113,7 +137,7 @@ def test_summary_adds_up() -> None:
     summary = summarize()
 
     assert summary.adds_up
-    assert str(summary) == "sent=10 succeeded=9 dead_lettered=1 left=0"
+    assert str(summary) == "queue orders: sent=10 succeeded=9 dead_lettered=1 left=0"
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,19 @@
 import asyncio
 import contextlib
 import importlib.resources
-import json
 import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from penstock.local.demo_queues import DemoQueues, pause
+from penstock.local.demo_streams import CUSTOMERS, DemoStreams, make_clicks
 from penstock.local.demo_view import DemoView, Summary
 from penstock.local.dev import DevOptions, DevStack
 from penstock.local.logs import LogFormat, LogLevel, LogSettings, configure_logs
 from penstock.local.project_file import PROJECT_FILE_DEFAULT, read_project
-from penstock.local.resources import create_client, isolated_session
 from penstock.local.temporary_folder import temporary_folder
 from penstock.model.errors import PenstockError
 
@@ -25,7 +24,6 @@ POISON_EVERY = 12
 _LIMIT_S = 55.0  # the whole demo, so that it ends within a minute whatever happens
 _SETTLE_S_MAX = 40.0  # three receives, 3 s apart, take 10 s
 _LOOK_AGAIN_S = 0.5
-_SEND_AT_ONCE = 10  # SQS: entries per SendMessageBatch
 _QUEUE, _DEAD_LETTER_QUEUE, _RECEIPT_QUEUE = "orders", "orders-dead", "shipped"
 
 
@@ -50,7 +48,7 @@ def start_demo() -> bool:
 def copy_project(folder: Path) -> Path:
     """Copy the demo's project there; give the path of its file."""
     source = importlib.resources.files("penstock.local.demo_project")
-    for name in (PROJECT_FILE_DEFAULT, "app.py"):
+    for name in (PROJECT_FILE_DEFAULT, "app.py", "streams.py"):
         with importlib.resources.as_file(source / name) as path:
             shutil.copy(path, folder / name)
     return folder / PROJECT_FILE_DEFAULT
@@ -72,35 +70,42 @@ async def _run(project_file: Path, console: Console) -> bool:
             async with asyncio.timeout(_LIMIT_S), asyncio.TaskGroup() as tasks:
                 tasks.create_task(stack.run(stop, ready.set))
                 await ready.wait()
-                view.say("ready        queues, function and mapping are made")
-                summary = await _play(_Queues(stack.endpoint, project.region), view)
+                view.say("ready        queues, stream, table, functions and mappings are made")
+                queues = DemoQueues(stack.endpoint, project.region)
+                streams = DemoStreams(stack.endpoint, project.region, queues)
+                count = len(make_clicks())
+                view.say(f"written      {count} clicks of {CUSTOMERS} customers, one is poison")
+                summaries = await asyncio.gather(
+                    streams.play_clicks(), streams.play_changes(), _play(queues, view)
+                )
                 stop.set()
         except TimeoutError as exc:
             raise DemoTimeoutError(f"the demo did not end within {_LIMIT_S:.0f} s") from exc
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
-    console.print(str(summary))
-    return summary.adds_up
+    for summary in summaries:
+        console.print(str(summary))
+    return all(summary.adds_up for summary in summaries)
 
 
-async def _play(queues: "_Queues", view: DemoView) -> Summary:
+async def _play(queues: DemoQueues, view: DemoView) -> Summary:
     """Send the orders, wait until the queue is empty, read back what became of them."""
     orders = make_orders()
     poison = frozenset(order["id"] for order in orders if "quantity" not in order)
     view.counters.sent = len(orders)
     view.say(f"sent         {len(orders)} orders, {len(poison)} of them poison (no quantity)")
-    await asyncio.to_thread(queues.send, orders)
+    await asyncio.to_thread(queues.send, _QUEUE, orders)
     with contextlib.suppress(TimeoutError):  # then the summary says what is missing
         async with asyncio.timeout(_SETTLE_S_MAX):
             while await asyncio.to_thread(queues.count, _QUEUE):
                 view.take_dead_letters(await asyncio.to_thread(queues.count, _DEAD_LETTER_QUEUE))
-                await _pause(_LOOK_AGAIN_S)
+                await pause(_LOOK_AGAIN_S)
     view.take_dead_letters(await asyncio.to_thread(queues.count, _DEAD_LETTER_QUEUE))
     return Summary(
         sent=[order["id"] for order in orders],
         poison=poison,
-        succeeded=await asyncio.to_thread(queues.read_ids, _RECEIPT_QUEUE),
-        dead_lettered=await asyncio.to_thread(queues.read_ids, _DEAD_LETTER_QUEUE),
+        succeeded=_ids(await asyncio.to_thread(queues.read, _RECEIPT_QUEUE)),
+        dead_lettered=_ids(await asyncio.to_thread(queues.read, _DEAD_LETTER_QUEUE)),
         left=await asyncio.to_thread(queues.count, _QUEUE),
     )
 
@@ -113,52 +118,5 @@ def make_orders() -> list[dict[str, int]]:
     ]
 
 
-class _Queues:
-    """The demo's queues, through the same endpoint as any AWS tool; every call blocks."""
-
-    def __init__(self, endpoint: str, region: str) -> None:
-        self._sqs = create_client(isolated_session(), "sqs", endpoint=endpoint, region=region)
-
-    def send(self, orders: list[dict[str, int]]) -> None:
-        url = self._url(_QUEUE)
-        for first in range(0, len(orders), _SEND_AT_ONCE):
-            entries = [
-                {"Id": str(order["id"]), "MessageBody": json.dumps(order)}
-                for order in orders[first : first + _SEND_AT_ONCE]
-            ]
-            self._sqs.send_message_batch(QueueUrl=url, Entries=entries)
-
-    def count(self, queue: str) -> int:
-        """Count the messages of a queue, visible or not."""
-        attributes: dict[str, str] = self._sqs.get_queue_attributes(
-            QueueUrl=self._url(queue), AttributeNames=["All"]
-        )["Attributes"]
-        return sum(
-            int(value)
-            for name, value in attributes.items()
-            if name.startswith("ApproximateNumberOfMessages")
-        )
-
-    def read_ids(self, queue: str) -> frozenset[int]:
-        """Receive a queue until it is empty; give the order ids in its messages."""
-        ids: set[int] = set()
-        while messages := self._receive(queue):
-            ids.update(json.loads(message["Body"])["id"] for message in messages)
-        return frozenset(ids)
-
-    def _receive(self, queue: str) -> list[dict[str, Any]]:
-        answer = self._sqs.receive_message(
-            QueueUrl=self._url(queue), MaxNumberOfMessages=_SEND_AT_ONCE
-        )
-        messages: list[dict[str, Any]] = answer.get("Messages", [])
-        return messages
-
-    def _url(self, queue: str) -> str:
-        url: str = self._sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        return url
-
-
-async def _pause(delay_s: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(delay_s):
-            await asyncio.Event().wait()
+def _ids(orders: list[dict[str, int]]) -> frozenset[int]:
+    return frozenset(order["id"] for order in orders)

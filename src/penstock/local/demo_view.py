@@ -10,9 +10,11 @@ from rich.text import Text
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """The fields of a JSON log line that the demo reads; ``engine/queue_log.py`` writes them.
+    """The fields of a JSON log line that the demo reads; the engine's logs write them.
 
     Attributes:
+        shard: Set when the event is about a shard's records, ``count`` of them.
+        to: Where discarded records went.
         ids: Message ids that the event is about.
         counts: Their receive counts, in the same order.
         failed: Message ids that the function reported as failed.
@@ -24,12 +26,16 @@ class LogLine(msgspec.Struct, frozen=True):
     ids: list[str] = []
     counts: list[str] = []
     failed: list[str] = []
+    shard: str | None = None
+    count: int = 0
+    condition: str = ""
+    to: str = ""
     function: str | None = None
     reason: str = ""
 
 
 class Counters(msgspec.Struct):
-    """What has happened so far; messages, unless the name says otherwise."""
+    """What has happened so far; messages of the queue, unless the name says otherwise."""
 
     sent: int = 0
     received: int = 0
@@ -38,13 +44,17 @@ class Counters(msgspec.Struct):
     failed: int = 0
     redelivered: int = 0
     dead_lettered: int = 0
+    records: int = 0
+    discarded: int = 0
 
     def take(self, line: LogLine) -> str | None:
         """Count one log line; give the sentence to show for it, or None."""
-        count = len(line.ids)
         if line.function is not None:
-            is_platform = line.event.startswith(_PLATFORM_LINES)
-            return None if is_platform else f"function     {line.event}"
+            return _function_output(line)
+        return self._take_queue_line(line) if line.shard is None else self._take_stream_line(line)
+
+    def _take_queue_line(self, line: LogLine) -> str | None:
+        count = len(line.ids)
         match line.event:
             case "messages received":
                 return self._receive(line)
@@ -59,10 +69,25 @@ class Counters(msgspec.Struct):
                 self.succeeded += count
                 return f"succeeded    {_messages(count)}, deleted from the queue"
             case _:
-                is_trouble = line.level in {"warning", "error"}
-                return (
-                    f"{line.level:12} {line.event} {line.reason}".rstrip() if is_trouble else None
-                )
+                return _trouble(line)
+
+    def _take_stream_line(self, line: LogLine) -> str | None:
+        match line.event:
+            case "records read":
+                return f"read         {_records(line.count)} of {line.shard}"
+            case "invocation started":
+                self.invocations += 1
+                return f"invoked      the function with {_records(line.count)}"
+            case "invocation succeeded":
+                self.records += line.count
+                return f"succeeded    {_records(line.count)}"
+            case "invocation failed":
+                return f"failed       {_records(line.count)}: {line.reason}"
+            case "records discarded":
+                self.discarded += line.count
+                return f"discarded    {_records(line.count)} to {line.to}: {line.condition}"
+            case _:
+                return _trouble(line)
 
     def _receive(self, line: LogLine) -> str:
         again = [count for count in line.counts if count != "1"]
@@ -90,12 +115,15 @@ _STYLES = {
     "succeeded": "bold green",
     "redelivered": "bold yellow",
     "dead_lettered": "bold red",
+    "records": "bold green",
+    "discarded": "bold red",
 }
 _WORD_STYLES = {
     "succeeded": "green",
     "failed": "yellow",
     "redelivered": "yellow",
     "dead-letter": "red",
+    "discarded": "red",
     "warning": "red",
     "error": "red",
     "function": "cyan",
@@ -104,6 +132,20 @@ _WORD_STYLES = {
 
 def _messages(count: int) -> str:
     return f"{count} message" + ("" if count == 1 else "s")
+
+
+def _records(count: int) -> str:
+    return f"{count} record" + ("" if count == 1 else "s")
+
+
+def _function_output(line: LogLine) -> str | None:
+    is_platform = line.event.startswith(_PLATFORM_LINES)
+    return None if is_platform else f"function     {line.event.partition(chr(10))[0]}"
+
+
+def _trouble(line: LogLine) -> str | None:
+    is_trouble = line.level in {"warning", "error"}
+    return f"{line.level:12} {line.event} {line.reason}".rstrip() if is_trouble else None
 
 
 class DemoView:
@@ -170,6 +212,6 @@ class Summary(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"sent={len(self.sent)} succeeded={len(self.succeeded)}"
+            f"queue orders: sent={len(self.sent)} succeeded={len(self.succeeded)}"
             f" dead_lettered={len(self.dead_lettered)} left={self.left}"
         )
