@@ -4,11 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test lint coverage simulate format clean
+PEERS := build/peers
+
+.PHONY: help demo test test-peers lint coverage simulate format clean
 
 help:
 	@echo "make demo      run the main job for real: a queue, a function, a mapping, poison messages"
 	@echo "make test      run every test that needs no other server"
+	@echo "make test-peers  run the tests against servers of other people (needs node and npm)"
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make coverage  branch coverage of core and model"
 	@echo "make simulate  run the simulator for a minute"
@@ -24,6 +27,16 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+$(PEERS)/.installed: Makefile
+	mkdir -p $(PEERS)
+	npm install --no-audit --no-fund --prefix $(PEERS) kinesalite@3.3.3 kinesis-local@0.6.2
+	$(PYTHON) -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/python -m pip install --quiet --disable-pip-version-check ministack==1.5.33
+	@touch $@
+
+test-peers: $(INSTALLED) $(PEERS)/.installed
+	PENSTOCK_PEERS=$(PEERS) $(BIN)/python -m pytest -n 0 tests/peers
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
