@@ -341,3 +341,22 @@ def test_stream_is_listed_from_time_to_time() -> None:
 
     assert play.wake() == [m.DescribeStream()]
     assert play.now_ms == 30_000
+
+
+def test_ended_shards_that_left_the_stream_are_let_go_before_anything_runs() -> None:
+    play = StreamPlay()
+    gone = {"gone": Checkpoint(ShardEnd(), (), 1)}
+    play.take(checkpoints=gone, start=TrimHorizon())
+
+    forgets = play.feed(described(OPEN))
+
+    assert forgets == [begin(start=TrimHorizon())]
+    assert play.feed(m.IncarnationBegun()) == [play.run(OPEN)]
+
+
+def test_ended_shards_are_kept_while_an_operator_has_given_records_up() -> None:
+    play = StreamPlay()
+    gone = {"gone": Checkpoint(ShardEnd(), (), 1)}
+    play.take(checkpoints=gone, skips=(Skip("a", "3"),))
+
+    assert play.feed(described(OPEN)) == [play.run(OPEN, skips=frozenset({"3"}))]

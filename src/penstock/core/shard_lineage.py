@@ -10,6 +10,7 @@ Source: docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html;
 from collections.abc import Collection, Mapping, Sequence
 
 from penstock.core.stream_contract import StreamPolicy
+from penstock.model.instant import Instant
 from penstock.model.position import StreamPlace
 from penstock.model.stream import (
     AtTimestamp,
@@ -21,6 +22,8 @@ from penstock.model.stream import (
     StartingPosition,
     TrimHorizon,
 )
+
+OLD_SHARD_MS = 48 * 3600 * 1000  # twice as long as DynamoDB keeps a record
 
 
 def runnable(shards: Sequence[Shard], ended: Collection[str]) -> list[Shard]:
@@ -43,6 +46,31 @@ def childless(shards: Sequence[Shard], ended: Collection[str]) -> set[str]:
 def pinned(shards: Sequence[Shard], pins: Mapping[str, LatestPin]) -> dict[str, Checkpoint]:
     """Give LATEST's first checkpoints: open shards stand at their pin, closed ones have ended."""
     return {shard.shard_id: Checkpoint(pins.get(shard.shard_id) or ShardEnd()) for shard in shards}
+
+
+def without_old_shards(
+    checkpoints: Mapping[str, Checkpoint], shards: Sequence[Shard], now: Instant
+) -> dict[str, Checkpoint]:
+    """Leave out ended shards that are no longer listed and whose last record is long past.
+
+    An unlisted parent counts as ended anyway. The age keeps a shard that a listing has left out by
+    mistake from being read all over again.
+    """
+    listed = {shard.shard_id for shard in shards}
+
+    def is_old(shard_id: str, checkpoint: Checkpoint) -> bool:
+        return (
+            shard_id not in listed
+            and isinstance(checkpoint.position, ShardEnd)
+            and checkpoint.arrived_ms is not None
+            and now.wall_ms - checkpoint.arrived_ms > OLD_SHARD_MS
+        )
+
+    return {
+        shard_id: checkpoint
+        for shard_id, checkpoint in checkpoints.items()
+        if not is_old(shard_id, checkpoint)
+    }
 
 
 def starting_position(place: StreamPlace, policy: StreamPolicy) -> Position:

@@ -32,7 +32,13 @@ import msgspec
 
 from penstock.core import stream_contract as m
 from penstock.core.retry import backoff_ms
-from penstock.core.shard_lineage import childless, pinned, runnable, starting_position
+from penstock.core.shard_lineage import (
+    childless,
+    pinned,
+    runnable,
+    starting_position,
+    without_old_shards,
+)
 from penstock.model.instant import Instant
 from penstock.model.position import StreamPlace
 from penstock.model.stream import (
@@ -63,6 +69,7 @@ class StreamConsumer:
         self._place: StreamPlace | None = None
         self._description: StreamDescription | None = None
         self._pinned: dict[str, Checkpoint] | None = None  # LATEST's first checkpoints
+        self._beginning: m.BeginIncarnation | None = None  # while it is in flight
         self._ended: set[str] = set()
         self._running: dict[str, bool] = {}  # by shard id: whether it was told to stop
         self._closed: set[str] = set()  # running, and told that they take no more records
@@ -176,8 +183,8 @@ class StreamConsumer:
     def _begin(self) -> None:
         """The store holds what ``BeginIncarnation`` asked for."""
         assert self._place is not None
-        assert self._description is not None
-        begun = self._incarnation_begun(self._place, self._description)
+        begun = self._beginning
+        assert begun is not None
         self._take_place(
             msgspec.structs.replace(
                 self._place,
@@ -242,6 +249,7 @@ class StreamConsumer:
         command = self._next_question(now)
         if command is not None:
             self._is_asking = True
+            self._beginning = command if isinstance(command, m.BeginIncarnation) else None
             return [command]
         if not self._is_same_incarnation():
             return self._stop_shards()
@@ -252,8 +260,10 @@ class StreamConsumer:
             return m.TakePlace()
         if self._description is None or self._describe_ms <= now.monotonic_ms:
             return m.DescribeStream()
-        if self._is_same_incarnation() or self._running:
+        if self._running:
             return None
+        if self._is_same_incarnation():
+            return self._forget_old_shards(self._place, self._description, now)
         if self._must_pin(self._place) and self._pinned is None:
             shards = self._description.shards
             return m.PinLatest(
@@ -270,6 +280,20 @@ class StreamConsumer:
             incarnation=description.incarnation,
             start=None if place.incarnation else place.start,
             checkpoints=(self._pinned or {}) if must_pin else {},
+        )
+
+    def _forget_old_shards(
+        self, place: StreamPlace, description: StreamDescription, now: Instant
+    ) -> m.BeginIncarnation | None:
+        """Let go of ended shards that have left the stream, while nothing runs."""
+        kept = without_old_shards(place.checkpoints, description.shards, now)
+        if place.skips or len(kept) == len(place.checkpoints):
+            return None
+        return m.BeginIncarnation(
+            tenure=place.tenure,
+            incarnation=place.incarnation,
+            start=place.start,
+            checkpoints=kept,
         )
 
     def _must_pin(self, place: StreamPlace) -> bool:
