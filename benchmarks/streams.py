@@ -148,7 +148,7 @@ def running_at_idle_pace() -> Iterator[Endpoint]:
 
 
 def measure_latency() -> None:
-    """From PutRecord's return to the function's entry, one record at a time."""
+    """From PutRecord's call to the function's entry, one record at a time."""
     with running('StartingPosition = "LATEST"') as (endpoint, _):
         tell_latency(endpoint, "hot pace (4 reads/s)")
     with running_at_idle_pace() as endpoint:
@@ -187,13 +187,11 @@ def measure_throughput() -> None:
                 service,
             ):
                 started_s, started_cpu_s = time.perf_counter(), cpu_s(service.pid)
-                begun = endpoint.account()["event_bytes"]
-                goal_bytes = count * 1024 * 4 // 3
-                wait_for("all", lambda: endpoint.account()["event_bytes"] >= goal_bytes)  # noqa: B023
+                begun = endpoint.account()["records"]
+                wait_for("all", lambda: endpoint.account()["records"] >= count)  # noqa: B023
                 elapsed_s = time.perf_counter() - started_s
                 used_s = cpu_s(service.pid) - started_cpu_s
-                rest = 1 - begun / max(1, endpoint.account()["event_bytes"])
-                records = count * rest
+                records = count - begun
                 print(
                     f"1 shard, {lanes} lane(s), function of {work_ms} ms: "
                     f"{records / elapsed_s:,.0f} records/s, "

@@ -215,12 +215,20 @@ class StreamStore(Protocol):
         """Replace all checkpoints and skips; False when the tenure is over."""
         ...
 
+    def forget_shards(self, tenure: Tenure, shard_ids: Sequence[str]) -> bool:
+        """Remove the checkpoints of shards that left their stream; False: the tenure is over."""
+        ...
+
     def save_checkpoints(self, saves: Sequence[CheckpointSave]) -> list[bool]:
         """Save many shards' checkpoints, with the failures they pass, in one transaction.
 
         Returns:
             Per save, whether its tenure still held; one that did not has left nothing behind.
         """
+        ...
+
+    def save_processing_result(self, tenure: Tenure, text: str) -> bool:
+        """Keep what the function did last, without a checkpoint; False: the tenure is over."""
         ...
 
     def change_place(self, place: StreamPlace, change: PositionChange) -> StreamPlace:
@@ -237,7 +245,10 @@ class StreamStore(Protocol):
         ...
 
     def list_position_changes(self, mapping_uuid: str) -> list[PositionChange]:
-        """Read the audit of a mapping's position, newest first."""
+        """Read the newest ``POSITION_CHANGES_MAX`` of a mapping's audit, newest first.
+
+        Also of a mapping that was deleted.
+        """
         ...
 
 

@@ -21,7 +21,7 @@ from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_fraction, draw_uuid
 from penstock.engine.metrics import StreamMetrics
-from penstock.engine.open_files import raise_open_files_limit
+from penstock.engine.open_files import open_files_needed, raise_open_files_limit
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
@@ -44,9 +44,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LISTEN_BACKLOG = 1_024
 HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
 SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
-_OPEN_FILES_OF_SERVICE = 256
-_OPEN_FILES_PER_MAPPING = 4
-_OPEN_FILES_PER_ENVIRONMENT = 6  # its port, its connection, its pipes
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,7 +205,7 @@ class Service:
         scope = Scope(self._settings.account_id, self._settings.region)
         await Reconciliation(operations, calls, scope=scope).run(self._declared_mappings)
         mappings = await calls.run(lambda store: store.list_mappings())
-        raise_open_files_limit(self._open_files_needed(len(mappings)))
+        raise_open_files_limit(open_files_needed(mappings, self._declared_functions))
 
     async def _supervise(self, supervisor: Supervisor) -> None:
         """Start the engine and wait until it has taken up its mappings."""
@@ -259,14 +256,6 @@ class Service:
     def _log_of(self, mapping: EventSourceMapping) -> Log:
         bound: Log = self._log.bind(mapping=mapping.name or mapping.uuid)
         return bound
-
-    def _open_files_needed(self, mapping_count: int) -> int:
-        environments = sum(function.concurrency for function in self._declared_functions)
-        return (
-            _OPEN_FILES_OF_SERVICE
-            + mapping_count * _OPEN_FILES_PER_MAPPING
-            + environments * _OPEN_FILES_PER_ENVIRONMENT
-        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -21,6 +21,7 @@ from penstock.model.stream import (
     Shard,
     ShardIterator,
     StreamDescription,
+    StreamRecord,
 )
 from penstock.ports import ByteBudget, StoreCalls
 
@@ -66,11 +67,17 @@ class FakeQueue:
 
 
 class FakeStream:
-    """A stream that can only be looked at: the API must never read its records."""
+    """A stream that can only be looked at, one record at a time."""
 
-    def __init__(self, description: StreamDescription, refused: dict[str, SourceError]) -> None:
+    def __init__(
+        self,
+        description: StreamDescription,
+        refused: dict[str, SourceError],
+        written: dict[str, list[str]],
+    ) -> None:
         self._description = description
         self._refused = refused
+        self._written = written
 
     async def describe(self) -> StreamDescription:
         """Give what the test set."""
@@ -92,8 +99,15 @@ class FakeStream:
     async def fetch(
         self, shard_id: str, iterator: ShardIterator, limit: int, *, budget: ByteBudget
     ) -> FetchedRecords:
-        """Never called."""
-        raise AssertionError((shard_id, iterator, limit, budget))
+        """Give the record that was asked for, unless the test has set other answers."""
+        assert limit == 1, shard_id
+        asked = iterator.token.split()[-1]
+        answers = self._written.get(asked, [asked])
+        number = answers.pop(0) if answers else ""
+        event = b"{}"
+        await budget.take(len(event))
+        records = (StreamRecord(number, b"k", NOW.wall_ms, event),) if number else ()
+        return FetchedRecords(records, iterator, 0)
 
 
 class FakeSources:
@@ -102,12 +116,15 @@ class FakeSources:
     Attributes:
         refused: Of every stream: errors by sequence number, for the position, and by shard id, for
             its pin.
+        written: Of every stream: by the number asked for, the record's own in each answer; empty:
+            an answer without a record.
     """
 
     def __init__(self) -> None:
         self.queues: dict[str, QueueAttributes | SourceError] = {}
         self.streams: dict[str, StreamDescription | SourceError] = {}
         self.refused: dict[str, SourceError] = {}
+        self.written: dict[str, list[str]] = {}
         self.identities: list[str] = []
 
     async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> FakeStream:
@@ -118,7 +135,7 @@ class FakeSources:
             raise SourceNotFoundError(f"no stream {arn}")
         if isinstance(stream, SourceError):
             raise stream
-        return FakeStream(stream, self.refused)
+        return FakeStream(stream, self.refused, self.written)
 
     async def open_queue(self, arn: str) -> FakeQueue:
         """Give the queue, or raise its error."""

@@ -114,4 +114,5 @@ def clear(server: Server) -> None:
     world.engine.repositioned.clear()
     world.engine.ages_ms.clear()
     world.sources.refused.clear()
+    world.sources.written.clear()
     world.functions.payloads.clear()

@@ -194,6 +194,54 @@ def test_skip(server: Server) -> None:
     assert the_positions(server) == {"left": AfterSequenceNumber("120")}
 
 
+@pytest.mark.parametrize(
+    ("asked", "answers"),
+    [
+        pytest.param("121", ["000121"], id="zeros in the stream"),
+        pytest.param("0000121", ["000121"], id="other zeros asked for"),
+        pytest.param("121", ["", "", "000121"], id="answers without it"),
+    ],
+)
+def test_skip_is_kept_as_the_record_has_its_number(
+    server: Server, asked: str, answers: list[str]
+) -> None:
+    add_mapping(server)
+    server.world.sources.written[asked] = answers
+
+    change_well(server, {**SKIP, "sequence_number": asked})
+
+    assert the_place(server).skips == (Skip("left", "000121"),)
+
+
+@pytest.mark.parametrize("answers", [["122"], []], ids=["another", "none"])
+def test_skip_of_a_record_that_is_not_there_is_refused(server: Server, answers: list[str]) -> None:
+    add_mapping(server)
+    server.world.sources.written["121"] = answers
+
+    answer = change(server, SKIP)
+
+    assert (answer.status, answer.json["message"]) == (400, "Shard left has no record 121")
+
+
+def test_changes_of_a_deleted_mapping_are_listed_by_its_uuid(server: Server) -> None:
+    add_mapping(server)
+    change_well(server, TO_HORIZON)
+    server.store.delete_mapping(UUID)
+
+    answer = server.send("GET", POSITION + "/changes")
+
+    newest = answer.json["changes"][0]
+    assert (answer.json["mapping"], newest["detail"]) == (UUID, "to TRIM_HORIZON")
+
+
+def test_changes_of_what_never_was_are_refused(server: Server) -> None:
+    add_queue_mapping(server)
+    never = "44444444-4444-4444-4444-444444444444"
+    paths = [f"/penstock/v1/mappings/{named}/position/changes" for named in (never, QUEUE_UUID)]
+
+    assert [server.send("GET", path).status for path in paths] == [404, 400]
+
+
 @pytest.mark.parametrize("body", [TO_RECORD, SKIP], ids=["rewind", "skip"])
 def test_latest_that_never_ran_is_pinned_before_a_record_is_named(
     server: Server, body: dict[str, Any]

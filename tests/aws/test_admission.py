@@ -221,6 +221,32 @@ def test_room_is_asked_for_once_for_the_whole_body(
     assert (response.body, budget.asked) == (b"hello", [5])
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param((b"Content-Length: 5\r\n\r\nhello",), id="one-piece"),
+        pytest.param((b"Content-Length: 5\r\n\r\n", b"hello"), id="in-pieces"),
+        pytest.param(
+            (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe", b"llo\r\n0\r\n\r\n"), id="no-length"
+        ),
+    ],
+)
+def test_error_is_told_while_there_is_no_room(
+    run: RunFixture, kind: str, pieces: tuple[bytes, ...]
+) -> None:
+    async def scenario() -> HttpResponse:
+        budget = Budget()
+        budget.is_open.clear()
+        script = sends(b"HTTP/1.1 400 Bad Request\r\n" + pieces[0], *pieces[1:])
+        response = await ask_once(kind, script, rules_of(budget))
+        assert budget.asked == []
+        return response
+
+    response = run(scenario())
+
+    assert (response.status, response.body) == (400, b"hello")
+
+
 def test_answer_without_a_length_is_admitted_at_its_bound(run: RunFixture, kind: str) -> None:
     budget = Budget()
     half_a_chunk = OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe"

@@ -10,6 +10,7 @@ from wire_builders import make_wire
 from penstock.model.errors import (
     ConfigurationError,
     SourceAccessDeniedError,
+    SourceAnswerTooLargeError,
     SourceError,
     SourceIteratorExpiredError,
     SourceNotFoundError,
@@ -95,7 +96,7 @@ def test_fetch_of_more_than_kinesis_gives_is_refused_before_room_is_taken(ask: A
         await conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
         await conversation.wait_for_end()
 
-    with pytest.raises(SourceUnavailableError, match="larger than"):
+    with pytest.raises(SourceAnswerTooLargeError, match="larger than"):
         ask.fetch_by_script(converse)
 
     assert ask.budget.asked == []

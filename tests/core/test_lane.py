@@ -50,6 +50,21 @@ def test_lane_record_that_is_too_large_is_a_run_of_its_own() -> None:
     assert filled(1, 2, size=50).count_run(10, 10) == (1, True)
 
 
+def test_lane_tells_the_arrival_of_what_it_waits_for() -> None:
+    lane = Lane(0)
+    arrivals = [lane.oldest_arrived_ms()]
+    for number in range(1, 4):
+        lane.take(record(number, arrived_ms=number), 0)
+    arrivals.append(lane.oldest_arrived_ms())
+    lane.form(1, 2)
+    arrivals.append(lane.oldest_arrived_ms())
+    discarding(lane, *lane.finish_first().batch.records)
+    arrivals.append(lane.oldest_arrived_ms())
+    lane.discarding = None
+
+    assert [*arrivals, lane.oldest_arrived_ms()] == [None, 1, 1, 1, 3]
+
+
 def test_lane_gathers_from_its_first_record_on() -> None:
     lane = Lane(0)
 

@@ -169,4 +169,9 @@ def test_discard_is_not_sent_again_when_its_time_is_over() -> None:
     discarding = deciding.discard(pending, EXHAUSTED, None, START)
     over = START.plus_ms(limits.DESTINATION_MS_MAX)
 
+    assert deciding.will_send_again(discarding, START)
     assert not deciding.will_send_again(discarding, over)
+    # The next discard is tried once; after an acceptance they wait again.
+    assert not deciding.will_send_again(discarding, over)
+    deciding.note_accepted()
+    assert deciding.will_send_again(discarding, over)

@@ -46,8 +46,8 @@ class Filling:
             self.reading,
             ShardProgress(Checkpoint(TrimHorizon()), factor),
             self.forming,
-            skip_before_ms=skip_before_ms,
         )
+        self.reading.start_ms = skip_before_ms
         self.now_ms = 0
 
     def now(self) -> Instant:
@@ -170,7 +170,6 @@ def test_filling_reads_again_for_every_lane_whose_gap_lies_on_the_way() -> None:
     "given",
     [
         pytest.param({"next_iterator": None}, id="the-shard-ends"),
-        pytest.param({"behind_ms": 0}, id="nothing-is-left"),
     ],
 )
 def test_filling_closes_gaps_of_which_nothing_is_left(given: dict[str, object]) -> None:
@@ -191,6 +190,8 @@ def test_filling_goes_on_while_a_backfill_brings_nothing_yet() -> None:
     play.take(behind_ms=None, next_iterator=ShardIterator("back"))
 
     assert play.lanes[0].gap_after == "2"
+    assert play.fetch() == NEXT  # the head, in turn: lane 1 is hungry
+    play.take()
     assert play.fetch() == ShardIterator("back")
 
 
@@ -202,6 +203,8 @@ def test_filling_begins_a_failed_backfill_anew() -> None:
 
     play.filling.end_idle_backfill()
 
+    assert play.fetch() == NEXT
+    play.take()
     assert play.fetch() == AfterSequenceNumber("2")
 
 

@@ -251,3 +251,11 @@ def test_consumer_that_is_stopped_gives_back_a_slot_that_comes_late() -> None:
 def test_consumer_is_begun_with_lanes_or_with_a_tumbling_window() -> None:
     with pytest.raises(AssertionError):
         ShardPlay([], asked=policy(parallelization_factor=2, tumbling_window_s=1))
+
+
+def test_consumer_tells_the_oldest_arrival_of_what_waits() -> None:
+    shard = [record(number, arrived_ms=WALL_MS + number) for number in (1, 2)]
+    blocked = ShardPlay(shard, asked=policy(batch_size=1), function=fail_on(2)).run(1_000)
+
+    assert blocked.machine.oldest_arrived_ms == WALL_MS + 2
+    assert ShardPlay(shard).run(1_000).machine.oldest_arrived_ms is None

@@ -1,6 +1,6 @@
 """What simulated worlds have found in ``ShardConsumer``; each test failed before the fix."""
 
-from shard_play import FETCH_MS, WALL_MS, ShardPlay, policy, record, records, start
+from shard_play import FETCH_MS, WALL_MS, ShardPlay, fail_on, policy, record, records, start
 
 from penstock.core import shard_contract as s
 from penstock.model.stream import (
@@ -8,6 +8,7 @@ from penstock.model.stream import (
     AtTimestamp,
     Checkpoint,
     FetchedRecords,
+    LatestPin,
     ShardIterator,
     StreamKind,
 )
@@ -69,3 +70,34 @@ def test_consumer_ends_no_window_by_an_answer_from_before_its_end() -> None:
     play.run(1)
 
     assert len(play.invoked) == 1
+
+
+def test_consumer_passes_over_nothing_that_its_own_latest_iterator_gives() -> None:
+    began = start(Checkpoint(LatestPin("0", WALL_MS)))
+    shard = [record(1, arrived_ms=WALL_MS - 1_000)]  # by another clock than the pin's
+
+    play = ShardPlay(shard, asked=policy(kind=StreamKind.DYNAMODB), began=began).run(1_000)
+
+    assert play.batches == [[1]]
+
+
+def test_consumer_passes_over_what_is_older_only_up_to_the_first_that_is_not() -> None:
+    began = start(Checkpoint(AtTimestamp(WALL_MS)))
+    times = (-5_000, 0, -1_000, 0)
+    shard = [record(n, arrived_ms=WALL_MS + ms) for n, ms in enumerate(times, start=1)]
+
+    play = ShardPlay(shard, asked=policy(kind=StreamKind.DYNAMODB), began=began).run(1_000)
+
+    assert play.batches == [[2, 3, 4]]
+
+
+def test_consumer_waits_for_a_dead_destination_once_and_not_for_each_discard() -> None:
+    asked = policy(batch_size=1, maximum_retry_attempts=0, destination_arn="arn:aws:sqs:::q")
+    poison = range(1, 20)
+    play = ShardPlay(records(*poison, 20), asked=asked, function=fail_on(*poison))
+    play.destination = lambda discard: s.DestinationFailed(discard.id, "away")
+
+    play.run(360_000)
+
+    assert len(play.journal) == len(poison)
+    assert play.batches[-1] == [20]

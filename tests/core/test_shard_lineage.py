@@ -6,18 +6,14 @@ from hypothesis import strategies as st
 from shard_play import policy
 
 from penstock.core.shard_lineage import (
-    OLD_SHARD_MS,
     childless,
     pinned,
     runnable,
     starting_position,
-    without_old_shards,
 )
 from penstock.core.stream_contract import StreamPolicy
-from penstock.model.instant import Instant
 from penstock.model.position import StreamPlace, Tenure
 from penstock.model.stream import (
-    AfterSequenceNumber,
     AtTimestamp,
     Checkpoint,
     LatestPin,
@@ -112,21 +108,8 @@ def test_every_lineage_is_run_to_its_end_parents_first(data: st.DataObject, coun
     assert len(ended) == count
 
 
-@pytest.mark.parametrize(
-    ("checkpoint", "is_kept"),
-    [
-        pytest.param(Checkpoint(ShardEnd(), (), 0), False, id="ended-long-ago"),
-        pytest.param(Checkpoint(ShardEnd(), (), 1), True, id="ended-lately"),
-        pytest.param(Checkpoint(ShardEnd()), True, id="ended-who-knows-when"),
-        pytest.param(Checkpoint(AfterSequenceNumber("1"), (), 0), True, id="not-ended"),
-    ],
-)
-def test_ended_shards_that_left_the_stream_are_let_go(
-    checkpoint: Checkpoint, *, is_kept: bool
-) -> None:
-    listed = {"listed": Checkpoint(ShardEnd(), (), 0)}
-    now = Instant(0, OLD_SHARD_MS + 1)
+def test_child_of_a_shard_that_still_runs_waits_though_its_parent_is_not_listed() -> None:
+    child = Shard("b", ("a",))
 
-    kept = without_old_shards(listed | {"gone": checkpoint}, (Shard("listed"),), now)
-
-    assert kept == (listed | {"gone": checkpoint} if is_kept else listed)
+    assert runnable((child,), (), {"a"}) == []
+    assert runnable((child,), (), ()) == [child]

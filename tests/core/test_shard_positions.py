@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.core.shard_lineage import must_pin, settle_incarnation
 from penstock.core.shard_positions import (
     SKIPS_MAX,
     ShardPositionView,
     ShardState,
     describe_positions,
-    must_pin,
     rewind_to_horizon,
     rewind_to_sequence_number,
     rewind_to_timestamp,
-    settle_incarnation,
     skip,
 )
 from penstock.model.errors import ConfigurationError

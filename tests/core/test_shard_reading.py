@@ -37,9 +37,11 @@ def answer(
     )
 
 
-def place(shard: ShardReading, now: Instant = START) -> ShardIterator | Position:
+def place(
+    shard: ShardReading, now: Instant = START, *, wants_head: bool = True
+) -> ShardIterator | Position:
     """Read at once: from where?"""
-    fetch = shard.fetch(now.plus_ms(20_000))
+    fetch = shard.fetch(now.plus_ms(20_000), wants_head=wants_head)
     assert fetch is not None
     return fetch.start
 
@@ -260,7 +262,7 @@ def test_backfill_does_not_move_the_head() -> None:
 
     read(shard, answer(7, iterator=ShardIterator("back")))
 
-    assert place(shard) == ShardIterator("back")
+    assert place(shard, wants_head=False) == ShardIterator("back")
     shard.is_fetching = False
     shard.end_backfill()
     assert shard.head is not None
@@ -282,7 +284,44 @@ def test_backfill_that_fails(failure: FetchFailure, expected: Position) -> None:
 
     failed(shard, failure)
 
-    assert place(shard) == expected
+    assert place(shard, wants_head=not shard.is_backfilling) == expected
+
+
+def test_backfill_and_head_are_read_in_turn() -> None:
+    shard = read(reading(), answer(5, 9))
+    shard.begin_backfill("5", START)
+    back = ShardIterator("back")
+
+    first = place(shard)
+    shard.note_fetched(answer(7, iterator=back), START)
+    second = place(shard)
+    shard.note_fetched(answer(behind_ms=0), START.plus_ms(20_000))
+    third = place(shard)
+
+    assert (first, second, third) == (AfterSequenceNumber("5"), NEXT, back)
+
+
+def test_backfill_that_brings_nothing_though_the_head_was_read_waits_at_the_idle_pace() -> None:
+    shard = read(reading(), answer(5, 9))
+    shard.begin_backfill("5", START)
+
+    read(shard, answer(behind_ms=0))
+
+    assert shard.is_backfilling
+    assert shard.due_ms(wants_head=False) == 1_000
+
+
+def test_reading_an_answer_that_is_too_large_asks_for_fewer_records() -> None:
+    shard = reading()
+    limits = []
+
+    for second in range(8):
+        fetch = shard.fetch(Instant(second * 20_000, WALL_MS))
+        assert fetch is not None
+        limits.append(fetch.limit)
+        shard.note_failed(FetchFailure.TOO_LARGE, Instant(second * 20_000, WALL_MS), spread=0)
+
+    assert limits == [1024, 256, 64, 16, 4, 1, 1, 1]
 
 
 def test_backfill_waits_while_reading_fails() -> None:

@@ -156,7 +156,7 @@ def test_stream_that_was_made_anew_begins_with_nothing_of_the_old_one() -> None:
     play.feed(m.ShardLost("a"))
 
     assert play.feed(described(OPEN, incarnation="2")) == [m.StopShard("a")]
-    assert play.feed(m.ShardStopped("a")) == [begin(incarnation="2")]
+    assert play.feed(m.ShardStopped("a", HORIZON)) == [begin(incarnation="2")]
     assert play.feed(m.IncarnationBegun()) == [play.run(OPEN, incarnation="2")]
 
 
@@ -205,9 +205,7 @@ def test_running_shard_that_is_no_longer_listed_is_stopped_before_its_children_r
     play.feed(m.ShardLost("a"))
 
     assert play.feed(described(CHILD)) == [m.StopShard("a")]
-    assert play.feed(m.ShardStopped("a")) == [m.TakePlace()]
-    place = StreamPlace(tenure=TENURE, incarnation="1")
-    assert play.feed(m.PlaceTaken(place)) == [play.run(CHILD)]
+    assert play.feed(m.ShardStopped("a", HORIZON)) == [play.run(CHILD)]
 
 
 def test_shard_that_broke_runs_again_after_a_while_from_its_last_checkpoint() -> None:
@@ -262,8 +260,8 @@ def test_change_stops_every_shard_and_takes_the_place_anew(changed: m.Input) -> 
     play = running(OPEN, Shard("c"))
 
     assert play.feed(changed) == [m.StopShard("a"), m.StopShard("c")]
-    assert play.feed(m.ShardStopped("a")) == []
-    assert play.feed(m.ShardStopped("c")) == [m.TakePlace()]
+    assert play.feed(m.ShardStopped("a", HORIZON)) == []
+    assert play.feed(m.ShardStopped("c", HORIZON)) == [m.TakePlace()]
 
 
 def test_change_that_shards_do_not_see_stops_none() -> None:
@@ -285,7 +283,7 @@ def test_change_waits_for_what_is_being_asked() -> None:
 def test_lost_tenure_is_taken_again_after_a_moment() -> None:
     play = running(OPEN)
 
-    assert play.feed(m.ShardStopped("a")) == []
+    assert play.feed(m.ShardStopped("a", HORIZON)) == []
     assert play.wake() == [m.TakePlace()]
     assert play.now_ms == 500
 
@@ -330,7 +328,7 @@ def test_stop_stops_every_shard_and_waits_for_what_is_asked() -> None:
     assert play.feed(m.StopRequested()) == [m.StopShard("a")]
     assert play.machine.deadline_ms() is None
     assert not play.machine.is_finished()
-    play.feed(m.ShardStopped("a"))
+    play.feed(m.ShardStopped("a", HORIZON))
     assert not play.machine.is_finished()
     play.feed(described(OPEN))
     assert play.machine.is_finished()
@@ -343,20 +341,24 @@ def test_stream_is_listed_from_time_to_time() -> None:
     assert play.now_ms == 30_000
 
 
-def test_ended_shards_that_left_the_stream_are_let_go_before_anything_runs() -> None:
+def test_shards_that_left_the_stream_long_ago_are_forgotten() -> None:
     play = StreamPlay()
-    gone = {"gone": Checkpoint(ShardEnd(), (), 1)}
-    play.take(checkpoints=gone, start=TrimHorizon())
+    play.take(checkpoints={"gone": Checkpoint(ShardEnd()), "a": HORIZON})
+    play.feed(described(OPEN))
+    play.now_ms = 3_600_001
+    assert play.feed(m.DeadlineReached()) == [m.DescribeStream()]
 
-    forgets = play.feed(described(OPEN))
+    assert play.feed(described(OPEN)) == [m.ForgetShards(TENURE, ("gone",))]
+    assert play.feed(m.ShardsForgotten(("gone",))) == []
+    assert play.feed(described(OPEN, Shard("b", ("gone",)))) == [play.run(Shard("b", ("gone",)))]
 
-    assert forgets == [begin(start=TrimHorizon())]
-    assert play.feed(m.IncarnationBegun()) == [play.run(OPEN)]
 
-
-def test_ended_shards_are_kept_while_an_operator_has_given_records_up() -> None:
+def test_shard_that_a_listing_leaves_out_for_once_is_not_forgotten() -> None:
     play = StreamPlay()
-    gone = {"gone": Checkpoint(ShardEnd(), (), 1)}
-    play.take(checkpoints=gone, skips=(Skip("a", "3"),))
+    play.take(checkpoints={"b": Checkpoint(ShardEnd())})
+    play.feed(described(OPEN))
+    play.feed(m.ShardLost("a"), described(OPEN, Shard("b")))
+    play.now_ms = 3_600_001
 
-    assert play.feed(described(OPEN)) == [play.run(OPEN, skips=frozenset({"3"}))]
+    assert play.feed(m.DeadlineReached()) == [m.DescribeStream()]
+    assert play.feed(described(OPEN)) == []

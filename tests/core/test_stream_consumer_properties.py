@@ -246,7 +246,7 @@ class StreamConsumerWorld(RuleBasedStateMachine):
         is_there = start.incarnation == str(self.incarnation)
         is_drained = is_there and shard is not None and shard.ending_sequence_number is not None
         if not is_mine or shard_id in self.told:
-            self.end_run(shard_id, m.ShardStopped(shard_id))
+            self.end_run(shard_id, m.ShardStopped(shard_id, self.saved_of(start)))
         elif fate == "fail":
             self.now_ms += 5
             self.broke[shard_id] = (start.tenure, self.now_ms)
@@ -259,6 +259,10 @@ class StreamConsumerWorld(RuleBasedStateMachine):
             self.end_run(shard_id, m.ShardEnded(shard_id))
         elif fate == "lost" or not is_there:
             self.feed(m.ShardLost(shard_id))
+
+    def saved_of(self, start: m.ShardStart) -> Checkpoint:
+        """Give what a run has saved, or what it began with."""
+        return self.stored.checkpoints.get(start.shard_id, start.checkpoint)
 
     def keep(self, shard_id: str, checkpoint: Checkpoint) -> None:
         kept = {**self.stored.checkpoints, shard_id: checkpoint}

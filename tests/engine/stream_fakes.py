@@ -95,6 +95,7 @@ class FakeStream:
         self.failure: PenstockError | None = None
         self.fetch_failure: PenstockError | None = None
         self.fetches: list[tuple[str, str]] = []
+        self.fetches_held: asyncio.Event | None = None
         self.pinned: list[str] = []
         self.pinning_count_max = 0
         self.pins_held: asyncio.Event | None = None
@@ -145,6 +146,8 @@ class FakeStream:
     ) -> FetchedRecords:
         """Keep ``StreamSource``; empty answers take no room."""
         self.fetches.append((shard_id, iterator.token))
+        if self.fetches_held is not None:
+            await self.fetches_held.wait()
         self._fail_if_asked(self.failure)
         self._fail_if_asked(self.fetch_failure)
         first = int(iterator.token)
@@ -211,12 +214,27 @@ class RecordingStore(SqlStore):
         )
         return True
 
+    def forget_shards(self, tenure: Tenure, shard_ids: Sequence[str]) -> bool:
+        """Keep ``StreamStore``."""
+        place = self.places[tenure.mapping_uuid]
+        kept = {key: value for key, value in place.checkpoints.items() if key not in shard_ids}
+        self.places[tenure.mapping_uuid] = msgspec.structs.replace(place, checkpoints=kept)
+        return place.tenure == tenure
+
     def save_checkpoints(self, saves: Sequence[CheckpointSave]) -> list[bool]:
         """Keep ``StreamStore``."""
         if self.is_tenure_over:
             return [False for _ in saves]
         self.transactions.append(list(saves))
         return [self._save(save) for save in saves]
+
+    def save_processing_result(self, tenure: Tenure, text: str) -> bool:
+        """Keep ``StreamStore``."""
+        place = self.places.get(tenure.mapping_uuid)
+        if place is None or place.tenure != tenure:
+            return False
+        self.places[tenure.mapping_uuid] = msgspec.structs.replace(place, processing_result=text)
+        return True
 
     def evicted_failure_count(self) -> int:
         """Keep ``FailureStore``."""

@@ -1,11 +1,10 @@
 """What is counted, and how it reads in Prometheus's text format."""
 
 import pytest
-from stream_fakes import SHARD_ID, WALL_MS, a_batch, a_discard, a_record
+from stream_fakes import SHARD_ID, a_batch, a_discard, a_record
 
 from penstock.core import shard_contract as s
 from penstock.engine.metrics import EventCounts, StreamMetrics
-from penstock.engine.shard_age import ShardAge
 from penstock.engine.shard_discards import DiscardEnd, ShardDiscards
 from penstock.model.failure import Condition
 from penstock.model.stream import Checkpoint, FetchedRecords, ShardIterator, TrimHorizon
@@ -95,48 +94,6 @@ def test_discard_is_followed_to_the_journal_once_its_save_succeeded() -> None:
     assert (first, failed) == ([], [])
     assert saved == [DiscardEnd(a_discard(1, 2), is_journaled=True, cause="full")]
     assert discards.follow(s.CheckpointSaved(), []) == []
-
-
-@pytest.mark.parametrize(
-    ("behind_ms", "age_ms"),
-    [pytest.param(5, 5, id="kinesis"), pytest.param(None, 0, id="dynamodb")],
-)
-def test_age_of_a_shard_that_has_nothing_to_do_is_what_the_server_says(
-    behind_ms: int | None, age_ms: int
-) -> None:
-    age = ShardAge()
-
-    age.observe(fetched(behind_ms=behind_ms), [])
-
-    assert age.age_ms(WALL_MS) == age_ms
-
-
-def test_age_of_a_shard_that_was_not_read_is_not_known() -> None:
-    assert ShardAge().age_ms(WALL_MS) is None
-
-
-def test_age_grows_while_a_batch_is_not_done() -> None:
-    age = ShardAge()
-
-    age.observe(s.DeadlineReached(), [s.Invoke(BATCH)])
-    ages = [age.age_ms(WALL_MS - 1), age.age_ms(WALL_MS + 7)]
-    age.observe(s.InvocationFailed(BATCH, "x"), [])
-    ages.append(age.age_ms(WALL_MS + 9))
-    age.observe(s.InvocationSucceeded(BATCH), [])
-
-    assert [*ages, age.age_ms(WALL_MS + 9)] == [0, 7, 9, None]
-
-
-def test_age_is_the_oldest_lanes_and_ends_with_a_discard() -> None:
-    age = ShardAge()
-    younger = a_batch(3, lane=1)
-
-    age.observe(s.DeadlineReached(), [s.Invoke(BATCH), s.Invoke(younger)])
-    age.observe(s.InvocationSucceeded(younger), [])
-    before = age.age_ms(WALL_MS + 9)
-    age.end_discard(DiscardEnd(a_discard(1, 2)))
-
-    assert (before, age.age_ms(WALL_MS + 9)) == (9, None)
 
 
 def test_metrics_render_every_series() -> None:

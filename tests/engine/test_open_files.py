@@ -3,9 +3,22 @@
 import resource
 
 import pytest
+from engine_fakes import FUNCTION, a_row, a_stream_row
 
-from penstock.engine.open_files import OPEN_FILES_WANTED, raise_open_files_limit
+from penstock.engine.open_files import (
+    OPEN_FILES_WANTED,
+    open_files_needed,
+    raise_open_files_limit,
+)
 from penstock.model.errors import ConfigurationError
+
+
+def test_open_files_of_a_stream_are_many() -> None:
+    alone = open_files_needed([], [])
+
+    assert open_files_needed([a_row()], []) == alone + 4
+    assert open_files_needed([a_stream_row()], []) == alone + 64
+    assert open_files_needed([], [FUNCTION]) == alone + 6 * FUNCTION.concurrency
 
 
 def test_open_files_soft_limit_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

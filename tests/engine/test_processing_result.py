@@ -63,7 +63,7 @@ def test_result_is_the_last_invocations() -> None:
     "end",
     [
         pytest.param(t.ShardEnded(SHARD_ID), id="ended"),
-        pytest.param(t.ShardStopped(SHARD_ID), id="stopped"),
+        pytest.param(t.ShardStopped(SHARD_ID, Checkpoint(TrimHorizon())), id="stopped"),
         pytest.param(t.ShardBroke(SHARD_ID, "x", 1, Checkpoint(TrimHorizon())), id="broke"),
     ],
 )

@@ -9,6 +9,7 @@ from penstock.engine.metrics import EventCounts
 from penstock.engine.processing_result import ProcessingResult
 from penstock.engine.shard_observer import ShardObserver
 from penstock.engine.stream_log import ShardLog
+from penstock.model.instant import Instant
 from penstock.model.position import NO_RECORDS_PROCESSED
 from penstock.model.stream import FetchedRecords, ShardIterator
 
@@ -23,7 +24,8 @@ class Bench:
         self.log = RecordedLog()
         self.counts = EventCounts()
         self.result = ProcessingResult()
-        self.wall_ms = WALL_MS
+        self.passed_ms = 0
+        self.oldest_arrived_ms: int | None = None
         self.observer = ShardObserver(
             SHARD_ID,
             log=ShardLog(
@@ -35,7 +37,8 @@ class Bench:
             ),
             counts=self.counts,
             result=self.result,
-            wall_ms=lambda: self.wall_ms,
+            oldest_arrived_ms=lambda: self.oldest_arrived_ms,
+            now=lambda: Instant(self.passed_ms, WALL_MS + self.passed_ms),
         )
 
 
@@ -46,7 +49,8 @@ def test_observer_tells_everybody() -> None:
     bench.observer.observe(
         s.RecordsFetched(FetchedRecords(records, ShardIterator("2"), 0)), [s.Invoke(a_batch(1, 2))]
     )
-    bench.wall_ms += 60_001
+    bench.passed_ms += 60_001
+    bench.oldest_arrived_ms = WALL_MS
     bench.observer.observe(s.InvocationFailed(a_batch(1, 2), "x"), [])
 
     assert (bench.counts.polled, bench.counts.invoked, bench.counts.failed_invoke) == (2, 2, 2)
@@ -59,9 +63,11 @@ def test_observer_follows_a_discard_to_its_end() -> None:
     bench = Bench()
 
     bench.observer.observe(s.DeadlineReached(), [s.Invoke(a_batch(1))])
-    bench.wall_ms += 90_000
+    bench.passed_ms += 90_000
+    bench.oldest_arrived_ms = WALL_MS
     bench.observer.observe(s.DeadlineReached(), [s.SendToDestination(a_discard(1))])
     bench.observer.observe(s.DestinationAccepted(1), [])
+    bench.oldest_arrived_ms = None
     bench.observer.observe(EMPTY, [])
 
     assert bench.counts.delivered == 1
@@ -70,6 +76,17 @@ def test_observer_follows_a_discard_to_its_end() -> None:
         "records discarded",
         "iterator age is low again",
     ]
+
+
+def test_observer_warns_of_a_shard_to_which_nothing_happens() -> None:
+    bench = Bench()
+    bench.observer.observe(EMPTY, [])
+
+    for _ in range(2):
+        bench.passed_ms += 60_001
+        bench.observer.watch_age()
+
+    assert bench.log.events == ["iterator age is high"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A stream mapping on a node: from its records to the function, to checkpoints, and to its end."""
 
+import asyncio
+
 import msgspec
 import pytest
 from engine_fakes import FUNCTION, Engine, FakeFunctions, a_row, a_stream_row, run
@@ -280,6 +282,30 @@ def test_stream_processing_result_is_the_last_invocations() -> None:
     assert run(process()) == [NO_RECORDS_PROCESSED, "OK", "PROBLEM: Function call failed"]
 
 
+def test_stream_result_of_a_function_that_never_succeeds_outlives_a_disabled_mapping() -> None:
+    async def disable() -> str:
+        async with Engine(a_stream_row(state=State.ENABLED)) as engine:
+            engine.functions.answer = FunctionResult(b"{}", "Unhandled")
+            engine.stream.put(1)
+            await engine.until(lambda: "invocation failed" in engine.log.events)
+            engine.write(a_stream_row(state=State.DISABLING, enabled=False))
+            await engine.until(lambda: state_of(engine) is State.DISABLED)
+            return engine.store.places["u1"].processing_result
+
+    assert run(disable()) == "PROBLEM: Function call failed"
+
+
+def test_stream_result_of_a_function_that_never_succeeds_outlives_the_service() -> None:
+    async def stop() -> Engine:
+        async with Engine(a_stream_row()) as engine:
+            engine.functions.answer = FunctionResult(b"{}", "Unhandled")
+            engine.stream.put(1)
+            await engine.until(lambda: "invocation failed" in engine.log.events)
+        return engine
+
+    assert run(stop()).store.places["u1"].processing_result == "PROBLEM: Function call failed"
+
+
 def test_stream_ages_are_those_of_running_shards() -> None:
     async def read() -> tuple[dict[str, int], dict[str, int]]:
         async with Engine(a_stream_row()) as engine:
@@ -296,6 +322,23 @@ def test_stream_ages_are_those_of_running_shards() -> None:
 
     assert idle == {SHARD_ID: 0}
     assert busy[SHARD_ID] > 60_000
+
+
+def test_stream_shard_to_which_nothing_happens_is_warned_of() -> None:
+    async def fall_silent() -> dict[str, int]:
+        async with Engine(a_stream_row()) as engine:
+            await engine.until(lambda: bool(engine.supervisor.iterator_ages_ms("u1")))
+            engine.stream.fetches_held = asyncio.Event()
+            count = len(engine.stream.fetches)
+            await engine.until(lambda: len(engine.stream.fetches) > count)
+            engine.clock.ahead_ms += 70_000
+            await engine.until(lambda: "iterator age is high" in engine.log.events)
+            ages = engine.supervisor.iterator_ages_ms("u1")
+            engine.stream.fetches_held.set()
+            await engine.until(lambda: "iterator age is low again" in engine.log.events)
+            return ages
+
+    assert run(fall_silent())[SHARD_ID] >= 70_000
 
 
 def test_supervisor_knows_nothing_of_mappings_that_do_not_run() -> None:

@@ -19,19 +19,22 @@ from stream_fakes import (
     FakeDestination,
     FakeStream,
     RecordingStore,
+    a_batch,
     count_up,
 )
 
+from penstock.core import shard_contract as s
 from penstock.core import stream_contract as t
 from penstock.core.shard_contract import ShardPolicy
 from penstock.engine.byte_budget import NodeBudget
 from penstock.engine.checkpoint_writer import CheckpointWriter
+from penstock.engine.latest_pins import PINS_AT_ONCE_MAX
 from penstock.engine.metrics import EventCounts
 from penstock.engine.opened import Opened
 from penstock.engine.processing_result import ProcessingResult
 from penstock.engine.shard_work import ShardParts
 from penstock.engine.slots import SlotLedger
-from penstock.engine.stream_work import PINS_AT_ONCE_MAX, ShardTelling, StreamWork
+from penstock.engine.stream_work import ShardTelling, StreamWork
 from penstock.model.errors import (
     PenstockError,
     SourceAccessDeniedError,
@@ -68,6 +71,7 @@ class Bench:
         self.slots = SlotLedger(self.functions)
         self.writer = CheckpointWriter(self.calls, lambda _: None)
         self.opened_count = 0
+        self.result = ProcessingResult()
         telling = ShardTelling(
             log=self.log, counts=EventCounts(), age_warning_ms=60_000, is_verbose=False
         )
@@ -118,7 +122,7 @@ class Bench:
             invoker=self.functions,
             slots=self.slots,
             checkpoints=self.writer,
-            result=ProcessingResult(),
+            result=self.result,
             draw_uuid=count_up(),
             note_lost=lambda _: None,
         )
@@ -134,6 +138,20 @@ def test_work_describes_the_stream() -> None:
     described = run(Bench().carry_out(t.DescribeStream()))
 
     assert described == t.StreamDescribed(StreamDescription("1", (Shard(SHARD_ID),)))
+
+
+def test_work_result_that_is_not_stored_is_told() -> None:
+    bench = Bench()
+
+    async def lose_store() -> None:
+        await bench.carry_out(t.TakePlace())
+        bench.result.observe_shard(SHARD_ID, s.InvocationFailed(a_batch(1), "x"))
+        bench.calls.failure = StoreUnavailableError("locked")
+        await bench.work.save_result()
+
+    run(lose_store())
+
+    assert bench.log.events == ["processing result not stored"]
 
 
 @pytest.mark.parametrize(
@@ -228,8 +246,10 @@ def test_work_shard_that_is_told_to_stop_stops() -> None:
 
     ended = run(bench.run_until(t.StopShard(SHARD_ID)))
 
-    assert ended == t.ShardStopped(SHARD_ID)
-    assert bench.store.checkpoint() == Checkpoint(AfterSequenceNumber("1"), (), 1_700_000_000_000)
+    saved = bench.store.checkpoint()
+    assert saved is not None
+    assert ended == t.ShardStopped(SHARD_ID, saved)
+    assert saved == Checkpoint(AfterSequenceNumber("1"), (), 1_700_000_000_000)
     assert bench.budget.held_bytes == 0
     assert bench.work.iterator_ages_ms() == {}
 

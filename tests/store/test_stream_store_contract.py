@@ -8,7 +8,7 @@ import pytest
 from store_builders import checkpoint_save, failure, mapping
 
 from penstock.model.errors import StoreConflictError
-from penstock.model.position import PositionChange, Skip, StreamPlace, Tenure
+from penstock.model.position import POSITION_CHANGES_MAX, PositionChange, Skip, StreamPlace, Tenure
 from penstock.model.stream import (
     AfterSequenceNumber,
     AtTimestamp,
@@ -266,6 +266,35 @@ def test_position_changes_are_listed_newest_first(store: Store) -> None:
     assert store.list_position_changes("n") == []
 
 
+def test_processing_result_is_stored_while_the_tenure_holds(store: Store) -> None:
+    tenure = begun(store)
+    store.save_checkpoints([checkpoint_save(tenure, 5)])
+
+    assert store.save_processing_result(tenure, "PROBLEM")
+    newer = store.take_place("m")
+    assert not store.save_processing_result(tenure, "OK")
+
+    assert (newer.processing_result, newer.tenure.lease_counter) == ("PROBLEM", 2)
+    assert store.read_place("m") == newer
+
+
+def test_processing_result_of_a_mapping_that_is_gone_is_not_stored(store: Store) -> None:
+    assert not store.save_processing_result(Tenure("m", 1, 0), "OK")
+    assert store.read_place("m") is None
+
+
+def test_position_changes_are_the_newest_of_each_mapping(store: Store) -> None:
+    begun(store)
+    other = store.change_place(StreamPlace(tenure=Tenure("n", 0, 0)), REWIND)
+    for epoch in range(POSITION_CHANGES_MAX + 2):
+        store.change_place(StreamPlace(tenure=Tenure("m", 0, epoch)), REWIND)
+
+    epochs = [each.epoch for each in store.list_position_changes("m")]
+
+    assert epochs == list(range(POSITION_CHANGES_MAX + 2, 2, -1))
+    assert len(store.list_position_changes(other.tenure.mapping_uuid)) == 1
+
+
 def test_unknown_epoch_of_a_mapping_that_never_ran_conflicts(store: Store) -> None:
     with pytest.raises(StoreConflictError):
         store.change_place(StreamPlace(tenure=Tenure("m", 0, 1)), REWIND)
@@ -387,3 +416,16 @@ def test_failures_are_removed(
 
     assert len(store.list_failures()) == 3 - count
     assert store.evicted_failure_count() == 0
+
+
+def test_shards_that_left_the_stream_are_forgotten_while_the_tenure_holds(store: Store) -> None:
+    tenure = begun(store)
+    store.save_checkpoints([checkpoint_save(tenure, 5), checkpoint_save(tenure, 6, shard_id="b")])
+    over = Tenure("m", tenure.lease_counter - 1, 0)
+
+    assert not store.forget_shards(over, ["b"])
+    assert store.forget_shards(tenure, ["shard-0", "nobody"])
+
+    place = store.read_place("m")
+    assert place is not None
+    assert list(place.checkpoints) == ["b"]

@@ -37,9 +37,9 @@ class Mappings(Protocol):
         ...
 
     def iterator_ages_ms(self, mapping_uuid: str) -> dict[str, int]:
-        """Give how far behind its shards' newest records a mapping reads, by shard id.
+        """Give how late a mapping is with its shards, their iterator ages, by shard id.
 
-        Only shards that run here and have been read from are in it.
+        Only shards that run here, and of which it is known, are in it.
         """
         ...
 

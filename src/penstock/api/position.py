@@ -10,7 +10,7 @@ from penstock.api.answers import check_query, json_answer, refused
 from penstock.api.bodies import read_json_object
 from penstock.api.context import ApiContext
 from penstock.api.errors import ApiError
-from penstock.api.mapping_names import find_stream_mapping
+from penstock.api.mapping_names import find_mapping_uuid, find_stream_mapping
 from penstock.api.position_change import (
     AskedChange,
     SkipRecord,
@@ -74,12 +74,15 @@ class PositionHandlers:
         return json_answer(self._to_wire(mapping, standing, {}))
 
     async def list_changes(self, request: web.Request) -> web.Response:
-        """Give the audit of the mapping's position, newest first."""
+        """Give the audit of the mapping's position, newest first; also of one that is gone."""
         check_query(request.query)
-        mapping = await find_stream_mapping(self._context, request.match_info["Mapping"])
+        named = request.match_info["Mapping"]
+        uuid = await find_mapping_uuid(self._context, named)
         changes = await self._context.store_calls.run(
-            lambda store: store.list_position_changes(mapping.uuid)
+            lambda store: store.list_position_changes(uuid)
         )
+        if not changes:
+            await find_stream_mapping(self._context, named)  # refuses a queue, and what never was
         shown = [
             {
                 "changed_ms": change.changed_ms,
@@ -89,7 +92,7 @@ class PositionHandlers:
             }
             for change in changes
         ]
-        return json_answer({"mapping": mapping.uuid, "changes": shown})
+        return json_answer({"mapping": uuid, "changes": shown})
 
     def _read_change(self, body: dict[str, object]) -> AskedChange:
         """Read what was asked for.

@@ -18,6 +18,8 @@ from penstock.api.answers import refused, show_time
 from penstock.api.context import ApiContext
 from penstock.api.errors import RESOURCE_IN_USE, ApiError, ErrorKind
 from penstock.core import shard_positions as positions
+from penstock.core.shard_lineage import must_pin, settle_incarnation
+from penstock.engine.latest_pins import pin_shards
 from penstock.model.arn import invoke_identity_arn
 from penstock.model.errors import (
     ConfigurationError,
@@ -33,11 +35,14 @@ from penstock.model.stream import (
     AtSequenceNumber,
     LatestPin,
     Shard,
+    ShardIterator,
     StartingPosition,
     StreamDescription,
+    StreamRecord,
 )
 from penstock.ports import Store, StreamSource
 
+READS_OF_A_RECORD_MAX = 5  # a server may answer without the record that it has
 CHANGE_ATTEMPTS_MAX = 5  # each lost to another change of the same mapping's position
 _SOURCE_UNREADABLE = ErrorKind("ServiceUnavailableException", 503, has_type=False)
 
@@ -69,6 +74,13 @@ class SkipRecord(msgspec.Struct, frozen=True):
 AskedChange = ToHorizon | ToTimestamp | ToRecord | SkipRecord
 
 
+class _OneRecord:
+    """Room for one record, which needs no budget."""
+
+    async def take(self, count_bytes: int) -> None:
+        """Keep ``ByteBudget``."""
+
+
 class Standing(msgspec.Struct, frozen=True):
     """Where a mapping stands in its stream as that is now."""
 
@@ -84,7 +96,7 @@ async def read_standing(context: ApiContext, mapping: EventSourceMapping) -> Sta
     """
     _, description = await _look(context, mapping)
     place = await context.store_calls.run(partial(_read_place, mapping_uuid=mapping.uuid))
-    return Standing(positions.settle_incarnation(place, description), description.shards)
+    return Standing(settle_incarnation(place, description), description.shards)
 
 
 async def change_position(
@@ -103,7 +115,8 @@ async def change_position(
     _move(place, asked, description)  # refuses a shard that is not there before it is asked for
     pins = None
     if isinstance(asked, ToRecord | SkipRecord):
-        await _check_record(stream, asked, mapping)
+        number = await _find_record(stream, asked, mapping)
+        asked = msgspec.structs.replace(asked, sequence_number=number)
         pins = await _pin(stream, description, mapping, place)
 
     audit = _audit(mapping.uuid, asked, now_ms=context.clock.now().wall_ms)
@@ -139,7 +152,7 @@ def _move(
     Raises:
         ApiError: The stream's shards, or the place itself, rule it out.
     """
-    begun, shards = positions.settle_incarnation(place, description, pins), description.shards
+    begun, shards = settle_incarnation(place, description, pins), description.shards
     try:
         match asked:
             case ToHorizon():
@@ -191,13 +204,20 @@ async def _look(
         raise _unreadable(mapping, exc) from exc
 
 
-async def _check_record(
+async def _find_record(
     stream: StreamSource, asked: ToRecord | SkipRecord, mapping: EventSourceMapping
-) -> None:
-    """Ask the server whether it knows the record; it is not read."""
+) -> str:
+    """Ask the server whether it knows the record; give the number as the record itself has it.
+
+    Only one that is to be skipped is read for that: some servers write zeros in front, and a skip
+    is kept as the record's own text.
+    """
     shard_id, number = asked.shard_id, asked.sequence_number
     try:
-        await stream.open_iterator(shard_id, AtSequenceNumber(number))
+        iterator = await stream.open_iterator(shard_id, AtSequenceNumber(number))
+        if isinstance(asked, ToRecord):
+            return number
+        record = await _read_one(stream, shard_id, iterator)
     except SourcePositionError as exc:
         raise refused(f"Shard {shard_id} has no record {number}: {exc}") from exc
     except SourceTrimmedError as exc:
@@ -207,6 +227,23 @@ async def _check_record(
         ) from exc
     except SourceError as exc:
         raise _unreadable(mapping, exc) from exc
+    if record is None or int(record.sequence_number) != int(number):
+        raise refused(f"Shard {shard_id} has no record {number}")
+    return record.sequence_number
+
+
+async def _read_one(
+    stream: StreamSource, shard_id: str, iterator: ShardIterator
+) -> StreamRecord | None:
+    """Read one record; an answer without any says nothing before the shard's end."""
+    for _ in range(READS_OF_A_RECORD_MAX):
+        fetched = await stream.fetch(shard_id, iterator, 1, budget=_OneRecord())
+        if fetched.records:
+            return fetched.records[0]
+        if fetched.next_iterator is None:
+            return None
+        iterator = fetched.next_iterator
+    return None
 
 
 async def _pin(
@@ -220,16 +257,13 @@ async def _pin(
     Without them a mapping that never ran would read every other shard from its horizon.
     """
     starting_position = mapping.starting_position or StartingPosition.TRIM_HORIZON
-    if not positions.must_pin(place, starting_position):
+    if not must_pin(place, starting_position):
         return None
-    pins = {}
+    open_ids = [each.shard_id for each in description.shards if not each.ending_sequence_number]
     try:
-        for shard in description.shards:
-            if shard.ending_sequence_number is None:
-                pins[shard.shard_id] = await stream.pin_latest(shard.shard_id)
+        return await pin_shards(stream, open_ids)
     except SourceError as exc:
         raise _unreadable(mapping, exc) from exc
-    return pins
 
 
 def _unreadable(mapping: EventSourceMapping, error: PenstockError) -> ApiError:

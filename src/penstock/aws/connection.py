@@ -21,7 +21,13 @@ from penstock.aws.errors import (
     Phase,
     PhaseTimeoutError,
 )
-from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Timeouts
+from penstock.aws.exchange import (
+    SUCCESS_STATUSES,
+    ExchangeRules,
+    HttpRequest,
+    HttpResponse,
+    Timeouts,
+)
 
 IDLE_S_MAX = 30.0  # shorter than the idle limit of AWS's endpoints, so that we close first
 HEAD_BYTES_MAX = 64 * 1024  # of an answer; AWS's are below 2 KiB
@@ -56,7 +62,7 @@ class HttpConnection(asyncio.Protocol):
         self._stage = _Stage.IDLE
         self._answer: asyncio.Future[HttpResponse] | None = None
         self._drained: asyncio.Future[None] | None = None
-        self._announced: asyncio.Future[int] | None = None  # the answer's bytes, once known
+        self._announced: asyncio.Future[int | None] | None = None  # see _wait_for_room
         self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._head_bytes = self._body_bytes = self._body_bytes_max = 0
@@ -120,10 +126,11 @@ class HttpConnection(asyncio.Protocol):
             transport.write(body[start : start + PIECE_BYTES])
 
     async def _wait_for_room(self, admit: Callable[[int], Awaitable[None]]) -> None:
-        announced = cast("asyncio.Future[int]", self._announced)
+        """Wait for the answer's bytes, and for room for them; None: it needs no room."""
+        announced = cast("asyncio.Future[int | None]", self._announced)
         answer = cast("asyncio.Future[HttpResponse]", self._answer)
         body_bytes = await announced
-        if answer.done() and answer.exception() is not None:
+        if body_bytes is None or (answer.done() and answer.exception() is not None):
             return
         paused_s = self._loop.time()
         await admit(body_bytes)
@@ -132,7 +139,7 @@ class HttpConnection(asyncio.Protocol):
             self._enter(_Stage.READING, self._timeouts.body_s)
             cast("asyncio.Transport", self._transport).resume_reading()
 
-    def _pause(self, announced: "asyncio.Future[int]") -> None:
+    def _pause(self) -> None:
         """Read no more, and say how large the answer will be."""
         length = self._content_length()
         if length is not None and length > self._body_bytes_max:
@@ -143,9 +150,13 @@ class HttpConnection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         cast("asyncio.Transport", self._transport).pause_reading()
-        announced.set_result(self._body_bytes_max if length is None else length)
+        self._announce(self._body_bytes_max if length is None else length)
 
-    def _announce(self, body_bytes: int) -> None:
+    def _needs_room(self) -> bool:
+        is_success = self._parser.get_status_code() in SUCCESS_STATUSES
+        return is_success and self._announced is not None and not self._announced.done()
+
+    def _announce(self, body_bytes: int | None) -> None:
         if self._announced is not None and not self._announced.done():
             self._announced.set_result(body_bytes)
 
@@ -176,8 +187,8 @@ class HttpConnection(asyncio.Protocol):
             self._fail_too_large("head", HEAD_BYTES_MAX)
         elif self._stage is _Stage.WRITING or self._stage is _Stage.PAUSED:
             pass
-        elif self._is_head_complete and self._announced and not self._announced.done():
-            self._pause(self._announced)
+        elif self._is_head_complete and self._needs_room():
+            self._pause()
         elif self._head_bytes:
             self._enter(_Stage.READING, self._timeouts.body_s)
         else:  # an interim answer has ended
@@ -256,7 +267,7 @@ class HttpConnection(asyncio.Protocol):
         is_kept = self._written and self.is_usable and self._parser.should_keep_alive()
         self._clear_answer()
         answer.set_result(response)
-        self._announce(len(body))
+        self._announce(len(body) if response.status in SUCCESS_STATUSES else None)
         if is_kept:
             self.exchange_count += 1
             self._total_deadline_s = float("inf")
@@ -296,7 +307,7 @@ class HttpConnection(asyncio.Protocol):
     def _fail(self, error: BaseException) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
-            self._announce(0)
+            self._announce(None)
         self.resume_writing()
         self.abort()
 

@@ -9,6 +9,7 @@ import msgspec
 from penstock.model.errors import ConfigurationError
 
 DEFAULT_PORT_BY_SCHEME = {"http": 80, "https": 443}
+SUCCESS_STATUSES = range(200, 300)
 Headers = tuple[tuple[str, str], ...]
 
 _SENDABLE = re.compile(r"[!-~]+")  # what a request line can hold; the rest must be percent-encoded
@@ -146,11 +147,11 @@ class ExchangeRules(msgspec.Struct, frozen=True, kw_only=True):
         is_long: It holds its connection for long (a long poll, an invocation), so it takes one of
             its own and never one that short calls wait for.
         answer_bytes_max: Bound of the answer's body.
-        admit: Waits until there is room for an answer of so many bytes. Awaited once, when the
-            answer's head is there and before more of its body is read: with its Content-Length,
-            or with ``answer_bytes_max`` where it has none (an answer that came in one piece with
-            its head counts as it is). No timeout runs meanwhile. Never awaited for an answer that
-            fails before.
+        admit: Waits until there is room for an answer of so many bytes. Only for one of success
+            (2xx): an error is told at once. Awaited once, when the answer's head is there and
+            before more of its body is read: with its Content-Length, or with ``answer_bytes_max``
+            where it has none (an answer that came in one piece with its head counts as it is). No
+            timeout runs meanwhile. Never awaited for an answer that fails before.
     """
 
     timeouts: Timeouts = Timeouts()

@@ -15,7 +15,14 @@ from penstock.aws.errors import (
     PhaseTimeoutError,
     TransportError,
 )
-from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Origin, Timeouts
+from penstock.aws.exchange import (
+    SUCCESS_STATUSES,
+    ExchangeRules,
+    HttpRequest,
+    HttpResponse,
+    Origin,
+    Timeouts,
+)
 from penstock.aws.transport import CONNECT_S_MAX, SHORT_CONNECTIONS_MAX, SslContextFactory
 
 
@@ -55,7 +62,7 @@ class ProxiedTransport:
                     allow_redirects=False,
                 ) as answer,
             ):
-                if rules.admit is not None:
+                if rules.admit is not None and answer.status in SUCCESS_STATUSES:
                     await _wait_for_room(answer, rules.admit, rules.answer_bytes_max, limit)
                 body = await _read_body(answer, rules.answer_bytes_max)
                 return HttpResponse(answer.status, answer.raw_headers, body)

@@ -18,7 +18,8 @@ def command() -> None:
     """See where a stream mapping stands; rewind it; skip a record.
 
     MAPPING is a mapping's UUID, or its name in the project file. Changes work on a mapping that
-    runs, that is disabled, and that never ran; each is kept with its time (`position changes`).
+    runs, that is disabled, and that never ran. What is in flight or not yet checkpointed then, of
+    any of its shards, is delivered again. The newest 100 changes are kept (`position changes`).
 
     \b
     penstock position show clicks
@@ -36,7 +37,8 @@ def show(service: ServiceOptions, mapping: str) -> None:
     """Show how far MAPPING has come with each shard.
 
     The state is `not started`, `reading` or `ended`; the sequence number is of the last record that
-    is settled; behind says how far the shard's newest record is ahead, while the mapping runs.
+    is settled; behind says, while the mapping runs, how old the oldest record is that is not done,
+    or else how far the shard's newest record is ahead.
     """
     _call(service, "GET", mapping)
 
@@ -93,7 +95,10 @@ def skip(service: ServiceOptions, mapping: str, shard: str, sequence_number: str
 @click.argument("mapping")
 @with_service_options
 def changes(service: ServiceOptions, mapping: str) -> None:
-    """List the changes of MAPPING's position, newest first."""
+    """List the newest 100 changes of MAPPING's position, newest first.
+
+    A MAPPING that was deleted is named by its UUID.
+    """
     with one_line_errors():
         answer = service.call("GET", "mappings", mapping, "position", "changes")
     if service.is_json:

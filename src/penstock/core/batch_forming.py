@@ -19,7 +19,7 @@ from penstock.model.function import PAYLOAD_BYTES_MAX
 from penstock.model.instant import Instant
 from penstock.model.stream import StreamBatch, StreamRecord
 
-SHARD_BYTES_MAX = 32 * 1024 * 1024  # of records read ahead per shard, over all its lanes
+SHARD_BYTES_MAX = 32 * 1024 * 1024  # of records read ahead per shard; a lane's batch comes on top
 MS_PER_S = 1000
 
 

@@ -76,7 +76,6 @@ class Discarding(msgspec.Struct):
     """A discard on its way to the destination.
 
     Attributes:
-        until_ms: Monotonic; then it goes to the journal instead.
         due_ms: When it is sent next; None while it is being sent.
         is_final: It is a tumbling window's last invocation that was given up.
         window: What the tumbling window's invocation was told.
@@ -84,7 +83,6 @@ class Discarding(msgspec.Struct):
     """
 
     discard: Discard
-    until_ms: int
     due_ms: int | None
     is_final: bool = False
     window: WindowInvocation | None = None
@@ -206,6 +204,15 @@ class Lane:
     def release(self, records: tuple[StreamRecord, ...]) -> None:
         """Count records as no longer held."""
         self.held_bytes -= sum([len(record.event) for record in records])
+
+    def oldest_arrived_ms(self) -> int | None:
+        """Tell when the first record that is held and not done arrived; None: none is held."""
+        if self.discarding is not None:
+            return self.discarding.discard.records[0].arrived_ms
+        for waiting in self.pending:
+            if waiting.batch.records:
+                return waiting.batch.records[0].arrived_ms
+        return self._buffer[0].arrived_ms if self._buffer else None
 
     def first_unsettled(self) -> int | None:
         """Give a sequence number that nothing unsettled of the lane lies below; None: all is."""

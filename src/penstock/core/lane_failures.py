@@ -28,7 +28,7 @@ from penstock.model.stream import StreamBatch
 REJECTION_FIRST_MS = 200
 REJECTION_MS_MAX = 10_000  # the end of a throttle or an outage is noticed that soon
 UNKNOWN_TIMEOUT_S = 900  # Lambda's longest: a function whose timeout is not known may run so long
-DESTINATION_MS_MAX = 300_000  # a discard waits so long for its destination, and its lane with it
+DESTINATION_MS_MAX = 300_000  # discards wait so long for a destination that takes nothing
 DESTINATION_FIRST_MS = 500
 DESTINATION_RETRY_MS_MAX = 30_000
 
@@ -48,6 +48,7 @@ class LaneFailures:
         self._policy = policy
         self._shard_id = shard_id
         self._ids = ids
+        self._failing_since_ms: int | None = None  # since when the destination takes nothing
         self._retry = RetryPolicy(
             policy.maximum_retry_attempts, policy.bisect_batch_on_function_error
         )
@@ -162,12 +163,11 @@ class LaneFailures:
             discarded_ms=now.wall_ms,
             reason=pending.reason,
         )
-        return Discarding(
-            discard,
-            is_final=pending.is_final,
-            until_ms=now.monotonic_ms + DESTINATION_MS_MAX,
-            due_ms=now.monotonic_ms,
-        )
+        return Discarding(discard, is_final=pending.is_final, due_ms=now.monotonic_ms)
+
+    def note_accepted(self) -> None:
+        """The destination takes discards."""
+        self._failing_since_ms = None
 
     def send_due(self, discarding: Discarding, now: Instant) -> list[s.Command]:
         """Give the sending of a discard, if it is due."""
@@ -177,8 +177,13 @@ class LaneFailures:
         return [s.SendToDestination(discarding.discard, discarding.window)]
 
     def will_send_again(self, discarding: Discarding, now: Instant) -> bool:
-        """The destination did not take it: plan the next try; False when its time is over."""
-        if now.monotonic_ms >= discarding.until_ms:
+        """The destination did not take it: plan the next try; False when its time is over.
+
+        Its time is that of all discards together: one behind another would wait for hours.
+        """
+        if self._failing_since_ms is None:
+            self._failing_since_ms = now.monotonic_ms
+        if now.monotonic_ms - self._failing_since_ms >= DESTINATION_MS_MAX:
             return False
         discarding.failures += 1
         discarding.due_ms = now.monotonic_ms + backoff_ms(

@@ -18,11 +18,7 @@ from penstock.model.stream import FetchedRecords, StreamRecord
 
 
 class LaneFilling:
-    """Fills the lanes of one shard.
-
-    Args:
-        skip_before_ms: Records that arrived earlier are passed over, up to the first that did not.
-    """
+    """Fills the lanes of one shard."""
 
     def __init__(
         self,
@@ -30,30 +26,27 @@ class LaneFilling:
         reading: ShardReading,
         progress: ShardProgress,
         forming: BatchForming,
-        *,
-        skip_before_ms: int,
     ) -> None:
         self._lanes = lanes
         self._reading = reading
         self._progress = progress
         self._forming = forming
-        self._skip_before_ms = skip_before_ms
 
     @property
     def is_before_start(self) -> bool:
         """Tell whether all that was read is older than the mapping's start."""
-        return self._skip_before_ms > 0
+        return self._reading.start_ms > 0
 
     def take(self, fetched: FetchedRecords, now: Instant) -> None:
         """Hand an answer's records to their lanes."""
         reading = self._reading
         head = -1 if reading.head is None else reading.head.number
         records = fetched.records
-        is_backfill = reading.is_backfilling
+        is_backfill = reading.is_behind_head
         reading.note_fetched(fetched, now)
         if is_backfill:
             records = self._take_backfill(records, head, now)
-            if fetched.next_iterator is None or (not fetched.records and fetched.behind_ms == 0):
+            if fetched.next_iterator is None:
                 self._close_gaps()
         elif records and int(records[0].sequence_number) <= head:
             # The server gave again what it was asked to go on after.
@@ -68,14 +61,23 @@ class LaneFilling:
             return None
         if not self._reading.is_backfilling:
             self._begin_backfill(now)
-        return self._reading.fetch(now)
+        return self._reading.fetch(now, wants_head=self._wants_head())
+
+    def due_ms(self) -> int | None:
+        """Give the monotonic time of the next read; None: none is wanted, or one is in flight."""
+        if self._reading.is_fetching or not self.wants_fetch():
+            return None
+        return self._reading.due_ms(wants_head=self._wants_head())
 
     def wants_fetch(self) -> bool:
         """Tell whether reading serves a lane."""
         reading, forming = self._reading, self._forming
         if reading.is_backfilling or any(map(forming.wants_backfill, self._lanes)):
             return True
-        return not reading.has_ended and any(map(forming.is_hungry, self._lanes))
+        return self._wants_head()
+
+    def _wants_head(self) -> bool:
+        return not self._reading.has_ended and any(map(self._forming.is_hungry, self._lanes))
 
     def end_idle_backfill(self) -> None:
         """Go on at the head when no lane takes from a backfill any more, or when it failed."""
@@ -107,11 +109,13 @@ class LaneFilling:
 
     def _relevant(self, records: tuple[StreamRecord, ...]) -> tuple[StreamRecord, ...]:
         """Leave out what is settled already, and what is older than the mapping's start."""
-        if self._skip_before_ms:
-            oldest_ms = self._skip_before_ms
-            records = tuple([record for record in records if record.arrived_ms >= oldest_ms])
-            if records:
-                self._skip_before_ms = 0
+        if self._reading.start_ms:
+            start_ms = self._reading.start_ms
+            first = next((i for i, each in enumerate(records) if each.arrived_ms >= start_ms), None)
+            if first is None:
+                return ()
+            self._reading.start_ms = 0
+            records = records[first:]
         return self._progress.unsettled(records)
 
     def _distribute(self, records: tuple[StreamRecord, ...], now: Instant) -> None:

@@ -17,8 +17,8 @@ Rules:
        discarded (``retry.after_failure``). That the function did not run uses up no attempt.
     4. Records older than the maximum age leave their batch before an invocation and while they
        wait for one; the others stay.
-    5. A discard waits for its destination for ``DESTINATION_MS_MAX``, and its lane with it; then it
-       goes to the journal.
+    5. Discards wait for a destination that takes nothing, and their lanes with them, until it has
+       taken nothing for ``DESTINATION_MS_MAX``; then each is tried once and goes to the journal.
     6. An invocation whose outcome is unknown counts as an attempt; its lane waits, and keeps its
        slot, until the function's timeout must have ended it.
     7. Everything ends: ``StopRequested`` and ``TenureLost`` lead to ``is_finished``.
@@ -45,11 +45,7 @@ from penstock.core.tumbling_window import TumblingWindow
 from penstock.model.failure import Condition
 from penstock.model.instant import Instant
 from penstock.model.stream import (
-    AtTimestamp,
     FetchedRecords,
-    LatestPin,
-    Position,
-    StreamKind,
     StreamRecord,
 )
 
@@ -74,13 +70,7 @@ class ShardConsumer:
         ids = itertools.count(1)
         self._forming = BatchForming(policy, self._window, ids=ids, skips=start.skips)
         self._failures = LaneFailures(policy, start.shard_id, ids=ids)
-        self._filling = LaneFilling(
-            self._lanes,
-            self._reading,
-            self._progress,
-            self._forming,
-            skip_before_ms=_skip_before_ms(policy.kind, checkpoint.position),
-        )
+        self._filling = LaneFilling(self._lanes, self._reading, self._progress, self._forming)
         self._slots_free = 0
         self._slots_requested = 0
         self._held_bytes = 0
@@ -96,6 +86,12 @@ class ShardConsumer:
     def has_reached_end(self) -> bool:
         """Tell whether the shard is drained and its end is durable."""
         return self._progress.has_ended and not self._is_tenure_lost
+
+    @property
+    def oldest_arrived_ms(self) -> int | None:
+        """Tell when the oldest record that is held and not done arrived, Unix ms."""
+        arrivals = [lane.oldest_arrived_ms() for lane in self._lanes]
+        return min([each for each in arrivals if each is not None], default=None)
 
     def handle(self, inp: s.Input, now: Instant) -> list[s.Command]:
         """Take one input in; give back what must be done."""
@@ -115,6 +111,7 @@ class ShardConsumer:
                 self._slots_free += count
                 self._slots_requested = max(0, self._slots_requested - count)
             case s.DestinationAccepted(discard_id):
+                self._failures.note_accepted()
                 self._end_discard(discard_id)
             case s.DestinationFailed(discard_id, reason, is_final):
                 self._fail_discard(discard_id, reason, now, is_final=is_final)
@@ -248,7 +245,7 @@ class ShardConsumer:
             commands += [] if fetch is None else [fetch]
         commands += self._save(now)
         commands += self._balance_slots(now)
-        held_bytes = sum([lane.held_bytes for lane in self._lanes])
+        held_bytes = sum([lane.held_bytes for lane in self._lanes]) + self._progress.journal_bytes
         if held_bytes != self._held_bytes:
             self._held_bytes = held_bytes
             commands.append(s.ReportHeldBytes(held_bytes))
@@ -352,19 +349,5 @@ class ShardConsumer:
             if not self._progress.is_journal_full:
                 for lane in self._lanes:
                     moments += self._forming.moments(lane, now)
-            if not self._reading.is_fetching and self._filling.wants_fetch():
-                moments.append(self._reading.due_ms())
+            moments.append(self._filling.due_ms())
         return min((moment for moment in moments if moment is not None), default=None)
-
-
-def _skip_before_ms(kind: StreamKind, position: Position) -> int:
-    """Give the time before which records are passed over: DynamoDB cannot start at one itself."""
-    if kind is not StreamKind.DYNAMODB:
-        return 0
-    match position:
-        case LatestPin(_, taken_ms):
-            return taken_ms - taken_ms % MS_PER_S  # its records tell the second only
-        case AtTimestamp(wall_ms):
-            return wall_ms - wall_ms % MS_PER_S
-        case _:
-            return 0

@@ -84,6 +84,7 @@ class FetchFailure(enum.Enum):
     THROTTLED = enum.auto()
     ITERATOR_EXPIRED = enum.auto()
     TRIMMED = enum.auto()  # what was asked for is no longer there
+    TOO_LARGE = enum.auto()  # the answer is larger than the client takes: ask for fewer records
     NOT_FOUND = enum.auto()  # no such stream or shard
     POSITION_REFUSED = enum.auto()  # the server does not know the sequence number
     OTHER = enum.auto()  # denied, unreachable, unreadable

@@ -9,8 +9,9 @@ Source: docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html;
 
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
+
 from penstock.core.stream_contract import StreamPolicy
-from penstock.model.instant import Instant
 from penstock.model.position import StreamPlace
 from penstock.model.stream import (
     AtTimestamp,
@@ -20,20 +21,20 @@ from penstock.model.stream import (
     Shard,
     ShardEnd,
     StartingPosition,
+    StreamDescription,
     TrimHorizon,
 )
 
-OLD_SHARD_MS = 48 * 3600 * 1000  # twice as long as DynamoDB keeps a record
 
-
-def runnable(shards: Sequence[Shard], ended: Collection[str]) -> list[Shard]:
-    """Give the shards that have not ended and whose parents have."""
-    listed = {shard.shard_id for shard in shards}
+def runnable(
+    shards: Sequence[Shard], ended: Collection[str], running: Collection[str] = ()
+) -> list[Shard]:
+    """Give the shards that have not ended and whose parents have; one that runs has not."""
+    waited_for = ({shard.shard_id for shard in shards} | set(running)) - set(ended)
     return [
         shard
         for shard in shards
-        if shard.shard_id not in ended
-        and all(parent in ended or parent not in listed for parent in shard.parent_ids)
+        if shard.shard_id not in ended and waited_for.isdisjoint(shard.parent_ids)
     ]
 
 
@@ -48,29 +49,36 @@ def pinned(shards: Sequence[Shard], pins: Mapping[str, LatestPin]) -> dict[str, 
     return {shard.shard_id: Checkpoint(pins.get(shard.shard_id) or ShardEnd()) for shard in shards}
 
 
-def without_old_shards(
-    checkpoints: Mapping[str, Checkpoint], shards: Sequence[Shard], now: Instant
-) -> dict[str, Checkpoint]:
-    """Leave out ended shards that are no longer listed and whose last record is long past.
+def must_pin(place: StreamPlace, starting_position: StartingPosition) -> bool:
+    """Tell whether LATEST is still to be pinned: the mapping never ran, and was never rewound."""
+    is_latest = starting_position is StartingPosition.LATEST
+    return is_latest and not place.incarnation and place.start is None
 
-    An unlisted parent counts as ended anyway. The age keeps a shard that a listing has left out by
-    mistake from being read all over again.
+
+def settle_incarnation(
+    place: StreamPlace, description: StreamDescription, pins: Mapping[str, LatestPin] | None = None
+) -> StreamPlace:
+    """Make a place one in this very stream: what its checkpoints begin with.
+
+    Args:
+        place: What belongs to a stream that had the same ARN before this one is forgotten.
+        description: The stream as it is.
+        pins: Of its open shards, where LATEST is still to be pinned.
     """
-    listed = {shard.shard_id for shard in shards}
-
-    def is_old(shard_id: str, checkpoint: Checkpoint) -> bool:
-        return (
-            shard_id not in listed
-            and isinstance(checkpoint.position, ShardEnd)
-            and checkpoint.arrived_ms is not None
-            and now.wall_ms - checkpoint.arrived_ms > OLD_SHARD_MS
+    if place.incarnation == description.incarnation:
+        return place
+    if place.incarnation:
+        return StreamPlace(
+            tenure=place.tenure,
+            incarnation=description.incarnation,
+            processing_result=place.processing_result,
         )
-
-    return {
-        shard_id: checkpoint
-        for shard_id, checkpoint in checkpoints.items()
-        if not is_old(shard_id, checkpoint)
-    }
+    checkpoints = place.checkpoints if pins is None else pinned(description.shards, pins)
+    return msgspec.structs.replace(
+        place,
+        incarnation=description.incarnation,
+        checkpoints=checkpoints,
+    )
 
 
 def starting_position(place: StreamPlace, policy: StreamPolicy) -> Position:

@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from penstock.core.shard_lineage import pinned
 from penstock.model.errors import ConfigurationError
 from penstock.model.position import Skip, StreamPlace
 from penstock.model.stream import (
@@ -24,12 +23,9 @@ from penstock.model.stream import (
     AtSequenceNumber,
     AtTimestamp,
     Checkpoint,
-    LatestPin,
     Position,
     Shard,
     ShardEnd,
-    StartingPosition,
-    StreamDescription,
     TrimHorizon,
 )
 
@@ -63,38 +59,6 @@ class ShardPositionView(msgspec.Struct, frozen=True, kw_only=True):
     sequence_number: str | None = None
     arrived_ms: int | None = None
     behind_ms: int | None = None
-
-
-def must_pin(place: StreamPlace, starting_position: StartingPosition) -> bool:
-    """Tell whether LATEST is still to be pinned: the mapping never ran, and was never rewound."""
-    is_latest = starting_position is StartingPosition.LATEST
-    return is_latest and not place.incarnation and place.start is None
-
-
-def settle_incarnation(
-    place: StreamPlace, description: StreamDescription, pins: Mapping[str, LatestPin] | None = None
-) -> StreamPlace:
-    """Make a place one in this very stream, so that shards can be put somewhere in it.
-
-    Args:
-        place: What belongs to a stream that had the same ARN before this one is forgotten.
-        description: The stream as it is.
-        pins: Of its open shards, where LATEST is still to be pinned.
-    """
-    if place.incarnation == description.incarnation:
-        return place
-    if place.incarnation:
-        return StreamPlace(
-            tenure=place.tenure,
-            incarnation=description.incarnation,
-            processing_result=place.processing_result,
-        )
-    checkpoints = place.checkpoints if pins is None else pinned(description.shards, pins)
-    return msgspec.structs.replace(
-        place,
-        incarnation=description.incarnation,
-        checkpoints=checkpoints,
-    )
 
 
 def rewind_to_horizon(place: StreamPlace) -> StreamPlace:

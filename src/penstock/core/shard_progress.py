@@ -65,6 +65,11 @@ class ShardProgress:
         """Tell whether so much waits for the journal that nothing more may fail."""
         return self._journal_bytes > JOURNAL_BYTES_PENDING_MAX
 
+    @property
+    def journal_bytes(self) -> int:
+        """Add up the records that wait for the journal."""
+        return self._journal_bytes
+
     def marks_of_lane(self, index: int) -> Mark | None:
         """Give what a lane of the present factor had settled before this consumer's life."""
         numbers = [

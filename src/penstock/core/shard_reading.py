@@ -8,9 +8,13 @@ Rules:
     1. While the shard is behind it is read at once, else by ``ReadPace``; never oftener than
        ``reads_per_s_max``; a failed read waits with back-off.
     2. Limit follows the records' average size towards ``FETCH_BYTES_AIM`` per answer.
-    3. An iterator that grows old is replaced before the server refuses it; what was read last tells
+    3. LATEST's pin serves by its own iterator while that is young; later by the server's time of
+       then: on DynamoDB, which cannot start at a time, from the horizon, without what is older.
+    4. An iterator that grows old is replaced before the server refuses it; what was read last tells
        from where.
-    4. A shard has ended when its server says so, or when it is closed and nothing is left: some
+    5. While lanes are backfilled the head is read in turn with them, if a lane wants it and it is
+       due: a lane that catches up does not hold up the others.
+    6. A shard has ended when its server says so, or when it is closed and nothing is left: some
        servers never say so.
 """
 
@@ -43,6 +47,8 @@ ITERATOR_REFUSED = {FetchFailure.ITERATOR_EXPIRED, FetchFailure.POSITION_REFUSED
 THROTTLE_FIRST_MS = 500
 FAILURE_FIRST_MS = 200
 FAILURE_MS_MAX = 10_000
+LIMIT_CUT = 4  # an answer that was too large: a quarter of its records next time
+MS_PER_S = 1000
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -62,18 +68,6 @@ def mark_of(record: StreamRecord) -> Mark:
     return Mark(record.sequence_number, int(record.sequence_number), record.arrived_ms)
 
 
-def resolve_pin(pin: LatestPin, kind: StreamKind, now: Instant) -> ShardIterator | Position:
-    """Say how to read on from where the shard ended when the mapping began.
-
-    The pin's own iterator serves while it is young. Later, Kinesis starts at the server's time of
-    then; DynamoDB cannot, so the shard is read from its horizon and what arrived before is passed
-    over by the caller.
-    """
-    if 0 <= now.wall_ms - pin.taken_ms < ITERATOR_MS_MAX[kind]:
-        return ShardIterator(pin.iterator)
-    return AtTimestamp(pin.taken_ms) if kind is StreamKind.KINESIS else TrimHorizon()
-
-
 class ShardReading:
     """The reader of one shard.
 
@@ -83,6 +77,9 @@ class ShardReading:
         caught_up_wall_ms: When the last read from the head began, in Unix ms, if it left nothing
             behind; else 0. Its answer may have been long on its way.
         is_fetching: A fetch is in flight.
+        is_behind_head: The fetch in flight, or the last one, is of a backfill.
+        start_ms: Records that arrived before are passed over, up to the first that did not; 0: no
+            more. DynamoDB cannot start at a time itself.
     """
 
     def __init__(self, kind: StreamKind, pace: ReadPace, start: Position) -> None:
@@ -90,6 +87,8 @@ class ShardReading:
         self.has_ended = False
         self.caught_up_wall_ms = 0
         self.is_fetching = False
+        self.is_behind_head = False
+        self.start_ms = 0
         self._kind = kind
         self._pace = pace
         self._resume = start  # where to go on without an iterator
@@ -99,7 +98,9 @@ class ShardReading:
         self._ending: str | None = None
         self._asked_wall_ms = 0
         self._is_read_closed = False  # the read in flight began when the shard was known as closed
-        self._next_ms = 0
+        self._next_ms = 0  # no read is due before
+        self._head_ms = 0  # none from the head
+        self._backfill_ms = 0  # none of a backfill
         self._hot_until_ms = 0
         self._failures = 0
         self._record_bytes = float(RECORD_BYTES_FIRST)
@@ -117,8 +118,7 @@ class ShardReading:
     def begin_backfill(self, after: str, now: Instant) -> None:
         """Go back to what follows a record."""
         self._backfill_from = AfterSequenceNumber(after)
-        if not self._failures:
-            self._next_ms = now.monotonic_ms
+        self._backfill_ms = now.monotonic_ms
 
     def go_on_after(self, record: StreamRecord, now: Instant) -> None:
         """A backfill has run beyond the head: its place is the head's from now on."""
@@ -132,10 +132,13 @@ class ShardReading:
         """Go on at the head."""
         self._backfill_from = None
 
-    def fetch(self, now: Instant) -> Fetch | None:
-        """Give the next read, if it is due."""
-        if self.is_fetching or self.due_ms() > now.monotonic_ms:
+    def fetch(self, now: Instant, *, wants_head: bool = True) -> Fetch | None:
+        """Give the next read, if it is due: of a backfill, of the head, or of both in turn."""
+        if self.is_fetching or self.due_ms(wants_head=wants_head) > now.monotonic_ms:
             return None
+        is_head_due = wants_head and self._head_ms <= now.monotonic_ms
+        is_backfill_due = self.is_backfilling and self._backfill_ms <= now.monotonic_ms
+        self.is_behind_head = is_backfill_due and not (is_head_due and self.is_behind_head)
         self.is_fetching = True
         self._is_read_closed = self._ending is not None
         self._asked_wall_ms = now.wall_ms
@@ -143,44 +146,53 @@ class ShardReading:
         limit = int(FETCH_BYTES_AIM / max(1.0, self._record_bytes))
         return Fetch(self._place(now), max(1, min(LIMIT_MAX[self._kind], limit)))
 
-    def due_ms(self) -> int:
-        """Give the monotonic time of the next read, wanted or not."""
+    def due_ms(self, *, wants_head: bool = True) -> int:
+        """Give the monotonic time of the next read."""
+        moments = [self._head_ms] if wants_head else []
+        if self.is_backfilling:
+            moments.append(self._backfill_ms)
+        due_ms = max(self._next_ms, min(moments, default=0))
         if self._pace.reads_per_s_max and len(self._recent_ms) == self._recent_ms.maxlen:
-            return max(self._next_ms, self._recent_ms[0] + 1000)
-        return self._next_ms
+            return max(due_ms, self._recent_ms[0] + 1000)
+        return due_ms
 
     def note_fetched(self, fetched: FetchedRecords, now: Instant) -> None:
         """Take an answer in: from where, and when, to go on."""
         self.is_fetching = False
         self._failures = 0
         records = fetched.records
+        behind_ms = fetched.behind_ms
         if records:
             self._hot_until_ms = now.monotonic_ms + self._pace.hot_for_ms
             average = sum([len(record.event) for record in records]) / len(records)
             self._record_bytes += (average - self._record_bytes) / 2
-        if self._backfill_from is not None:
+        if self.is_behind_head:
+            # The head was read: an answer that is empty is none of the end, whatever it says.
             self._backfill_from = fetched.next_iterator
-            self._next_ms = now.monotonic_ms
+            self._backfill_ms = now.monotonic_ms + (
+                0 if records or behind_ms else self._pace.idle_ms
+            )
             return
         if records and (self.head is None or int(records[-1].sequence_number) > self.head.number):
             self.head = mark_of(records[-1])
             self._resume = AfterSequenceNumber(self.head.sequence_number)
         self._iterator = fetched.next_iterator
         self._iterator_ms = now.monotonic_ms
-        behind_ms = fetched.behind_ms
         is_caught_up = behind_ms == 0 or (behind_ms is None and not records)
         self.caught_up_wall_ms = self._asked_wall_ms if is_caught_up else 0
         self.has_ended = fetched.next_iterator is None or (
             not records and self._is_drained(behind_ms)
         )
-        self._next_ms = now.monotonic_ms + (self._pause_ms(now) if is_caught_up else 0)
+        self._head_ms = now.monotonic_ms + (self._pause_ms(now) if is_caught_up else 0)
 
     def note_failed(self, failure: FetchFailure, now: Instant, *, spread: int) -> None:
         """Take a failure in: from where, and when, to try again."""
         self.is_fetching = False
         is_throttle = failure is FetchFailure.THROTTLED
         is_trimmed = failure is FetchFailure.TRIMMED
-        if self._backfill_from is not None:
+        if failure is FetchFailure.TOO_LARGE:
+            self._record_bytes = min(FETCH_BYTES_AIM, self._record_bytes * LIMIT_CUT)
+        if self.is_behind_head:
             if not is_throttle:  # the caller begins anew where a gap is left
                 self._backfill_from = TrimHorizon() if is_trimmed else None
         elif not is_throttle:
@@ -202,16 +214,19 @@ class ShardReading:
         )
 
     def _place(self, now: Instant) -> ShardIterator | Position:
-        if self._backfill_from is not None:
+        if self.is_behind_head and self._backfill_from is not None:
             return self._backfill_from
         is_young = now.monotonic_ms - self._iterator_ms < ITERATOR_MS_MAX[self._kind]
         if self._iterator is not None and is_young:
             return self._iterator
-        if isinstance(self._resume, LatestPin):
-            return resolve_pin(self._resume, self._kind, now)
-        if isinstance(self._resume, AtTimestamp) and self._kind is StreamKind.DYNAMODB:
-            return TrimHorizon()  # it cannot start at a time; the caller passes over what is older
-        return self._resume
+        place: ShardIterator | Position = self._resume
+        if isinstance(place, LatestPin):
+            is_fresh = 0 <= now.wall_ms - place.taken_ms < ITERATOR_MS_MAX[self._kind]
+            place = ShardIterator(place.iterator) if is_fresh else AtTimestamp(place.taken_ms)
+        if isinstance(place, AtTimestamp) and self._kind is StreamKind.DYNAMODB:
+            self.start_ms = place.wall_ms - place.wall_ms % MS_PER_S  # records tell the second only
+            return TrimHorizon()
+        return place
 
     def _is_drained(self, behind_ms: int | None) -> bool:
         """Tell whether a closed shard that gave nothing has nothing left."""

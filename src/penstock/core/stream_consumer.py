@@ -19,6 +19,8 @@ Rules:
     4. It never stops in silence: a stream that is gone, or a shard without children, is looked for
        again, with back-off.
     5. A shard that broke is run again, with back-off, from its last checkpoint.
+    6. A shard that has left the stream is stopped before its children run, and its checkpoint is
+       forgotten when no listing has had it for an hour.
 
 In flight at once: one of ``TakePlace``, ``DescribeStream``, ``PinLatest`` and ``BeginIncarnation``;
 and one ``RunShard`` per shard.
@@ -26,6 +28,7 @@ and one ``RunShard`` per shard.
 Source: docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, docs/semantics.md#reading-streams
 """
 
+from collections.abc import Iterable
 from typing import assert_never
 
 import msgspec
@@ -34,10 +37,11 @@ from penstock.core import stream_contract as m
 from penstock.core.retry import backoff_ms
 from penstock.core.shard_lineage import (
     childless,
+    must_pin,
     pinned,
     runnable,
+    settle_incarnation,
     starting_position,
-    without_old_shards,
 )
 from penstock.model.instant import Instant
 from penstock.model.position import StreamPlace
@@ -45,7 +49,6 @@ from penstock.model.stream import (
     Checkpoint,
     Shard,
     ShardEnd,
-    StartingPosition,
     StreamDescription,
 )
 
@@ -53,6 +56,7 @@ RETRY_FIRST_MS = 500
 RETRY_MS_MAX = 10_000
 RESTART_FIRST_MS = 1_000
 RESTART_MS_MAX = 60_000
+FORGET_MS = 3_600_000  # a shard's checkpoint goes when no listing has had it for so long
 
 
 class StreamConsumer:
@@ -69,9 +73,9 @@ class StreamConsumer:
         self._place: StreamPlace | None = None
         self._description: StreamDescription | None = None
         self._pinned: dict[str, Checkpoint] | None = None  # LATEST's first checkpoints
-        self._beginning: m.BeginIncarnation | None = None  # while it is in flight
         self._ended: set[str] = set()
         self._running: dict[str, bool] = {}  # by shard id: whether it was told to stop
+        self._missing_since_ms: dict[str, int] = {}  # shards with a checkpoint that are not listed
         self._closed: set[str] = set()  # running, and told that they take no more records
         self._breaks: dict[str, int] = {}
         self._restart_ms: dict[str, int] = {}
@@ -106,6 +110,9 @@ class StreamConsumer:
                 self._begin()
             case m.StoreFailed() | m.DescribeFailed() | m.PinFailed():
                 self._note_failure(now)
+            case m.ShardsForgotten(shard_ids):
+                self._note_answer()
+                self._forget(shard_ids)
             case m.TenureLost():
                 self._note_answer()
                 self._restart_after_loss(now)
@@ -149,7 +156,7 @@ class StreamConsumer:
 
     def _take_place(self, place: StreamPlace) -> None:
         self._place = place
-        self.is_ready |= not self._must_pin(place)
+        self.is_ready |= not must_pin(place, self._policy.starting_position)
         self._pinned = None
         self._ended = {
             shard_id
@@ -166,9 +173,10 @@ class StreamConsumer:
         listed = {shard.shard_id for shard in description.shards}
         for shard_id in self._restart_ms.keys() - listed:
             del self._restart_ms[shard_id]
-        if self._is_same_incarnation() and self._running.keys() - listed:
-            # What is no longer listed counts as ended: it must not run beside its children.
-            self._is_restarting = True
+        held = set() if self._place is None else self._place.checkpoints.keys() - listed
+        self._missing_since_ms = {
+            shard_id: self._missing_since_ms.get(shard_id, now.monotonic_ms) for shard_id in held
+        }
         if description.is_enabled and childless(description.shards, self._ended):
             # Resharding shows its parts one after another.
             self._looks_for_children += 1
@@ -183,17 +191,20 @@ class StreamConsumer:
     def _begin(self) -> None:
         """The store holds what ``BeginIncarnation`` asked for."""
         assert self._place is not None
-        begun = self._beginning
-        assert begun is not None
-        self._take_place(
-            msgspec.structs.replace(
-                self._place,
-                incarnation=begun.incarnation,
-                start=begun.start,
-                checkpoints=begun.checkpoints,
-                skips=(),
-            )
-        )
+        assert self._description is not None
+        self._take_place(self._begun(self._place, self._description))
+
+    def _forget(self, shard_ids: tuple[str, ...]) -> None:
+        assert self._place is not None, "shards are forgotten of a place that is held"
+        for shard_id in shard_ids:
+            self._missing_since_ms.pop(shard_id, None)
+            self._ended.discard(shard_id)
+        kept = {
+            shard_id: checkpoint
+            for shard_id, checkpoint in self._place.checkpoints.items()
+            if shard_id not in shard_ids
+        }
+        self._place = msgspec.structs.replace(self._place, checkpoints=kept)
 
     def _note_shard_over(
         self, inp: m.ShardEnded | m.ShardStopped | m.ShardBroke, now: Instant
@@ -207,7 +218,8 @@ class StreamConsumer:
                 self._keep(shard_id, Checkpoint(ShardEnd()))
                 self._ended.add(shard_id)
                 self._describe_ms = min(self._describe_ms, now.monotonic_ms)
-            case m.ShardStopped():
+            case m.ShardStopped(_, checkpoint):
+                self._keep(shard_id, checkpoint)
                 # One that nobody told to stop has lost its tenure.
                 if not was_told:
                     self._restart_after_loss(now)
@@ -249,7 +261,6 @@ class StreamConsumer:
         command = self._next_question(now)
         if command is not None:
             self._is_asking = True
-            self._beginning = command if isinstance(command, m.BeginIncarnation) else None
             return [command]
         if not self._is_same_incarnation():
             return self._stop_shards()
@@ -260,46 +271,39 @@ class StreamConsumer:
             return m.TakePlace()
         if self._description is None or self._describe_ms <= now.monotonic_ms:
             return m.DescribeStream()
+        if self._is_same_incarnation():
+            return self._forget_shards(self._place, now)
         if self._running:
             return None
-        if self._is_same_incarnation():
-            return self._forget_old_shards(self._place, self._description, now)
-        if self._must_pin(self._place) and self._pinned is None:
+        starting = self._policy.starting_position
+        if must_pin(self._place, starting) and self._pinned is None:
             shards = self._description.shards
             return m.PinLatest(
                 tuple(each.shard_id for each in shards if each.ending_sequence_number is None)
             )
-        return self._incarnation_begun(self._place, self._description)
-
-    def _incarnation_begun(
-        self, place: StreamPlace, description: StreamDescription
-    ) -> m.BeginIncarnation:
-        must_pin = self._must_pin(place)
+        begun = self._begun(self._place, self._description)
         return m.BeginIncarnation(
-            tenure=place.tenure,
-            incarnation=description.incarnation,
-            start=None if place.incarnation else place.start,
-            checkpoints=(self._pinned or {}) if must_pin else {},
+            tenure=begun.tenure,
+            incarnation=begun.incarnation,
+            start=begun.start,
+            checkpoints=begun.checkpoints,
         )
 
-    def _forget_old_shards(
-        self, place: StreamPlace, description: StreamDescription, now: Instant
-    ) -> m.BeginIncarnation | None:
-        """Let go of ended shards that have left the stream, while nothing runs."""
-        kept = without_old_shards(place.checkpoints, description.shards, now)
-        if place.skips or len(kept) == len(place.checkpoints):
-            return None
-        return m.BeginIncarnation(
-            tenure=place.tenure,
-            incarnation=place.incarnation,
-            start=place.start,
-            checkpoints=kept,
-        )
+    def _begun(self, place: StreamPlace, description: StreamDescription) -> StreamPlace:
+        """Give the place with which the stream's incarnation begins."""
+        begun = settle_incarnation(place, description)
+        if must_pin(place, self._policy.starting_position):
+            begun = msgspec.structs.replace(begun, checkpoints=self._pinned or {})
+        return msgspec.structs.replace(begun, skips=())
 
-    def _must_pin(self, place: StreamPlace) -> bool:
-        """Tell whether LATEST means the present end: of the first incarnation, not rewound."""
-        is_latest = self._policy.starting_position is StartingPosition.LATEST
-        return is_latest and not place.incarnation and place.start is None
+    def _forget_shards(self, place: StreamPlace, now: Instant) -> m.ForgetShards | None:
+        """Let go of shards that left the stream long ago: a listing may leave one out for once."""
+        gone = [
+            shard_id
+            for shard_id, since_ms in self._missing_since_ms.items()
+            if now.monotonic_ms - since_ms > FORGET_MS and shard_id not in self._running
+        ]
+        return m.ForgetShards(place.tenure, tuple(gone)) if gone else None
 
     def _is_same_incarnation(self) -> bool:
         return (
@@ -310,8 +314,9 @@ class StreamConsumer:
 
     def _run_shards(self, now: Instant) -> list[m.Command]:
         assert self._description is not None
-        commands: list[m.Command] = []
-        for shard in runnable(self._description.shards, self._ended):
+        shards = self._description.shards
+        commands = self._stop_shards(self._running.keys() - {each.shard_id for each in shards})
+        for shard in runnable(shards, self._ended, self._running):
             shard_id, ending = shard.shard_id, shard.ending_sequence_number
             if shard_id not in self._running:
                 if self._restart_ms.get(shard_id, 0) <= now.monotonic_ms:
@@ -341,8 +346,10 @@ class StreamConsumer:
         )
         return m.RunShard(start, self._policy.shard)
 
-    def _stop_shards(self) -> list[m.Command]:
-        told = [shard_id for shard_id, was_told in self._running.items() if not was_told]
+    def _stop_shards(self, shard_ids: Iterable[str] | None = None) -> list[m.Command]:
+        """Tell these, or all, to stop that were not told yet."""
+        running = list(self._running) if shard_ids is None else sorted(shard_ids)
+        told = [shard_id for shard_id in running if not self._running[shard_id]]
         for shard_id in told:
             self._running[shard_id] = True
         return [m.StopShard(shard_id) for shard_id in told]

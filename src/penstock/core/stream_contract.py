@@ -92,6 +92,12 @@ class IncarnationBegun(msgspec.Struct, frozen=True):
     """The store holds the checkpoints with which this incarnation begins."""
 
 
+class ShardsForgotten(msgspec.Struct, frozen=True):
+    """The store holds nothing of these shards any more."""
+
+    shard_ids: tuple[str, ...]
+
+
 class TenureLost(msgspec.Struct, frozen=True):
     """Another owner or another position is in force."""
 
@@ -103,9 +109,14 @@ class ShardEnded(msgspec.Struct, frozen=True):
 
 
 class ShardStopped(msgspec.Struct, frozen=True):
-    """A shard's consumer has ended, because it was told to or has lost its tenure."""
+    """A shard's consumer has ended, because it was told to or has lost its tenure.
+
+    Attributes:
+        checkpoint: The last that was saved, or the one that it began with.
+    """
 
     shard_id: str
+    checkpoint: Checkpoint
 
 
 class ShardBroke(msgspec.Struct, frozen=True):
@@ -155,6 +166,7 @@ Input = (
     | LatestPinned
     | PinFailed
     | IncarnationBegun
+    | ShardsForgotten
     | TenureLost
     | ShardEnded
     | ShardStopped
@@ -193,6 +205,13 @@ class BeginIncarnation(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: dict[str, Checkpoint]
 
 
+class ForgetShards(msgspec.Struct, frozen=True):
+    """Drop the checkpoints of shards that left -> ShardsForgotten | TenureLost | StoreFailed."""
+
+    tenure: Tenure
+    shard_ids: tuple[str, ...]
+
+
 class RunShard(msgspec.Struct, frozen=True):
     """Run a shard's consumer -> ShardEnded | ShardStopped | ShardBroke (and ShardLost before)."""
 
@@ -214,5 +233,12 @@ class CloseShard(msgspec.Struct, frozen=True):
 
 
 Command = (
-    TakePlace | DescribeStream | PinLatest | BeginIncarnation | RunShard | StopShard | CloseShard
+    TakePlace
+    | DescribeStream
+    | PinLatest
+    | BeginIncarnation
+    | ForgetShards
+    | RunShard
+    | StopShard
+    | CloseShard
 )

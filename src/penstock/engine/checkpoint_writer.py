@@ -15,7 +15,8 @@ from penstock.model.failure import Failure
 from penstock.model.position import CheckpointSave, Tenure
 from penstock.ports import Store, StoreCalls
 
-FLUSH_EVERY_S = 0.2
+# A shard's next save waits for its last: twice this is how long a settled record may be unsaved.
+FLUSH_EVERY_S = 0.1
 
 _Key = tuple[Tenure, str, str]
 

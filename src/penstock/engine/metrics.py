@@ -118,8 +118,8 @@ class StreamMetrics:
             yield counter
         ages = GaugeMetricFamily(
             "penstock_iterator_age_ms",
-            "Age of the newest record that the function was given and has not done; else how far"
-            " reading is behind the shard's newest record.",
+            "Age of the oldest record that was read and is not done; else how far reading is behind"
+            " the shard's newest record, and how long it has not been read.",
             labels=["mapping", "shard"],
         )
         for mapping_uuid, ages_ms in self._ages.items():

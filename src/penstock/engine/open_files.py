@@ -1,10 +1,24 @@
 """The limit of open files, which bounds how many long polls and functions one node can hold."""
 
 import resource
+from collections.abc import Iterable
 
 from penstock.model.errors import ConfigurationError
+from penstock.model.function import Function
+from penstock.model.mapping import EventSourceMapping
 
+_OF_SERVICE = 256
+_PER_QUEUE = 4
+_PER_STREAM = 64  # an allowance: each shard that runs reads over a connection of its own
+_PER_ENVIRONMENT = 6  # its port, its connection, its pipes
 OPEN_FILES_WANTED = 65_536  # many systems refuse more without privileges
+
+
+def open_files_needed(mappings: Iterable[EventSourceMapping], functions: Iterable[Function]) -> int:
+    """Count what a node with these mappings and functions should be able to open."""
+    sources = sum(_PER_QUEUE if each.stream_kind is None else _PER_STREAM for each in mappings)
+    environments = sum(function.concurrency for function in functions)
+    return _OF_SERVICE + sources + environments * _PER_ENVIRONMENT
 
 
 def raise_open_files_limit(needed: int) -> None:

@@ -1,43 +1,51 @@
-"""How old the records are that a shard's function is given: IteratorAge."""
+"""How far behind a shard's function is: IteratorAge."""
 
 from penstock.core import shard_contract as s
-from penstock.engine.shard_discards import DiscardEnd
+from penstock.model.instant import Instant
 from penstock.model.stream import FetchedRecords
+
+SILENCE_MS_MAX = 10_000  # between two reads of a shard that is well; above it the shard gets late
 
 
 class ShardAge:
     """The iterator age of one shard, live.
 
-    While a batch is not done it is the age of that batch's last record, and grows; else it is what
-    the server said last of how far reading is behind.
+    While a record is held it is the age of the oldest one that is not done, whatever that waits
+    for: a slot, a retry, a destination. Else it is what the server said last of how far reading is
+    behind, and what has passed since where reading has stopped.
+
+    Args:
+        started: When the shard's consumer began: what passes since without a read counts too.
 
     Source: docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html; that it grows
-        between invocations: docs/semantics.md#stream-metrics
+        between invocations and without reads: docs/semantics.md#stream-metrics
     """
 
-    def __init__(self) -> None:
-        self._arrived_ms: dict[int, int] = {}  # by lane, of the batch that is not done
+    def __init__(self, started: Instant) -> None:
+        self._read_ms = started.monotonic_ms
         self._behind_ms: int | None = None  # not read yet
+        self._has_ended = False
 
-    def observe(self, inp: s.Input, commands: list[s.Command]) -> None:
+    def observe(self, inp: s.Input, now: Instant) -> None:
         """Take in what happened."""
-        match inp:
-            case s.RecordsFetched(fetched):
-                self._behind_ms = _behind_ms(fetched)
-            case s.InvocationSucceeded(batch):
-                self._arrived_ms.pop(batch.lane, None)
-        for command in commands:
-            if isinstance(command, s.Invoke) and command.batch.records:
-                self._arrived_ms[command.batch.lane] = command.batch.records[-1].arrived_ms
+        if isinstance(inp, s.RecordsFetched):
+            self._read_ms = now.monotonic_ms
+            self._behind_ms = _behind_ms(inp.fetched)
+            self._has_ended = inp.fetched.next_iterator is None
 
-    def end_discard(self, end: DiscardEnd) -> None:
-        """The records that were not done have left the shard."""
-        self._arrived_ms.pop(end.discard.lane, None)
+    def age_ms(self, oldest_arrived_ms: int | None, now: Instant) -> int | None:
+        """Give the age, never negative; None before a read, until that is late.
 
-    def age_ms(self, wall_ms: int) -> int | None:
-        """Give the age at that Unix time in milliseconds, never negative; None before a read."""
-        oldest_ms = min(self._arrived_ms.values(), default=None)
-        return self._behind_ms if oldest_ms is None else max(0, wall_ms - oldest_ms)
+        Args:
+            oldest_arrived_ms: Of the records held and not done, Unix ms; None: none is held.
+            now: As of when.
+        """
+        if oldest_arrived_ms is not None:
+            return max(0, now.wall_ms - oldest_arrived_ms)
+        silent_ms = now.monotonic_ms - self._read_ms
+        if silent_ms <= SILENCE_MS_MAX or self._has_ended:
+            return self._behind_ms
+        return (self._behind_ms or 0) + silent_ms
 
 
 def _behind_ms(fetched: FetchedRecords) -> int:

@@ -8,26 +8,33 @@ from penstock.engine.processing_result import ProcessingResult
 from penstock.engine.shard_age import ShardAge
 from penstock.engine.shard_discards import ShardDiscards
 from penstock.engine.stream_log import ShardLog
+from penstock.model.instant import Instant
 
 
 class ShardObserver:
-    """The observer of one shard's driver; it works once per batch, never per record."""
+    """The observer of one shard's driver; it works once per batch, never per record.
 
-    def __init__(
+    Args:
+        oldest_arrived_ms: Tells when the oldest record that the shard holds arrived, Unix ms.
+    """
+
+    def __init__(  # noqa: PLR0913 - all that a shard tells, and two clocks for it
         self,
         shard_id: str,
         *,
         log: ShardLog,
         counts: EventCounts,
         result: ProcessingResult,
-        wall_ms: Callable[[], int],
+        oldest_arrived_ms: Callable[[], int | None],
+        now: Callable[[], Instant],
     ) -> None:
         self._shard_id = shard_id
         self._log = log
         self._counts = counts
         self._result = result
-        self._wall_ms = wall_ms
-        self._age = ShardAge()
+        self._oldest_arrived_ms = oldest_arrived_ms
+        self._now = now
+        self._age = ShardAge(now())
         self._discards = ShardDiscards()
         self._is_stopping = False
 
@@ -40,15 +47,18 @@ class ShardObserver:
         self._counts.observe(inp, commands)
         self._result.observe_shard(self._shard_id, inp)
         self._log.observe(inp, commands)
-        self._age.observe(inp, commands)
+        self._age.observe(inp, self._now())
         for end in self._discards.follow(inp, commands):
             self._counts.count_discard(end)
-            self._age.end_discard(end)
             self._log.tell_discard(end)
+        self.watch_age()
+
+    def watch_age(self) -> None:
+        """Say that the shard is late, or is no more: also where nothing happens to it."""
         age_ms = self.age_ms()
         if age_ms is not None:
             self._log.watch_age(age_ms)
 
     def age_ms(self) -> int | None:
-        """Give the shard's iterator age; None before it was read from."""
-        return self._age.age_ms(self._wall_ms())
+        """Give the shard's iterator age; None before it was read from, until that is late."""
+        return self._age.age_ms(self._oldest_arrived_ms(), self._now())

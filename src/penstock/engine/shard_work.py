@@ -20,6 +20,7 @@ from penstock.model.errors import (
     ConfigurationError,
     DestinationError,
     PenstockError,
+    SourceAnswerTooLargeError,
     SourceIteratorExpiredError,
     SourceNotFoundError,
     SourcePositionError,
@@ -41,6 +42,7 @@ _FAILURES = (
     (SourceTrimmedError, s.FetchFailure.TRIMMED),
     (SourceNotFoundError, s.FetchFailure.NOT_FOUND),
     (SourcePositionError, s.FetchFailure.POSITION_REFUSED),
+    (SourceAnswerTooLargeError, s.FetchFailure.TOO_LARGE),
 )
 # After these the stream may be another one: an emulator that was restarted, a stream made anew.
 _LOST = {

@@ -87,6 +87,7 @@ class StreamConsumption:
         metrics.watch_ages(self._mapping.uuid, self._work.iterator_ages_ms)
         try:
             await self._driver.run(t.Started())
+            await self._work.save_result()
         finally:
             metrics.end_ages(self._mapping.uuid)
 
@@ -112,6 +113,8 @@ class StreamConsumption:
     def _observe(self, inp: t.Input, commands: list[t.Command]) -> None:
         self._log.observe(inp, commands)
         self._result.observe_stream(inp)
+        if isinstance(inp, t.StreamDescribed | t.DescribeFailed):
+            self._work.watch_ages()
         if self._machine.is_ready and not self._is_ready_told:
             self._is_ready_told = True
             self._on_ready()

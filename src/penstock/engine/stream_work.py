@@ -1,6 +1,5 @@
 """Carries out a stream consumer's commands; a shard's life is one of them."""
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any, assert_never
 
@@ -11,16 +10,15 @@ from penstock.core import stream_contract as t
 from penstock.core.shard_consumer import ShardConsumer
 from penstock.driver import Driver
 from penstock.engine.byte_budget import NodeBudget
+from penstock.engine.latest_pins import pin_shards
 from penstock.engine.metrics import EventCounts
 from penstock.engine.queue_log import Log
 from penstock.engine.shard_observer import ShardObserver
 from penstock.engine.shard_work import ShardParts, ShardWork
 from penstock.engine.stream_log import ShardLog
 from penstock.model.errors import PenstockError, SourceNotFoundError, StoreError
-from penstock.model.stream import LatestPin
+from penstock.model.position import Tenure
 from penstock.ports import Clock, StoreCalls
-
-PINS_AT_ONCE_MAX = 8
 
 _Running = Coroutine[Any, Any, t.Input | None]
 
@@ -65,13 +63,29 @@ class StreamWork:
         self._budget = budget
         self._clock = clock
         self._shards: dict[str, RunningShard] = {}
+        self._tenure: Tenure | None = None
 
     def iterator_ages_ms(self) -> dict[str, int]:
-        """Give the iterator age of each running shard that was read from."""
+        """Give the iterator age of each running shard of which it is known."""
         ages = ((shard_id, shard.observer.age_ms()) for shard_id, shard in self._shards.items())
         return {shard_id: age_ms for shard_id, age_ms in ages if age_ms is not None}
 
-    def carry_out(self, command: t.Command) -> _Running | None:
+    def watch_ages(self) -> None:
+        """Warn of each running shard that is late, also of one to which nothing happens."""
+        for shard in self._shards.values():
+            shard.observer.watch_age()
+
+    async def save_result(self) -> None:
+        """Store what the function did last, where no checkpoint has brought it along."""
+        tenure, text = self._tenure, self._parts.result.unsaved()
+        if tenure is None or text is None:
+            return
+        try:
+            await self._store.run(lambda store: store.save_processing_result(tenure, text))
+        except StoreError as error:
+            self._telling.log.warning("processing result not stored", reason=str(error))
+
+    def carry_out(self, command: t.Command) -> _Running | None:  # noqa: PLR0911 - one per command
         """Start a command; None when it is done at once."""
         match command:
             case t.TakePlace():
@@ -82,6 +96,8 @@ class StreamWork:
                 return self._pin(shard_ids)
             case t.BeginIncarnation():
                 return self._begin_incarnation(command)
+            case t.ForgetShards(tenure, shard_ids):
+                return self._forget_shards(tenure, shard_ids)
             case t.RunShard():
                 return self._run_shard(command, self._make_shard(command))
             case t.StopShard(shard_id):
@@ -97,9 +113,11 @@ class StreamWork:
     async def _take_place(self) -> t.PlaceTaken | t.StoreFailed:
         uuid = self._parts.mapping_uuid
         try:
-            return t.PlaceTaken(await self._store.run(lambda store: store.take_place(uuid)))
+            place = await self._store.run(lambda store: store.take_place(uuid))
         except StoreError as error:
             return t.StoreFailed(str(error))
+        self._tenure = place.tenure
+        return t.PlaceTaken(place)
 
     async def _describe(self) -> t.StreamDescribed | t.DescribeFailed:
         stream = self._parts.stream
@@ -113,23 +131,11 @@ class StreamWork:
             return t.DescribeFailed(str(error))
 
     async def _pin(self, shard_ids: tuple[str, ...]) -> t.LatestPinned | t.PinFailed:
-        pins: dict[str, LatestPin] = {}
-        failures: list[PenstockError] = []
-        waiting = list(reversed(shard_ids))
-
-        async def pin_in_turn() -> None:
-            while waiting and not failures:
-                shard_id = waiting.pop()
-                try:
-                    source = await self._parts.stream.get()
-                    pins[shard_id] = await source.pin_latest(shard_id)
-                except PenstockError as error:
-                    failures.append(error)
-
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(PINS_AT_ONCE_MAX, len(shard_ids))):
-                tasks.create_task(pin_in_turn(), name="pin")
-        return t.PinFailed(str(failures[0])) if failures else t.LatestPinned(pins)
+        try:
+            source = await self._parts.stream.get()
+            return t.LatestPinned(await pin_shards(source, shard_ids))
+        except PenstockError as error:
+            return t.PinFailed(str(error))
 
     async def _begin_incarnation(
         self, command: t.BeginIncarnation
@@ -147,6 +153,15 @@ class StreamWork:
             return t.StoreFailed(str(error))
         return t.IncarnationBegun() if is_held else t.TenureLost()
 
+    async def _forget_shards(
+        self, tenure: Tenure, shard_ids: tuple[str, ...]
+    ) -> t.ShardsForgotten | t.TenureLost | t.StoreFailed:
+        try:
+            is_held = await self._store.run(lambda store: store.forget_shards(tenure, shard_ids))
+        except StoreError as error:
+            return t.StoreFailed(str(error))
+        return t.ShardsForgotten(shard_ids) if is_held else t.TenureLost()
+
     def _make_shard(self, command: t.RunShard) -> RunningShard:
         """Make a shard's consumer; at once, so that whatever is sent to it finds it."""
         start, policy, parts, telling = command.start, command.policy, self._parts, self._telling
@@ -154,6 +169,7 @@ class StreamWork:
         assert shard_id not in self._shards, f"{shard_id} runs already"
         account = self._budget.open_account(f"{parts.mapping_uuid}/{shard_id}")
         work = ShardWork(start, policy, parts, account)
+        machine = ShardConsumer(policy, start)
         observer = ShardObserver(
             shard_id,
             log=ShardLog(
@@ -165,9 +181,9 @@ class StreamWork:
             ),
             counts=telling.counts,
             result=parts.result,
-            wall_ms=lambda: self._clock.now().wall_ms,
+            oldest_arrived_ms=lambda: machine.oldest_arrived_ms,
+            now=self._clock.now,
         )
-        machine = ShardConsumer(policy, start)
         driver: Driver[s.Input, s.Command] = Driver(
             machine,
             work.carry_out,
@@ -199,4 +215,6 @@ class StreamWork:
         finally:
             shard.work.disconnect()
             del self._shards[shard_id]
-        return t.ShardEnded(shard_id) if shard.machine.has_reached_end else t.ShardStopped(shard_id)
+        if shard.machine.has_reached_end:
+            return t.ShardEnded(shard_id)
+        return t.ShardStopped(shard_id, shard.work.saved)

@@ -13,6 +13,7 @@
     │   ├── SourceIteratorExpiredError   a shard iterator is too old
     │   ├── SourceTrimmedError           the records asked for have left the stream
     │   ├── SourcePositionError          the server does not know the sequence number
+    │   ├── SourceAnswerTooLargeError    an answer is larger than the client takes
     │   └── SourceProtocolError          an answer that cannot be read, a request the server refuses
     ├── DestinationError                 an on-failure destination did not take a discard
     │   ├── DestinationUnavailableError  no answer, a throttle, a 5xx: asking again may help
@@ -86,6 +87,10 @@ class SourceTrimmedError(SourceError):
 
 class SourcePositionError(SourceError):
     """The server does not know the sequence number: it may be of another stream."""
+
+
+class SourceAnswerTooLargeError(SourceError):
+    """An answer is larger than the client takes; asking for fewer records helps."""
 
 
 class SourceProtocolError(SourceError):

@@ -5,6 +5,7 @@ import msgspec
 from penstock.model.failure import Failure
 from penstock.model.stream import Checkpoint, Position
 
+POSITION_CHANGES_MAX = 100  # ours, per mapping: the audit keeps the newest
 NO_RECORDS_PROCESSED = "No records processed"  # LastProcessingResult before the first invocation
 
 

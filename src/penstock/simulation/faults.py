@@ -68,6 +68,7 @@ class StreamFaultRates(WireRates, frozen=True, kw_only=True):
 
     Attributes:
         answer_empty: Per fetch: no records, though there are some.
+        iterator_expired: Per fetch: its iterator is refused as too old, whatever its age.
         listing_failed: Per listing of shards.
         store_unavailable: Per call of the store: no effect.
         store_answer_lost: Per call of the store: the effect took place, and an error is raised.
@@ -86,6 +87,7 @@ class StreamFaultRates(WireRates, frozen=True, kw_only=True):
     """
 
     answer_empty: float = 0.0
+    iterator_expired: float = 0.0
     listing_failed: float = 0.0
     store_unavailable: float = 0.0
     store_answer_lost: float = 0.0

@@ -7,7 +7,13 @@ import msgspec
 
 from penstock.model.errors import StoreConflictError
 from penstock.model.failure import Failure
-from penstock.model.position import CheckpointSave, PositionChange, StreamPlace, Tenure
+from penstock.model.position import (
+    POSITION_CHANGES_MAX,
+    CheckpointSave,
+    PositionChange,
+    StreamPlace,
+    Tenure,
+)
 from penstock.model.stream import Checkpoint, Position
 
 
@@ -81,9 +87,26 @@ class SimulatedPlaces:
             self.watch.incarnation_begun(place, begun)
         return True
 
+    def forget_shards(self, tenure: Tenure, shard_ids: Sequence[str]) -> bool:
+        """Remove the checkpoints of shards that left their stream; False: the tenure is over."""
+        place = self._places.get(tenure.mapping_uuid)
+        if place is None or place.tenure != tenure:
+            return False
+        kept = {key: value for key, value in place.checkpoints.items() if key not in shard_ids}
+        self._places[tenure.mapping_uuid] = msgspec.structs.replace(place, checkpoints=kept)
+        return True
+
     def save_checkpoints(self, saves: Sequence[CheckpointSave]) -> list[bool]:
         """Save many shards' checkpoints, with the failures they pass."""
         return [self._save(save) for save in saves]
+
+    def save_processing_result(self, tenure: Tenure, text: str) -> bool:
+        """Keep what the function did last; False when the tenure is over."""
+        place = self._places.get(tenure.mapping_uuid)
+        if place is None or place.tenure != tenure:
+            return False
+        self._places[tenure.mapping_uuid] = msgspec.structs.replace(place, processing_result=text)
+        return True
 
     def change_place(self, place: StreamPlace, change: PositionChange) -> StreamPlace:
         """Put the mapping elsewhere, raise its epoch, and write down who asked for what."""
@@ -108,7 +131,8 @@ class SimulatedPlaces:
 
     def list_position_changes(self, mapping_uuid: str) -> list[PositionChange]:
         """Read the audit of a mapping's position, newest first."""
-        return [each for each in reversed(self._changes) if each.mapping_uuid == mapping_uuid]
+        changes = [each for each in reversed(self._changes) if each.mapping_uuid == mapping_uuid]
+        return changes[:POSITION_CHANGES_MAX]
 
     def list_failures(
         self, *, mapping_uuid: str | None = None, after: str = "", limit: int = 100

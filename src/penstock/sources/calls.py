@@ -6,12 +6,13 @@ from typing import TypeVar
 import msgspec
 
 from penstock.aws.client import JsonServiceClient, WireClient
-from penstock.aws.errors import AnswerError, CredentialsError, Fault, WireError
+from penstock.aws.errors import AnswerError, AnswerTooLargeError, CredentialsError, Fault, WireError
 from penstock.aws.exchange import ExchangeRules, HttpResponse
 from penstock.aws.json_protocol import UNREADABLE, JsonDialect
 from penstock.model.arn import Arn
 from penstock.model.errors import (
     SourceAccessDeniedError,
+    SourceAnswerTooLargeError,
     SourceCredentialsError,
     SourceError,
     SourceNotFoundError,
@@ -148,6 +149,8 @@ def to_source_error(error: WireError, what: str, error_by_code: ErrorByCode) -> 
     """Translate a failed call; ``what`` names the operation and the source."""
     if isinstance(error, CredentialsError):
         return SourceCredentialsError(str(error))
+    if isinstance(error, AnswerTooLargeError):
+        return SourceAnswerTooLargeError(f"{what}: {error}")
     if not isinstance(error, AnswerError):
         return SourceUnavailableError(f"{what}: {error}")
     kind = error_by_code.get(error.code) or _ERROR_BY_FAULT[error.fault]

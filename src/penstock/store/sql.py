@@ -153,6 +153,11 @@ class SqlStore:
         with self._writing() as connection:
             return stream_rows.begin_incarnation(connection, begun)
 
+    def forget_shards(self, tenure: Tenure, shard_ids: Sequence[str]) -> bool:
+        """Remove the checkpoints of shards that left their stream; False: the tenure is over."""
+        with self._writing() as connection:
+            return stream_rows.forget_shards(connection, tenure, shard_ids)
+
     def save_checkpoints(self, saves: Sequence[CheckpointSave]) -> list[bool]:
         """Save checkpoints with the failures they pass; tells per save whether its tenure held."""
         if not saves:
@@ -164,6 +169,11 @@ class SqlStore:
             failures = [failure for save in held for failure in save.failures]
             failure_rows.add_failures(connection, failures, self._journal_limits)
         return [save.tenure in tenures for save in saves]
+
+    def save_processing_result(self, tenure: Tenure, text: str) -> bool:
+        """Keep what the function did last; False when the tenure is over."""
+        with self._writing() as connection:
+            return stream_rows.save_processing_result(connection, tenure, text)
 
     def change_place(self, place: StreamPlace, change: PositionChange) -> StreamPlace:
         """Put the mapping elsewhere if its epoch is still the place's, and write it down."""

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import sqlite
 
 from penstock.model.position import (
     NO_RECORDS_PROCESSED,
+    POSITION_CHANGES_MAX,
     CheckpointSave,
     PositionChange,
     Skip,
@@ -68,10 +69,28 @@ _hold = (
     )
     .returning(stream_places.c.mapping_uuid)
 )
+_forget_shard = sa.delete(checkpoints).where(
+    checkpoints.c.mapping_uuid == sa.bindparam("gone"),
+    checkpoints.c.shard_id == sa.bindparam("gone_shard"),
+)
 _upsert_checkpoint = sqlite.insert(checkpoints)
 _upsert_checkpoint = _upsert_checkpoint.on_conflict_do_update(
     index_elements=list(checkpoints.primary_key),
     set_={"document": _upsert_checkpoint.excluded.document},
+)
+
+
+_oldest_kept = (
+    sa.select(position_changes.c.number)
+    .where(position_changes.c.mapping_uuid == sa.bindparam("audited"))
+    .order_by(position_changes.c.number.desc())
+    .offset(POSITION_CHANGES_MAX - 1)
+    .limit(1)
+    .scalar_subquery()
+)
+_trim_changes = sa.delete(position_changes).where(
+    position_changes.c.mapping_uuid == sa.bindparam("audited"),
+    position_changes.c.number < _oldest_kept,  # less than nothing, while there are fewer
 )
 
 
@@ -102,6 +121,15 @@ def begin_incarnation(connection: sa.Connection, begun: StreamPlace) -> bool:
     return True
 
 
+def forget_shards(connection: sa.Connection, tenure: Tenure, shard_ids: Sequence[str]) -> bool:
+    """Remove checkpoints, if the tenure holds."""
+    if connection.scalar(_hold, {**_held(tenure), "result": None}) is None:
+        return False
+    gone = [{"gone": tenure.mapping_uuid, "gone_shard": shard_id} for shard_id in shard_ids]
+    connection.execute(_forget_shard, gone)
+    return True
+
+
 def hold_tenures(connection: sa.Connection, saves: Sequence[CheckpointSave]) -> set[Tenure]:
     """Tell which tenures still hold, and set the processing results of those.
 
@@ -128,6 +156,11 @@ def save_checkpoints(connection: sa.Connection, saves: Sequence[CheckpointSave])
         connection.execute(_upsert_checkpoint, rows)
 
 
+def save_processing_result(connection: sa.Connection, tenure: Tenure, text: str) -> bool:
+    """Set the processing result, if the tenure holds."""
+    return connection.scalar(_hold, {**_held(tenure), "result": text}) is not None
+
+
 def change_place(
     connection: sa.Connection, place: StreamPlace, change: PositionChange
 ) -> StreamPlace | None:
@@ -144,6 +177,7 @@ def change_place(
             mapping_uuid=audited.mapping_uuid, document=_json(audited)
         )
     )
+    connection.execute(_trim_changes, {"audited": audited.mapping_uuid})
     return _place(connection, row)
 
 

@@ -126,7 +126,7 @@ class DiscardAudit:
         if event.is_final and event.window is not None:
             # The discard alone does not close the window: the engine must know.
             if is_told:
-                self._windows.close(shard, event.window.start_ms, None)
+                self._windows.close_discarded(shard, event.window.start_ms)
             return
         for audited in records:
             audited.is_discarded = True

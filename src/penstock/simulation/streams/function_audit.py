@@ -15,7 +15,7 @@ from penstock.simulation.streams.rules import StreamRule
 from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard, Fate, Tries
 from penstock.simulation.streams.window_audit import WindowAudit
 
-SAVED_WITHIN_MS = 2 * 200  # a save may wait for one that waits
+SAVED_WITHIN_MS = 2 * 100  # a save may wait for one that waits
 STORE_MS = 20  # a call of the store that is not slow, in and out
 TRIES_WINDOW_MS = 5_000
 TRIES_MAX = 15  # per window; failures and rejections in turn, each backing off, make 11

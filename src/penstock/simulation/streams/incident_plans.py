@@ -143,7 +143,7 @@ class Scene(msgspec.Struct, frozen=True):
 
     def at_event(self) -> int:
         """Draw an event: between two events of one moment lies where no clock would hit."""
-        return self.rng.randint(5, self.rng.choice((100, 600)))
+        return self.rng.randint(5, self.rng.choice((60, 150, 500)))
 
     def for_ms(self) -> int:
         """Draw how long something lasts."""
@@ -257,6 +257,8 @@ _KINDS: tuple[Callable[[Scene], StreamIncident], ...] = (
     _update,
     _disable,
     _stop,
+    _crash,
+    _crash,
     _crash,
     _crash,
     _crash,

@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.core import shard_positions as positions
 from penstock.core.lifecycle import state_when_requested, update_request
+from penstock.core.shard_lineage import settle_incarnation
 from penstock.model.errors import (
     ConfigurationError,
     DestinationUnavailableError,
@@ -179,7 +180,7 @@ class StreamIncidents:
         is_of_a_record = isinstance(asked, ToRecord | SkipRecord)
         if asked is None or (is_of_a_record and not place.incarnation):
             return
-        begun = positions.settle_incarnation(place, description)
+        begun = settle_incarnation(place, description)
         try:
             moved = _moved(begun, description, asked)
         except ConfigurationError as error:

@@ -5,7 +5,12 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from penstock.model.arn import parse_arn
-from penstock.model.errors import SourceError, SourceNotFoundError, SourceThrottledError
+from penstock.model.errors import (
+    SourceError,
+    SourceIteratorExpiredError,
+    SourceNotFoundError,
+    SourceThrottledError,
+)
 from penstock.model.stream import (
     FetchedRecords,
     LatestPin,
@@ -86,9 +91,14 @@ class SimulatedStreamSource:
         """Read once; the answer's body is read when there is room for it."""
         self._watch.fetch_started(self._mapping, shard_id)
         is_empty = self._faults.strikes(self._faults.rates.answer_empty, self._rng)
-        fetched = await self._call(
-            lambda: self._stream.fetch(iterator.token, limit, is_empty=is_empty)
-        )
+        is_expired = self._faults.strikes(self._faults.rates.iterator_expired, self._rng)
+
+        def serve() -> FetchedRecords:
+            if is_expired:
+                raise SourceIteratorExpiredError("the iterator is too old")
+            return self._stream.fetch(iterator.token, limit, is_empty=is_empty)
+
+        fetched = await self._call(serve)
         await budget.take(sum([len(record.event) for record in fetched.records]) + 100)
         if fetched.records or fetched.next_iterator is None:
             self._trace.note(

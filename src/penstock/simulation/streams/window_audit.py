@@ -138,7 +138,7 @@ class WindowAudit:
         if window is None or ending is None:
             return
         if invocation.event.is_final:
-            self.close(shard, window.start_ms, invocation.run)
+            self._close(shard, window, invocation.run)
             return
         state = ending.state or b""
         window.state = state if is_certain else None
@@ -150,18 +150,21 @@ class WindowAudit:
                 audited.is_uncertain = not is_certain
                 audited.window = window
 
-    def close(self, shard: AuditedShard, start_ms: int, run: int | None) -> None:
-        """A window's last invocation is over: its records are settled."""
+    def close_discarded(self, shard: AuditedShard, start_ms: int) -> None:
+        """A window's last invocation is discarded, and the engine knows."""
         waiting = [each for each in shard.given_up if each.start_ms == start_ms]
         window = waiting[0] if waiting else shard.window
-        if window is None or window.start_ms != start_ms:
-            return
-        if waiting:
-            shard.given_up.remove(window)
-        else:
+        if window is not None and window.start_ms == start_ms:
+            self._close(shard, window, None)
+
+    def _close(self, shard: AuditedShard, window: AuditedWindow, run: int | None) -> None:
+        """A window is over: its records are settled."""
+        if window is shard.window:
             shard.window = None
             if not window.is_outgrown:
-                shard.finals.add(start_ms)
+                shard.finals.add(window.start_ms)
+        else:
+            shard.given_up.remove(window)
         for audited in list(shard.owed()):
             if audited.fate is Fate.DONE and audited.window is window:
                 self._books.settle(audited, run)
