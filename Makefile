@@ -9,7 +9,7 @@ PEERS := build/peers
 .PHONY: help demo test test-peers lint coverage simulate format clean
 
 help:
-	@echo "make demo      run the main job for real: a queue, a function, a mapping, poison messages"
+	@echo "make demo      run the main job for real: a queue, a stream, a table, functions, poison"
 	@echo "make test      run every test that needs no other server"
 	@echo "make test-peers  run the tests against servers of other people (needs node and npm)"
 	@echo "make lint      ruff, mypy --strict, import-linter"

@@ -142,7 +142,7 @@ def test_killed_embedded_aws_comes_back_with_its_queues(dev: DevProcess) -> None
     os.kill(child(dev, "embedded_aws"), signal.SIGKILL)
 
     ended = dev.wait_for("the embedded AWS ended, starting it again")
-    assert "messages and what was made through the API are gone" in ended["event"]
+    assert "resources made through the API are gone" in ended["event"]
     dev.wait_for("the embedded AWS is back")
     dev.wait_for("the service is back")  # the table's stream has another ARN than before
     ship(dev, 2)

@@ -27,6 +27,11 @@ DESCRIBED = t.StreamDescribed(StreamDescription("1", ()))
             id="partly",
         ),
         pytest.param(
+            s.DestinationFailed(1, "no such queue"),
+            "PROBLEM: On-failure destination took nothing: no such queue",
+            id="destination",
+        ),
+        pytest.param(
             s.InvocationRejected(BATCH, "throttled"),
             "PROBLEM: Function was not run: throttled",
             id="rejected",

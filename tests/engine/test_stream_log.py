@@ -100,7 +100,7 @@ def stream_lines(
         pytest.param(
             s.DestinationFailed(1, "why"),
             "destination took nothing",
-            {"to": DESTINATION_ARN, "reason": "why"},
+            {"to": DESTINATION_ARN, "reason": "why", "failures": 1},
             id="destination",
         ),
     ],
@@ -226,11 +226,6 @@ def test_shard_log_tells_once_that_the_age_is_high_and_that_it_is_low_again() ->
             id="store",
         ),
         pytest.param(
-            t.ShardLost(SHARD_ID),
-            ("info", "the stream is looked at anew for a shard", {"shard": SHARD_ID}),
-            id="lost",
-        ),
-        pytest.param(
             t.ShardEnded(SHARD_ID), ("info", "shard ended", {"shard": SHARD_ID}), id="ended"
         ),
         pytest.param(
@@ -245,6 +240,13 @@ def test_shard_log_tells_once_that_the_age_is_high_and_that_it_is_low_again() ->
 )
 def test_stream_log_says(inp: t.Input, expected: Line) -> None:
     assert stream_lines(inp) == [expected]
+
+
+def test_stream_log_tells_of_a_new_look_only_when_verbose() -> None:
+    line = ("debug", "the stream is looked at anew for a shard", {"shard": SHARD_ID})
+
+    assert stream_lines(t.ShardLost(SHARD_ID)) == []
+    assert stream_lines(t.ShardLost(SHARD_ID), verbose=True) == [line]
 
 
 @pytest.mark.parametrize(

@@ -404,3 +404,10 @@ def test_example_of_the_documents_can_be_read(
     project = read(tmp_path, example)
 
     assert [mapping.name for mapping in project.mappings] == names
+
+
+def test_stream_without_a_starting_position_is_told_its_choices(tmp_path: Path) -> None:
+    write_handler(tmp_path)
+
+    with pytest.raises(ConfigurationError, match=r'StartingPosition is missing: .* "TRIM_HORIZON"'):
+        read(tmp_path, f'{FUNCTION}{STREAM}{MAPPING}stream = "clicks"\n')

@@ -43,11 +43,12 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Run AWS Lambda's event source mappings anywhere.
 
-    Penstock polls queues at any endpoint that speaks AWS's API, gathers their messages into
-    batches and invokes functions with them, by Lambda's rules and behind Lambda's API.
+    Penstock reads queues and streams at any endpoint that speaks AWS's API, gathers their messages
+    and records into batches and invokes functions with them, by Lambda's rules and behind Lambda's
+    API.
 
     \b
-    penstock demo                 see it work: a queue, a function, poison messages
+    penstock demo                 see it work: a queue, a stream, a table, poison
     penstock dev                  one port with Lambda's API and an embedded AWS
     penstock serve --config FILE  the service alone, against real endpoints
     penstock position show NAME   where a stream mapping stands; also: rewind, skip

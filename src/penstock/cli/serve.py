@@ -41,12 +41,13 @@ from penstock.cli.log_options import LogOptions, with_log_options
 def command(
     logs: LogOptions, config: Path, host: str | None, port: int | None, store: str | None
 ) -> None:
-    """Poll queues and invoke functions until SIGTERM.
+    """Read queues and streams and invoke functions until SIGTERM.
 
     Credentials, regions and endpoints are found as every AWS SDK finds them: AWS_PROFILE,
     AWS_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SQS, roles. The file declares functions and
-    mappings; queues and other resources must exist (only `penstock dev` makes them). Lambda's API
-    for mappings is on the port, and /penstock/v1/health says whether the service is up.
+    mappings; queues, streams and other resources must exist (only `penstock dev` makes them).
+    Lambda's API for mappings is on the port, and /penstock/v1/health says whether the service is
+    up.
 
     SIGTERM or Ctrl-C stops receiving, drains what is in flight, and ends with 0.
     """

@@ -72,6 +72,8 @@ class ProcessingResult:
                 self._invocation = "PROBLEM: Function call failed"
             case s.InvocationPartiallyFailed():
                 self._invocation = "PROBLEM: Function reported failed records"
+            case s.DestinationFailed(_, reason):
+                self._invocation = _problem("On-failure destination took nothing", reason)
             case s.InvocationRejected(_, reason):
                 self._invocation = _problem("Function was not run", reason)
             case s.InvocationOutcomeUnknown(_, reason):

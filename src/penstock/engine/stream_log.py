@@ -57,6 +57,7 @@ class ShardLog:
         self._is_verbose = is_verbose
         self._is_late = False
         self._reading = _Outage(log, "shard not readable", "shard readable again")
+        self._sending = _Outage(log, "destination took nothing", "destination takes discards again")
         self._saving = _Outage(log, "checkpoint not saved", "checkpoint saved again")
 
     def observe(self, inp: s.Input, commands: list[s.Command]) -> None:
@@ -72,8 +73,9 @@ class ShardLog:
             case s.TenureLost():
                 self._log.info("shard given up: another owner or position", shard=shard)
             case s.DestinationFailed(_, reason):
-                to = self._destination_arn
-                self._log.warning("destination took nothing", to=to, reason=reason, shard=shard)
+                self._sending.note_failure(reason, to=self._destination_arn, shard=shard)
+            case s.DestinationAccepted():
+                self._sending.note_success(shard=shard)
         if self._is_verbose:
             for command in commands:
                 if isinstance(command, s.Invoke):
@@ -159,7 +161,7 @@ class StreamLog:
                 case t.BeginIncarnation(incarnation=incarnation):
                     if self._incarnation not in {"", incarnation}:
                         before = self._incarnation
-                        event = "stream was made anew; it is read from where the mapping starts"
+                        event = "stream was made anew; nothing of the old one's positions is used"
                         self._log.warning(event, before=before, now=incarnation)
                     self._incarnation = incarnation
                 case t.RunShard(start) if self._is_verbose:
@@ -189,8 +191,8 @@ class StreamLog:
 
     def _observe_shards(self, inp: t.Input) -> None:
         match inp:
-            case t.ShardLost(shard_id):
-                self._log.info("the stream is looked at anew for a shard", shard=shard_id)
+            case t.ShardLost(shard_id) if self._is_verbose:
+                self._log.debug("the stream is looked at anew for a shard", shard=shard_id)
             case t.ShardEnded(shard_id):
                 self._log.info("shard ended", shard=shard_id)
 

@@ -46,7 +46,7 @@ _EXIT_AT_ONCE = 130  # as shells say: ended by Ctrl-C
 _STOP_MARGIN_S = 5.0  # beyond the drain, to close what is open
 _EMBEDDED_STOP_S = 2.0  # it has nothing to save
 _EMBEDDED_LOSS = (
-    "its queues' messages and what was made through the API are gone,"
+    "its messages, records and items and the resources made through the API are gone,"
     " what the file declares is made anew"
 )
 _STORE_NAME = "penstock.db"

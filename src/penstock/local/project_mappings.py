@@ -93,6 +93,11 @@ class MappingReader(msgspec.Struct, frozen=True):
         source_arn = self._source_arn(own, given.get("EventSourceArn"), place)
         if source_arn is not None:
             parameters["EventSourceArn"] = source_arn
+        if own.queue is None and not _is_queue(source_arn) and "StartingPosition" not in given:
+            raise place.error(
+                'StartingPosition is missing: a stream is read from "TRIM_HORIZON" (all that it'
+                ' has) or "LATEST" (what comes from now on)'
+            )
         if own.on_failure is not None:
             if "DestinationConfig" in given:
                 raise place.error("give either DestinationConfig or on_failure, not both")
@@ -206,3 +211,7 @@ def _read_time(given: object, place: Place) -> object:
             )
         case _:
             return given
+
+
+def _is_queue(source_arn: str | None) -> bool:
+    return source_arn is not None and source_arn.split(":")[2] not in {"kinesis", "dynamodb"}

@@ -244,7 +244,8 @@ class PlaceAudit:
 
     def check_left(self, mapping: AuditedMapping, place: StreamPlace) -> None:
         """Check what a stopped mapping leaves in the store: all that its last run has settled."""
-        if self._is_current(mapping):
+        was_killed = any(at_ms >= mapping.run_ms for at_ms in self._books.crashes_ms)
+        if self._is_current(mapping) and not was_killed:
             for text in self.uncovered(mapping, place, mapping.run):
                 self._books.report(StreamRule.BEHIND, text)
 
