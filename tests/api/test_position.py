@@ -213,12 +213,15 @@ def test_skip_is_kept_as_the_record_has_its_number(
     assert the_place(server).skips == (Skip("left", "000121"),)
 
 
+@pytest.mark.parametrize("body", [TO_RECORD, SKIP], ids=["rewind", "skip"])
 @pytest.mark.parametrize("answers", [["122"], []], ids=["another", "none"])
-def test_skip_of_a_record_that_is_not_there_is_refused(server: Server, answers: list[str]) -> None:
+def test_record_that_is_not_there_is_refused(
+    server: Server, answers: list[str], body: dict[str, Any]
+) -> None:
     add_mapping(server)
     server.world.sources.written["121"] = answers
 
-    answer = change(server, SKIP)
+    answer = change(server, {**body, "shard": "left", "sequence_number": "121"})
 
     assert (answer.status, answer.json["message"]) == (400, "Shard left has no record 121")
 

@@ -207,16 +207,14 @@ async def _look(
 async def _find_record(
     stream: StreamSource, asked: ToRecord | SkipRecord, mapping: EventSourceMapping
 ) -> str:
-    """Ask the server whether it knows the record; give the number as the record itself has it.
+    """Read the record; give the number as the record itself has it.
 
-    Only one that is to be skipped is read for that: some servers write zeros in front, and a skip
-    is kept as the record's own text.
+    Some servers take any number for a position, and a shard that is put there reads nothing for
+    ever; some write zeros in front, and a skip is kept as the record's own text.
     """
     shard_id, number = asked.shard_id, asked.sequence_number
     try:
         iterator = await stream.open_iterator(shard_id, AtSequenceNumber(number))
-        if isinstance(asked, ToRecord):
-            return number
         record = await _read_one(stream, shard_id, iterator)
     except SourcePositionError as exc:
         raise refused(f"Shard {shard_id} has no record {number}: {exc}") from exc

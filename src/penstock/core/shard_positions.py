@@ -49,7 +49,7 @@ class ShardPositionView(msgspec.Struct, frozen=True, kw_only=True):
         sequence_number: Everything before it, and it itself once reading, is settled; None: the
             position is no record's.
         arrived_ms: When that record arrived, Unix ms; None when that is not known.
-        behind_ms: How far behind the shard's newest record it reads; None when it does not run.
+        behind_ms: Its iterator age; None when it does not run.
     """
 
     shard_id: str
