@@ -133,14 +133,15 @@ class StreamFunctionAudit:
         self._check_overlap(invocation, shard)
         found = [self._passed_over(invocation, shard, *lane) for lane in single.items()]
         fitting = [each for each in found if each is not None]
-        passed = min(fitting, key=len, default=None)
-        if passed is None:
+        if not fitting:
             text = f"{numbers} of {shard.shard_id} is not what comes next in its lane"
             self._books.report(StreamRule.ORDER, text)
             return
-        for audited in passed:
-            audited.passed_run = invocation.run
-            audited.passed_ms = self._books.now_ms()
+        # With more than one factor that may be in force, only what is left behind by each of them.
+        for audited in fitting[0]:
+            if all(any(each is audited for each in other) for other in fitting[1:]):
+                audited.passed_run = invocation.run
+                audited.passed_ms = self._books.now_ms()
 
     def _check_overlap(self, invocation: Invocation, shard: AuditedShard) -> None:
         for other in invocation.mapping.invocations:
