@@ -16,20 +16,18 @@ class Peer(msgspec.Struct, frozen=True):
     """A server of AWS's APIs.
 
     Attributes:
-        has_update_shard_count: It can reshard the whole stream at once.
         keeps_parents: A split or merge leaves the parents' unread records in place.
         has_tables: It has DynamoDB and its streams.
     """
 
     name: str
-    has_update_shard_count: bool = False
     keeps_parents: bool = True
     has_tables: bool = False
 
 
 PEER_SERVERS = (
     Peer("kinesalite"),
-    Peer("kinesis-local", has_update_shard_count=True),
+    Peer("kinesis-local"),
     Peer("ministack", keeps_parents=False, has_tables=True),
 )
 

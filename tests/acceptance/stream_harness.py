@@ -126,3 +126,16 @@ def put_numbers(kinesis: Any, numbers: Sequence[int], *, keys: int = 8) -> None:
         ]
         answer = kinesis.put_records(StreamName=STREAM, Records=entries)
         assert answer["FailedRecordCount"] == 0
+
+
+def make_table(dynamodb: Any) -> str:
+    """Make the table ``items`` with a stream; give the stream's ARN."""
+    table = dynamodb.create_table(
+        TableName="items",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    arn: str = table["TableDescription"]["LatestStreamArn"]
+    return arn

@@ -13,6 +13,7 @@ from stream_harness import (
     STREAM,
     first_successes,
     make_service,
+    make_table,
     put_numbers,
     seen_records,
     set_poison,
@@ -103,18 +104,6 @@ def test_changes_of_a_table_arrive_in_order(tmp_path: Path, moto: Moto) -> None:
 
     assert first_successes(service) == {"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5]}
     assert [each.event_id for each in seen_records(service)].count("INSERT") == 2
-
-
-def make_table(dynamodb: Any) -> str:
-    table = dynamodb.create_table(
-        TableName="items",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
-    arn: str = table["TableDescription"]["LatestStreamArn"]
-    return arn
 
 
 def test_mapping_made_through_the_api_begins_at_the_latest_record(

@@ -12,6 +12,7 @@ from stream_harness import (
     STREAM,
     first_successes,
     make_service,
+    make_table,
     put_numbers,
     seen_records,
     stream_project,
@@ -134,3 +135,23 @@ def test_kills_in_the_middle_lose_nothing(tmp_path: Path, server: RunningPeer) -
     finally:
         service.end()
         kinesis.close()
+
+
+@pytest.mark.timeout(180)
+def test_changes_of_a_table_arrive_in_order(tmp_path: Path, table_server: RunningPeer) -> None:
+    dynamodb = make_client("dynamodb", table_server.url)
+    stream_arn = make_table(dynamodb)
+    project = stream_project(LANES, source=stream_arn).replace(ACCOUNT, PEERS_ACCOUNT)
+    service = make_service(tmp_path, table_server.url, project)
+    try:
+        service.start()
+        for number in range(1, 11):
+            for item in ("a", "b"):
+                change = {"id": {"S": item}, "number": {"N": str(number)}}
+                dynamodb.put_item(TableName="items", Item=change)
+        wait_for("all", lambda: len(seen_records(service)) >= 20)
+
+        assert first_successes(service) == {key: list(range(1, 11)) for key in "ab"}
+    finally:
+        service.end()
+        dynamodb.close()
