@@ -3,6 +3,7 @@
 from shard_play import FETCH_MS, WALL_MS, ShardPlay, fail_on, policy, record, records, start
 
 from penstock.core import shard_contract as s
+from penstock.core.shard_progress import SAVE_RETRY_MS, STOP_SAVES_MAX
 from penstock.model.stream import (
     AfterSequenceNumber,
     AtTimestamp,
@@ -57,6 +58,33 @@ def test_consumer_that_stops_saves_what_came_after_a_save_that_failed() -> None:
 
     assert play.machine.is_finished()
     assert play.checkpoint.position == AfterSequenceNumber("2")
+
+
+def test_consumer_that_stops_makes_its_last_save_again() -> None:
+    play = ShardPlay(records(1))
+    play.duration_ms = 100
+    play.run(FETCH_MS + 50)
+    play.save_failures = [s.CheckpointFailed("away")] * (STOP_SAVES_MAX - 1)
+
+    play.feed(s.StopRequested())
+    play.run(STOP_SAVES_MAX * SAVE_RETRY_MS)
+
+    assert play.machine.is_finished()
+    assert play.checkpoint.position == AfterSequenceNumber("1")
+
+
+def test_consumer_that_stops_does_not_wait_for_a_store_that_stays_away() -> None:
+    play = ShardPlay(records(1))
+    play.duration_ms = 100
+    play.run(FETCH_MS + 50)
+    play.save_failures = [s.CheckpointFailed("away")] * (STOP_SAVES_MAX + 1)
+
+    play.feed(s.StopRequested())
+    play.run(STOP_SAVES_MAX * SAVE_RETRY_MS)
+
+    assert play.machine.is_finished()
+    assert len(play.save_failures) == 1
+    assert play.saved == []
 
 
 def test_consumer_ends_no_window_by_an_answer_from_before_its_end() -> None:

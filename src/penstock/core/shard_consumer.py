@@ -21,7 +21,8 @@ Rules:
        taken nothing for ``DESTINATION_MS_MAX``; then each is tried once and goes to the journal.
     6. An invocation whose outcome is unknown counts as an attempt; its lane waits, and keeps its
        slot, until the function's timeout must have ended it.
-    7. Everything ends: ``StopRequested`` and ``TenureLost`` lead to ``is_finished``.
+    7. Everything ends: ``StopRequested`` and ``TenureLost`` lead to ``is_finished``, the first of
+       them after what is settled is saved, or could not be saved often enough.
 
 In flight at once: one ``Fetch``, one ``SaveCheckpoint``, and per lane one ``Invoke`` or one
 ``SendToDestination``.
@@ -124,6 +125,7 @@ class ShardConsumer:
                 self._is_tenure_lost = self._is_stopping = True
             case s.StopRequested():
                 self._is_stopping = True
+                self._progress.note_stop()
             case _:
                 commands = self._end_invocation(inp, now)
         commands += self._advance(now)
@@ -141,7 +143,8 @@ class ShardConsumer:
             or self._progress.is_saving
             or any(lane.is_busy or lane.held_slot_until_ms is not None for lane in self._lanes)
         )
-        return is_idle and (self._is_stopping or self._progress.has_ended)
+        is_leaving = self._is_stopping and not self._progress.holds_up_stop
+        return is_idle and (is_leaving or self._is_tenure_lost or self._progress.has_ended)
 
     # What each input changes.
 
@@ -323,7 +326,7 @@ class ShardConsumer:
         self._progress.advance(self._lanes, head, limit)
         if self._reading.has_ended and limit is None and self._is_drained():
             self._progress.end()
-        save = self._progress.save(self._lanes, now, is_stopping=self._is_stopping)
+        save = self._progress.save(self._lanes, now)
         return [] if save is None else [save]
 
     def _balance_slots(self, now: Instant) -> list[s.Command]:

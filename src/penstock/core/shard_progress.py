@@ -7,6 +7,7 @@ Rules:
        passed over: no function sees it twice.
     3. At most one save is in flight; newer progress waits for it and then goes as one.
     4. A discard for the failure journal is durable together with the checkpoint that passes it.
+    5. A save that failed is tried again; a shard that stops does so ``STOP_SAVES_MAX`` times.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from penstock.model.stream import (
 )
 
 SAVE_RETRY_MS = 1_000  # the store is away
+STOP_SAVES_MAX = 10  # that failed: then what is settled and not saved comes again after the stop
 JOURNAL_BYTES_PENDING_MAX = 16 * 1024 * 1024  # above it nothing is invoked: the store takes nothing
 FACTORS_MARKED_MAX = 8  # of changes of the factor while a record blocks; older marks are dropped
 
@@ -53,6 +55,8 @@ class ShardProgress:
         self._journal: list[JournalEntry] = []
         self._journal_bytes = 0
         self._being_journaled = 0
+        self._is_unsaved = False
+        self._failed_count = 0
         self._retry_ms = 0
 
     @property
@@ -69,6 +73,11 @@ class ShardProgress:
     def journal_bytes(self) -> int:
         """Add up the records that wait for the journal."""
         return self._journal_bytes
+
+    @property
+    def holds_up_stop(self) -> bool:
+        """Tell whether there is something to save, and not every try of a stop is used up."""
+        return self._is_unsaved and self._failed_count < STOP_SAVES_MAX
 
     def marks_of_lane(self, index: int) -> Mark | None:
         """Give what a lane of the present factor had settled before this consumer's life."""
@@ -119,20 +128,13 @@ class ShardProgress:
         """Everything of the shard is settled, and no more will come."""
         self._position = ShardEnd()
 
-    def save(
-        self, lanes: Sequence[Lane], now: Instant, *, is_stopping: bool = False
-    ) -> SaveCheckpoint | None:
-        """Give the save that is due, if there is something to save.
-
-        A shard that stops does not wait after a save that failed: what came since is saved at once.
-        """
-        is_waiting = now.monotonic_ms < self._retry_ms
-        if self.is_saving or (is_waiting and not is_stopping):
+    def save(self, lanes: Sequence[Lane], now: Instant) -> SaveCheckpoint | None:
+        """Give the save that is due, if there is something to save."""
+        if self.is_saving:
             return None
         checkpoint = Checkpoint(self._position, self._marks(lanes), self._arrived_ms)
-        if checkpoint == self._saved and not self._journal:
-            return None
-        if is_waiting and checkpoint == self._being_saved:
+        self._is_unsaved = checkpoint != self._saved or bool(self._journal)
+        if not self._is_unsaved or now.monotonic_ms < self._retry_ms:
             return None
         self.is_saving = True
         self._being_saved = checkpoint
@@ -141,7 +143,7 @@ class ShardProgress:
 
     def note_saved(self) -> None:
         """What was being saved is durable."""
-        self.is_saving = False
+        self.is_saving = self._is_unsaved = False
         self._saved = self._being_saved
         done, self._journal = (
             self._journal[: self._being_journaled],
@@ -152,7 +154,13 @@ class ShardProgress:
     def note_failed(self, now: Instant) -> None:
         """The store did not answer: save again after a while."""
         self.is_saving = False
+        self._failed_count += 1
         self._retry_ms = now.monotonic_ms + SAVE_RETRY_MS
+
+    def note_stop(self) -> None:
+        """The shard stops: do not wait after a save that failed, and count those that fail now."""
+        self._failed_count = 0
+        self._retry_ms = 0
 
     def retry_ms(self) -> int:
         """Give the monotonic time before which nothing is saved."""
