@@ -62,12 +62,17 @@ class AuditedRecord(msgspec.Struct, eq=False):
 
 
 class AuditedWindow(msgspec.Struct, eq=False):
-    """A tumbling window that is open; ``state``: None while nobody can know it."""
+    """A tumbling window that is open.
+
+    Attributes:
+        state: None while nobody can know it.
+        is_outgrown: Its state is too large; None: nobody can know whether that state was kept.
+    """
 
     start_ms: int
     state: bytes | None
     has_state: bool = False
-    is_outgrown: bool = False
+    is_outgrown: bool | None = False
 
 
 class Tries(msgspec.Struct):

@@ -102,7 +102,7 @@ class WindowAudit:
         if window is None or window.start_ms != told.start_ms or not window.has_state:
             self._books.report(StreamRule.FINAL, f"{name}: {told} ends and is not open")
             return
-        if invocation.event.is_terminated_early is not window.is_outgrown:
+        if window.is_outgrown not in (None, invocation.event.is_terminated_early):
             self._books.report(StreamRule.WINDOW, f"{name}: {told} is terminated early, or not")
         self._check_state(invocation, shard, window)
         rows = invocation.rows
@@ -111,7 +111,7 @@ class WindowAudit:
         # An empty answer of DynamoDB does not say whether the window's records are all there.
         is_told_when_behind = invocation.mapping.stream.kind is StreamKind.KINESIS
         is_known = is_told_when_behind and self._books.is_wall_steady
-        if is_known and not window.is_outgrown:
+        if is_known and window.is_outgrown is False:
             arrived = shard.arrived_in(told.start_ms, told.end_ms)
             left = [each for each in arrived if each.is_owed and each.fate is Fate.OPEN]
             self._pass_over(invocation, left)
@@ -143,7 +143,8 @@ class WindowAudit:
         state = ending.state or b""
         window.state = state if is_certain else None
         window.has_state = True
-        window.is_outgrown |= len(state) > STATE_BYTES_MAX
+        if len(state) > STATE_BYTES_MAX and not window.is_outgrown:
+            window.is_outgrown = True if is_certain else None
         for audited in invocation.records[:done]:
             if audited.fate is Fate.OPEN:
                 audited.fate = Fate.DONE
@@ -161,7 +162,7 @@ class WindowAudit:
         """A window is over: its records are settled."""
         if window is shard.window:
             shard.window = None
-            if not window.is_outgrown:
+            if window.is_outgrown is False:
                 shard.finals.add(window.start_ms)
         else:
             shard.given_up.remove(window)
