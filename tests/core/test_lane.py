@@ -65,6 +65,14 @@ def test_lane_tells_the_arrival_of_what_it_waits_for() -> None:
     assert [*arrivals, lane.oldest_arrived_ms()] == [None, 1, 1, 1, 3]
 
 
+def test_lane_tells_no_arrival_of_a_windows_last_invocation() -> None:
+    lane = Lane(0)
+    lane.take(record(1, arrived_ms=7), 0)
+    lane.pending.append(PendingBatch(StreamBatch(1, 0, ()), is_final=True))
+
+    assert lane.oldest_arrived_ms() == 7
+
+
 def test_lane_gathers_from_its_first_record_on() -> None:
     lane = Lane(0)
 
