@@ -87,6 +87,12 @@ def test_failure_prints_how_to_see_it_again(
     assert "replay: python -m penstock.simulation --worlds queues --seed " in printed
 
 
+@pytest.mark.parametrize("option", [["--seeds", "3"], ["--first", "5"], ["--minutes", "1"]])
+def test_many_seeds_beside_one_are_refused(option: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--seed", "17", *option])
+
+
 def test_trace_without_seed_is_refused() -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["--trace"])

@@ -47,6 +47,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.trace and options.seed is None:
         parser.error("--trace needs --seed")
+    is_many = options.seeds is not None or options.minutes is not None or options.first
+    if options.seed is not None and is_many:
+        parser.error("--seed runs one world: leave out --seeds, --first and --minutes")
     return options
 
 
