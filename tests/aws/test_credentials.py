@@ -12,6 +12,7 @@ import pytest
 from scripted_server import RunFixture
 from wire_builders import StandingClock
 
+from penstock.aws.botocore_session import BotocoreSession
 from penstock.aws.credentials import STALE_MS, TEMPORARY_FRESH_MS, CredentialCache
 from penstock.aws.errors import CredentialsError
 from penstock.aws.session import AwsSession
@@ -56,7 +57,8 @@ class RotatingSession(AwsSession):
 
     def ask(self, question: Callable[[Any], Any]) -> asyncio.Future[Any]:
         """Ask with itself as botocore's session."""
-        return asyncio.get_running_loop().run_in_executor(None, question, self)
+        session = BotocoreSession(self)
+        return asyncio.get_running_loop().run_in_executor(None, question, session)
 
 
 class Rotation(msgspec.Struct):

@@ -9,6 +9,7 @@ import pytest
 from scripted_server import Conversation, ReceivedRequest, RunFixture, Script, always, serve
 from wire_builders import StandingClock
 
+from penstock.aws.botocore_session import BotocoreSession
 from penstock.aws.credentials import STALE_MS, CredentialCache
 from penstock.aws.endpoints import EndpointResolver
 from penstock.aws.errors import AnswerError, Fault, TransportError
@@ -33,7 +34,8 @@ class RotatingSession(AwsSession):
 
     def ask(self, question: Callable[[Any], Any]) -> asyncio.Future[Any]:
         """Ask with itself as botocore's session."""
-        return asyncio.get_running_loop().run_in_executor(None, question, self)
+        session = BotocoreSession(self)
+        return asyncio.get_running_loop().run_in_executor(None, question, session)
 
     def get_credentials(self) -> "RotatingSession":
         """Stand in for botocore's session."""
@@ -174,9 +176,10 @@ def test_bucket_is_in_the_path_only_at_a_configured_endpoint(
     rig = Rig()
 
     async def scenario() -> str:
-        made = await rig.clients.make_client("s3", REGION, Credentials("key", "secret"))
+        opened = await rig.clients.open_client("s3", REGION, Credentials("key", "secret"))
         rig.clients.close()
-        return str(made.generate_presigned_url("put_object", {"Bucket": "failed", "Key": "key"}))
+        client = opened._client  # noqa: SLF001
+        return str(client.generate_presigned_url("put_object", {"Bucket": "failed", "Key": "key"}))
 
     assert run(scenario()).partition("?")[0] == place
 

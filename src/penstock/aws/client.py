@@ -8,6 +8,7 @@ from penstock.aws.endpoints import Address, EndpointResolver
 from penstock.aws.errors import AnswerError, CredentialsError, Fault, TransportError, WireError
 from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
 from penstock.aws.json_protocol import JsonDialect, check_answer
+from penstock.aws.proxied import ProxiedTransport
 from penstock.aws.sdk import SdkClients
 from penstock.aws.session import AwsSession
 from penstock.aws.signer import Signer
@@ -85,9 +86,6 @@ class WireClient:
         if endpoint.proxy is None:
             return self._direct
         if endpoint.proxy not in self._transport_by_proxy:
-            # Imported here: aiohttp's client is not needed but for proxies.
-            from penstock.aws.proxied import ProxiedTransport  # noqa: PLC0415
-
             proxied = ProxiedTransport(endpoint.proxy, self._session.open_ssl_context)
             self._transport_by_proxy[endpoint.proxy] = proxied
         return self._transport_by_proxy[endpoint.proxy]

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import functools
 import socket
 import urllib.request
 from collections.abc import Collection
-from typing import Any
 
 import msgspec
 
@@ -46,8 +44,9 @@ class EndpointResolver:
         async with self._lock:
             known = self._endpoint_by_name.get((service, region))
             if known is None:
-                question = functools.partial(_ask_endpoint_url, service=service, region=region)
-                url = await self._session.ask(question)
+                url = await self._session.ask(
+                    lambda session: session.find_endpoint_url(service, region)
+                )
                 known = await self._check(url, f"the endpoint of {service}")
                 self._endpoint_by_name[service, region] = known
             return known
@@ -82,17 +81,6 @@ class EndpointResolver:
                 "or the function's url) at another server"
             )
         return msgspec.structs.replace(endpoint, proxy=proxy)
-
-
-def _ask_endpoint_url(session: Any, service: str, region: str) -> str:  # noqa: ANN401
-    unused = "unused"  # keys that are given keep the making of the client from looking for some
-    client = session.create_client(
-        service, region_name=region, aws_access_key_id=unused, aws_secret_access_key=unused
-    )
-    try:
-        return str(client.meta.endpoint_url)
-    finally:
-        client.close()
 
 
 def _find_proxy(origin: Origin) -> str | None:

@@ -1,13 +1,15 @@
-"""botocore's session: imported and asked only on threads, since both may take long."""
+"""botocore's session, off the event loop."""
 
 import asyncio
-import os
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from penstock.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from penstock.aws.botocore_session import BotocoreSession
 
 AnswerT = TypeVar("AnswerT")
 
@@ -22,10 +24,10 @@ class AwsSession:
     def __init__(self, profile: str | None = None) -> None:
         self._profile = profile
         self._lock = threading.Lock()  # the session is made once, on whichever thread comes first
-        self._session: Any = None
+        self._session: BotocoreSession | None = None
         self._ssl_context: ssl.SSLContext | None = None
 
-    def ask(self, question: Callable[[Any], AnswerT]) -> asyncio.Future[AnswerT]:
+    def ask(self, question: "Callable[[BotocoreSession], AnswerT]") -> asyncio.Future[AnswerT]:
         """Call ``question(session)`` on a thread.
 
         Raises:
@@ -36,26 +38,17 @@ class AwsSession:
     async def open_ssl_context(self) -> ssl.SSLContext:
         """Give the one TLS context: the system's authorities, or those of AWS_CA_BUNDLE."""
         if self._ssl_context is None:
-            self._ssl_context = await self.ask(_make_ssl_context)
+            self._ssl_context = await self.ask(lambda session: session.make_ssl_context())
         return self._ssl_context
 
-    def _ask(self, question: Callable[[Any], AnswerT]) -> AnswerT:
+    def _ask(self, question: "Callable[[BotocoreSession], AnswerT]") -> AnswerT:
         # Imported here: it takes 0.15 s, which the start of the service does not wait for.
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-        from botocore.session import Session  # noqa: PLC0415
+        from penstock.aws import botocore_session  # noqa: PLC0415
 
         try:
             with self._lock:
                 if self._session is None:
-                    self._session = Session(profile=self._profile)
+                    self._session = botocore_session.BotocoreSession.open(self._profile)
             return question(self._session)
-        except (BotoCoreError, ValueError) as exc:  # ValueError: an endpoint that is not a URL
+        except botocore_session.CONFIGURATION_ERRORS as exc:
             raise ConfigurationError(f"the AWS configuration cannot be used: {exc}") from exc
-
-
-def _make_ssl_context(session: Any) -> ssl.SSLContext:  # noqa: ANN401 - botocore has no types
-    bundle = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
-    try:
-        return ssl.create_default_context(cafile=bundle)
-    except OSError as exc:
-        raise ConfigurationError(f"AWS_CA_BUNDLE: {bundle!r} cannot be used: {exc}") from exc
