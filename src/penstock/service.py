@@ -14,7 +14,7 @@ from aiohttp import web
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.operations import MappingOperations
-from penstock.api.server_log import make_server_logger
+from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
@@ -302,7 +302,7 @@ def _make_runner(application: web.Application) -> web.AppRunner:
     return web.AppRunner(
         application,
         access_log=None,
-        logger=make_server_logger(),
+        logger=ServerLogger(),
         shutdown_timeout=SHUTDOWN_GRACE_S,
         lingering_time=SHUTDOWN_GRACE_S,
         auto_decompress=False,  # the fallback passes bodies on as they came

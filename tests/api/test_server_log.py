@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from penstock.api.server_log import make_server_logger
+from penstock.api.server_log import ServerLogger
 
 LIMIT_S = 10
 
@@ -23,7 +23,7 @@ def _answer(request: bytes) -> tuple[bytes, list[MutableMapping[str, Any]]]:
     async def scenario() -> bytes:
         application = web.Application()
         application.router.add_get("/fail", _fail)
-        runner = web.AppRunner(application, access_log=None, logger=make_server_logger())
+        runner = web.AppRunner(application, access_log=None, logger=ServerLogger())
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)

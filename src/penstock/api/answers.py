@@ -1,4 +1,4 @@
-"""What the answers of the service's own operations, under ``/penstock/v1``, have in common."""
+"""What the answers have in common; most of it is of the operations under ``/penstock/v1``."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -9,9 +9,10 @@ from aiohttp import web
 from penstock.api.errors import VALIDATION, ApiError
 
 
-def json_answer(shape: Mapping[str, object]) -> web.Response:
+def json_answer(shape: Mapping[str, object], *, status: int = 200) -> web.Response:
     """Answer with a JSON object."""
-    return web.Response(body=msgspec.json.encode(shape), content_type="application/json")
+    body = msgspec.json.encode(shape)
+    return web.Response(body=body, status=status, content_type="application/json")
 
 
 def refused(message: str) -> ApiError:

@@ -9,11 +9,11 @@ own.
 import re
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from penstock import __version__
+from penstock.api.answers import json_answer
 from penstock.api.browser import refuse_web_pages
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.errors import (
@@ -149,7 +149,4 @@ def _answer_middleware(context: ApiContext) -> Middleware:
 
 
 async def _health(_request: web.Request) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode({"status": "ok", "version": __version__}),
-        content_type="application/json",
-    )
+    return json_answer({"status": "ok", "version": __version__})

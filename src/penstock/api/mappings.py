@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 
-import msgspec
 from aiohttp import web
 
+from penstock.api.answers import json_answer
 from penstock.api.bodies import read_json_object
 from penstock.api.errors import SERIALIZATION, ApiError
 from penstock.api.operations import MappingOperations
@@ -38,7 +38,7 @@ class MappingHandlers:
         }
         if page.next_marker is not None:
             answer["NextMarker"] = page.next_marker
-        return _answer(answer)
+        return json_answer(answer)
 
     async def update(self, request: web.Request, scope: Scope) -> web.Response:
         """UpdateEventSourceMapping."""
@@ -54,7 +54,7 @@ class MappingHandlers:
     async def list_tags(self, request: web.Request, scope: Scope) -> web.Response:
         """ListTags."""
         tags = await self._operations.list_tags(scope, request.match_info["Resource"])
-        return _answer({"Tags": tags})
+        return json_answer({"Tags": tags})
 
     async def tag(self, request: web.Request, scope: Scope) -> web.Response:
         """TagResource."""
@@ -70,7 +70,7 @@ class MappingHandlers:
 
     async def _show(self, mapping: EventSourceMapping, *, status: int = 200) -> web.Response:
         (shape,) = await self._operations.show([mapping])
-        return _answer(shape, status=status)
+        return json_answer(shape, status=status)
 
 
 def _list_parameters(query: Mapping[str, str]) -> dict[str, object]:
@@ -87,9 +87,3 @@ def _list_parameters(query: Mapping[str, str]) -> dict[str, object]:
             )
         parameters["MaxItems"] = int(query["MaxItems"])
     return parameters
-
-
-def _answer(shape: Mapping[str, object], *, status: int = 200) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(shape), status=status, content_type="application/json"
-    )

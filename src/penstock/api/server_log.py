@@ -10,10 +10,16 @@ from aiohttp.http_exceptions import HttpProcessingError
 _CALLERS_MISTAKES = (HttpProcessingError, web.RequestPayloadError)
 
 
-class _IntoStructlog(logging.Handler):
-    """Says in the service's own log what aiohttp says to a logger."""
+class ServerLogger(logging.Logger):
+    """The logger that aiohttp's server is given: says in the service's own log what it is told.
 
-    def emit(self, record: logging.LogRecord) -> None:
+    It has no parent and no handler, so nothing else prints.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("penstock.http")
+
+    def handle(self, record: logging.LogRecord) -> None:
         """Write one line; with its traceback when it is a defect of ours."""
         log = structlog.get_logger()
         error = record.exc_info[1] if record.exc_info else None
@@ -24,10 +30,3 @@ class _IntoStructlog(logging.Handler):
             log.debug(record.getMessage())
         else:
             log.error(record.getMessage(), exc_info=record.exc_info)
-
-
-def make_server_logger() -> logging.Logger:
-    """Make the logger that aiohttp's server is given; it has no parent, so nothing else prints."""
-    logger = logging.Logger("penstock.http")  # noqa: LOG001  # not one that others can configure
-    logger.addHandler(_IntoStructlog())
-    return logger
