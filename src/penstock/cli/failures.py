@@ -31,10 +31,9 @@ def command() -> None:
     """  # noqa: D301  click reads a backspace as: keep these lines as they are
 
 
-def _mapping_option(command: Any) -> Any:  # noqa: ANN401 - a decorator of click
-    return click.option("--mapping", metavar="MAPPING", help="Of this mapping: its UUID or name.")(
-        command
-    )
+_mapping_option = click.option(
+    "--mapping", metavar="MAPPING", help="Of this mapping: its UUID or name."
+)
 
 
 @command.command("list")

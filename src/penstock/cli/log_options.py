@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -34,7 +34,7 @@ def with_log_options(command: Callable[..., None]) -> Callable[..., None]:
         help="The least serious line shown; debug follows every batch.",
     )
     @functools.wraps(command)
-    def collected(log_format: str, log_level: str, **arguments: Any) -> None:  # noqa: ANN401
+    def collected(log_format: str, log_level: str, **arguments: object) -> None:
         command(logs=LogOptions(log_format, log_level), **arguments)
 
     return collected

@@ -4,8 +4,13 @@ import http.client
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session
 
 from penstock.cli.errors import (
     RequestRefusedError,
@@ -41,7 +46,7 @@ class ServiceClient:
         is_plain = parts.scheme == "http"
         self._open = http.client.HTTPConnection if is_plain else http.client.HTTPSConnection
         self._host, self._port = host, port
-        self._session: Any = None
+        self._session: Session | None = None
 
     def call(
         self,
@@ -73,19 +78,12 @@ class ServiceClient:
         self._check(status, answer)
         return answer
 
-    def _sign(self, method: str, url: str, body: bytes) -> Any:  # noqa: ANN401 - botocore has no types
+    def _sign(self, method: str, url: str, body: bytes) -> AWSRequest:
         """Make a signed request of botocore's; without credentials, test keys sign it.
 
         Raises:
             ConfigurationError: The AWS configuration is broken.
         """
-        # Imported here: it takes 0.15 s, which a wrong URL does not wait for.
-        from botocore.auth import SigV4Auth  # noqa: PLC0415
-        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-        from botocore.credentials import Credentials  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-        from botocore.session import Session  # noqa: PLC0415
-
         try:
             if self._session is None:
                 self._session = Session()
@@ -100,7 +98,7 @@ class ServiceClient:
             raise ConfigurationError(f"the AWS configuration cannot be used: {exc}") from exc
         return request
 
-    def _send(self, request: Any, answer_s: float) -> tuple[int, bytes]:  # noqa: ANN401 - botocore's
+    def _send(self, request: AWSRequest, answer_s: float) -> tuple[int, bytes]:
         parts = urlsplit(request.url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         connection = self._open(self._host, self._port, timeout=CONNECT_S)

@@ -71,7 +71,7 @@ def with_service_options(command: Callable[..., None]) -> Callable[..., None]:
         help="For people, or for programs: the service's own answer.",
     )
     @functools.wraps(command)
-    def collected(url: str, output_format: str, **arguments: Any) -> None:  # noqa: ANN401
+    def collected(url: str, output_format: str, **arguments: object) -> None:
         command(service=ServiceOptions(url, is_json=output_format == "json"), **arguments)
 
     return collected

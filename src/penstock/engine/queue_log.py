@@ -1,6 +1,6 @@
 """What a queue mapping's log says, derived from inputs and commands: the core stays silent."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from penstock.core import queue_contract as q
 from penstock.model.message import Message
@@ -11,9 +11,9 @@ _REMIND_EVERY = 10  # repeated source failures are logged at 1, 10, 20, ...
 class Log(Protocol):
     """A structured logger: an event and its fields."""
 
-    def debug(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401, D102
-    def info(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401, D102
-    def warning(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401, D102
+    def debug(self, event: str, **fields: object) -> object: ...  # noqa: D102
+    def info(self, event: str, **fields: object) -> object: ...  # noqa: D102
+    def warning(self, event: str, **fields: object) -> object: ...  # noqa: D102
 
 
 class QueueLog:

@@ -3,7 +3,7 @@
 import asyncio
 import enum
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
 
 from penstock.engine.metrics import StreamMetrics
 from penstock.engine.slots import SlotLedger
@@ -99,14 +99,14 @@ class NodeLog:
         self._trace = trace
         self._auditor = auditor
 
-    def debug(self, event: str, **fields: Any) -> None:  # noqa: ANN401 - as the protocol says
+    def debug(self, event: str, **fields: object) -> None:
         """Pass over: the trace knows."""
 
-    def info(self, event: str, **fields: Any) -> None:  # noqa: ANN401
+    def info(self, event: str, **fields: object) -> None:
         """Note in the trace."""
         self._trace.note(self._name, "log", event, *fields.items())
 
-    def warning(self, event: str, **fields: Any) -> None:  # noqa: ANN401
+    def warning(self, event: str, **fields: object) -> None:
         """Note in the trace; report a defect."""
         self._trace.note(self._name, "log", event, *fields.items())
         if "broke" in event:
