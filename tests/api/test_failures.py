@@ -1,12 +1,11 @@
 """The failure journal over HTTP: listed, shown, redriven, purged."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 from api_fakes import FUNCTION_ARN, STREAM_ARN
-from api_server import SIGNED, Answer, Server, running_server
+from api_server import SIGNED, Answer, Server
 from operator_rows import EVENT, UUID, add_failures, add_mapping, clear
 
 from penstock.model.errors import (
@@ -16,6 +15,8 @@ from penstock.model.errors import (
 )
 from penstock.model.function import PAYLOAD_BYTES_MAX, FunctionResult
 from penstock.model.stream import StreamKind
+
+pytest_plugins = ["api_fixtures"]
 
 FAILURES = "/penstock/v1/failures"
 OTHER_UUID = "44444444-4444-4444-4444-444444444444"
@@ -39,12 +40,6 @@ FIRST = {
     "cause": "",
 }
 TABLE_EVENT = b'{"Records":[{"dynamodb":{"SequenceNumber":"7"}}]}'
-
-
-@pytest.fixture(name="server", scope="module")
-def fixture_server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,8 @@ from api_server import SIGNED, Server, running_server
 
 from penstock import __version__
 
+pytest_plugins = ["api_fixtures"]
+
 MAPPINGS = "/2015-03-31/event-source-mappings"
 INVOKE = "/2015-03-31/functions/ship/invocations"
 CREATE = msgspec.json.encode({"FunctionName": "ship", "EventSourceArn": QUEUE_ARN})
@@ -21,12 +23,6 @@ SIGNED_FOR_S3 = {"Authorization": SIGNED["Authorization"].replace("/lambda/", "/
 
 async def other_services(request: web.Request) -> web.Response:
     return web.Response(text=f"elsewhere {request.method} {request.path}")
-
-
-@pytest.fixture(name="server", scope="module")
-def fixture_server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(name="gateway", scope="module")

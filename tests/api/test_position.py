@@ -1,12 +1,11 @@
 """A stream mapping's position over HTTP: shown, changed, audited; and what cannot be changed."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 from api_fakes import NOW, QUEUE_ARN, SCOPE, STREAM_ARN
-from api_server import SIGNED, Answer, Server, running_server
+from api_server import SIGNED, Answer, Server
 from operator_rows import QUEUE_UUID, UUID, add_mapping, add_queue_mapping, clear, run_to
 
 from penstock.model.arn import Scope
@@ -30,16 +29,12 @@ from penstock.model.stream import (
     TrimHorizon,
 )
 
+pytest_plugins = ["api_fixtures"]
+
 POSITION = f"/penstock/v1/mappings/{UUID}/position"
 TO_HORIZON = {"action": "rewind", "to": "TRIM_HORIZON"}
 TO_RECORD = {"action": "rewind", "shard": "left", "sequence_number": "120"}
 SKIP = {"action": "skip", "shard": "left", "sequence_number": "121"}
-
-
-@pytest.fixture(name="server", scope="module")
-def fixture_server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,11 @@
 """Mappings of streams through boto3: rules of our own, destinations, and what the store knows."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 from api_fakes import FUNCTION_ARN, QUEUE_ARN, SCOPE, STREAM_ARN, TABLE_STREAM_ARN
-from api_server import SIGNED, Answer, Server, running_server
+from api_server import SIGNED, Answer, Server
 from botocore.exceptions import ClientError
 
 from penstock.model.arn import parse_arn
@@ -15,13 +14,9 @@ from penstock.model.mapping import EventSourceMapping
 from penstock.model.position import CheckpointSave
 from penstock.model.stream import Checkpoint, StreamKind, TrimHorizon
 
+pytest_plugins = ["api_fixtures"]
+
 TOPIC_ARN = QUEUE_ARN.replace("sqs", "sns")
-
-
-@pytest.fixture(name="server", scope="module")
-def fixture_server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

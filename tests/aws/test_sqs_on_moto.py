@@ -6,36 +6,18 @@ from typing import Any
 import boto3
 import msgspec
 import pytest
-from moto.server import ThreadedMotoServer
 from scripted_server import RunFixture
-from wire_builders import StandingClock
+from wire_builders import make_wire
 
-from penstock.aws.client import WireClient
 from penstock.model.errors import SourceNotFoundError
 from penstock.model.message import DeleteReport, QueueAttributes
 from penstock.sources.sqs import SqsQueue, SqsSources
 
-pytest_plugins = ["wire_fixtures"]
+pytest_plugins = ["wire_fixtures", "moto_fixtures"]
 pytestmark = pytest.mark.usefixtures("aws_environment", "fresh_server")
 
 REGION = "eu-west-1"
 ARN = f"arn:aws:sqs:{REGION}:123456789012:jobs"
-
-
-@pytest.fixture(scope="module")
-def server_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def fresh_server(server_url: str, aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point every AWS client here at the server."""
-    assert aws_environment is None
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server_url)
 
 
 @pytest.fixture
@@ -53,7 +35,7 @@ def _with_queue(
     run: RunFixture, scenario: Callable[[SqsQueue], Awaitable[Any]], arn: str = ARN
 ) -> Any:
     async def with_queue() -> Any:
-        wire = WireClient(clock=StandingClock(), draw_fraction=lambda: 0.0)
+        wire = make_wire()
         try:
             return await scenario(await SqsSources(wire).open_queue(arn))
         finally:

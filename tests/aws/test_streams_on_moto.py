@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from scripted_server import RunFixture
 from stream_builders import ROLE_ARN
 from wire_builders import Budget, make_wire
@@ -26,7 +25,7 @@ from penstock.model.stream import (
 from penstock.ports import StreamSource
 from penstock.sources.aws_sources import AwsSources
 
-pytest_plugins = ["wire_fixtures"]
+pytest_plugins = ["wire_fixtures", "moto_fixtures"]
 pytestmark = pytest.mark.usefixtures("aws_environment", "fresh_server")
 
 REGION = "eu-west-1"
@@ -46,22 +45,6 @@ IMAGE = {
     "binaries": {"BS": [base64.b64encode(b"foo").decode()]},
 }
 KEYS = {"Id": {"N": "101"}, "Sort": {"S": "é"}}
-
-
-@pytest.fixture(scope="module")
-def server_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def fresh_server(server_url: str, aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point every AWS client here at the server."""
-    assert aws_environment is None
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server_url)
 
 
 @pytest.fixture

@@ -1,24 +1,18 @@
 """``penstock failures`` against a running service."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from api_fakes import FUNCTION_ARN
-from api_server import Server, running_server
-from click.testing import CliRunner, Result
+from api_server import Server
+from command_runner import call, call_well, point_at
 from operator_rows import EVENT, UUID, add_failures, add_mapping, clear
 
-from penstock.cli.main import cli
 from penstock.model.function import FunctionResult
 
+pytest_plugins = ["api_fixtures"]
+
 OTHER_UUID = "44444444-4444-4444-4444-444444444444"
-
-
-@pytest.fixture(name="server", scope="module")
-def fixture_server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -26,19 +20,7 @@ def _clear(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     clear(server)
     add_mapping(server)
     server.world.functions.answer = FunctionResult(b"{}")
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PENSTOCK_URL", f"http://127.0.0.1:{server.port}")
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["failures", *arguments], prog_name="penstock")
-
-
-def call_well(*arguments: str) -> str:
-    result = call(*arguments)
-    assert (result.exit_code, result.stderr) == (0, "")
-    return result.stdout
+    point_at(server, monkeypatch)
 
 
 def ids(server: Server) -> list[str]:
@@ -48,7 +30,7 @@ def ids(server: Server) -> list[str]:
 def test_list_shows_each_failure_in_a_line(server: Server) -> None:
     add_failures(server, "f1", "f2")
 
-    lines = call_well("list").splitlines()
+    lines = call_well("failures", "list").splitlines()
 
     assert lines[0].split("  ")[0] == "ID"
     assert lines[1].split() == [
@@ -66,15 +48,15 @@ def test_list_shows_each_failure_in_a_line(server: Server) -> None:
 def test_list_says_what_it_did_not_show(server: Server) -> None:
     add_failures(server, "f1", "f2", "f3")
 
-    assert call_well("list", "--limit", "2").splitlines()[-1] == "more: --after f2"
-    assert "f3" in call_well("list", "--limit", "2", "--after", "f2")
+    assert call_well("failures", "list", "--limit", "2").splitlines()[-1] == "more: --after f2"
+    assert "f3" in call_well("failures", "list", "--limit", "2", "--after", "f2")
 
 
 def test_list_is_of_one_mapping_when_it_is_named(server: Server) -> None:
     add_failures(server, "f1")
     add_failures(server, "f2", mapping_uuid=OTHER_UUID)
 
-    shown = json.loads(call_well("list", "--mapping", "clicks", "--format", "json"))
+    shown = json.loads(call_well("failures", "list", "--mapping", "clicks", "--format", "json"))
 
     assert [failure["id"] for failure in shown["failures"]] == ["f1"]
 
@@ -84,25 +66,30 @@ def test_list_counts_what_has_left_the_journal(
 ) -> None:
     monkeypatch.setattr(server.store, "evicted_failure_count", lambda: 7)
 
-    assert call_well("list").splitlines()[-1] == "7 older failures have left the full journal"
+    assert (
+        call_well("failures", "list").splitlines()[-1]
+        == "7 older failures have left the full journal"
+    )
 
 
 def test_show_gives_the_event(server: Server) -> None:
     add_failures(server, "f1", reason="it said nö")
 
-    output = call_well("show", "f1")
+    output = call_well("failures", "show", "f1")
 
     head, event = output[: output.index("{")], output[output.index("{") :]
     assert json.loads(event) == json.loads(EVENT)
     assert ["discarded", "1970-01-01T00:00:01Z"] in [line.split() for line in head.splitlines()]
     assert "it said nö" in head
-    assert json.loads(call_well("show", "f1", "--format", "json"))["event"] == json.loads(EVENT)
+    assert json.loads(call_well("failures", "show", "f1", "--format", "json"))[
+        "event"
+    ] == json.loads(EVENT)
 
 
 def test_redrive_of_one(server: Server) -> None:
     add_failures(server, "f1", "f2")
 
-    assert call_well("redrive", "f1") == "f1 redriven\n"
+    assert call_well("failures", "redrive", "f1") == "f1 redriven\n"
     assert server.world.functions.payloads == [(FUNCTION_ARN, EVENT)]
     assert ids(server) == ["f2"]
 
@@ -111,7 +98,7 @@ def test_redrive_of_all_of_a_mapping(server: Server) -> None:
     add_failures(server, *(f"f{number:04}" for number in range(1_002)))
     add_failures(server, "other", mapping_uuid=OTHER_UUID)
 
-    output = call_well("redrive", "--mapping", UUID, "--all", "--format", "json")
+    output = call_well("failures", "redrive", "--mapping", UUID, "--all", "--format", "json")
 
     answers = [json.loads(line) for line in output.splitlines()]
     assert [answer["id"] for answer in answers] == [f"f{number:04}" for number in range(1_002)]
@@ -122,7 +109,7 @@ def test_redrive_goes_on_after_one_that_stays_and_ends_with_1(server: Server) ->
     add_failures(server, "f1", "f2")
     server.world.functions.answer = FunctionResult(b'{"errorMessage":"still broken"}', "Unhandled")
 
-    result = call("redrive", "f1", "none", "f2")
+    result = call("failures", "redrive", "f1", "none", "f2")
 
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
@@ -133,7 +120,7 @@ def test_redrive_goes_on_after_one_that_stays_and_ends_with_1(server: Server) ->
 
 
 def test_redrive_in_json_says_what_was_refused() -> None:
-    result = call("redrive", "none", "--format", "json")
+    result = call("failures", "redrive", "none", "--format", "json")
 
     answer = json.loads(result.stdout)
     assert (result.exit_code, answer["id"], answer["redriven"]) == (1, "none", False)
@@ -142,7 +129,7 @@ def test_redrive_in_json_says_what_was_refused() -> None:
 def test_purge_by_id(server: Server) -> None:
     add_failures(server, "f1", "f2", "f3")
 
-    assert call_well("purge", "f1", "f3") == "2 failures removed\n"
+    assert call_well("failures", "purge", "f1", "f3") == "2 failures removed\n"
     assert ids(server) == ["f2"]
 
 
@@ -157,12 +144,12 @@ def test_purge_of_many_needs_to_be_sure(
     add_failures(server, "f1")
     add_failures(server, "f2", mapping_uuid=OTHER_UUID)
 
-    refused = call("purge", *arguments)
+    refused = call("failures", "purge", *arguments)
 
     assert (refused.exit_code, ids(server)) == (2, ["f1", "f2"])
     assert "add --yes" in refused.stderr
     count = 2 - len(left)
-    assert json.loads(call_well("purge", *arguments, "--yes", "--format", "json")) == {
+    assert json.loads(call_well("failures", "purge", *arguments, "--yes", "--format", "json")) == {
         "deleted_count": count
     }
     assert ids(server) == left
@@ -183,7 +170,7 @@ def test_purge_of_many_needs_to_be_sure(
 def test_what_is_meant_must_be_said(server: Server, arguments: tuple[str, ...]) -> None:
     add_failures(server, "f1")
 
-    result = call(*arguments)
+    result = call("failures", *arguments)
 
     assert result.exit_code == 2
     assert "Give " in result.stderr

@@ -1,16 +1,14 @@
 """``penstock position`` against a running service."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from api_fakes import NOW, STREAM_ARN
-from api_server import Server, running_server
-from click.testing import CliRunner, Result
+from api_server import Server
+from command_runner import call, call_well, point_at
 from operator_rows import UUID, add_mapping, add_queue_mapping, clear, run_to
 
-from penstock.cli.main import cli
 from penstock.model.errors import SourceUnavailableError
 from penstock.model.position import Skip
 from penstock.model.stream import (
@@ -23,32 +21,16 @@ from penstock.model.stream import (
     TrimHorizon,
 )
 
+pytest_plugins = ["api_fixtures"]
+
 TO_HORIZON = ("rewind", "clicks", "--to", "TRIM_HORIZON")
-
-
-@pytest.fixture(name="server", scope="module")
-def fixture_server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)
 def _clear(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     clear(server)
     add_mapping(server)
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PENSTOCK_URL", f"http://127.0.0.1:{server.port}")
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["position", *arguments], prog_name="penstock")
-
-
-def call_well(*arguments: str) -> str:
-    result = call(*arguments)
-    assert (result.exit_code, result.stderr) == (0, "")
-    return result.stdout
+    point_at(server, monkeypatch)
 
 
 def lines_of(output: str) -> list[list[str]]:
@@ -60,7 +42,7 @@ def test_show_says_where_each_shard_stands(server: Server) -> None:
     run_to(server, parent=Checkpoint(ShardEnd()), left=left)
     server.world.engine.ages_ms["left"] = 125_000
 
-    assert lines_of(call_well("show", "clicks")) == [
+    assert lines_of(call_well("position", "show", "clicks")) == [
         ["clicks", f"({UUID}):", "Enabled,", "No", "records", "processed"],
         [f"{STREAM_ARN},", "starts", "at", "TRIM_HORIZON,", "epoch", "0"],
         ["SHARD", "STATE", "SEQUENCE", "NUMBER", "ARRIVED", "BEHIND"],
@@ -74,11 +56,11 @@ def test_long_numbers_are_not_cut_off_in_a_pipe(server: Server) -> None:
     number = "9" * 129
     run_to(server, left=Checkpoint(AfterSequenceNumber(number)))
 
-    assert f" {number} " in call_well("show", "clicks")
+    assert f" {number} " in call_well("position", "show", "clicks")
 
 
 def test_json_is_the_answer_of_the_service(server: Server) -> None:
-    shown = json.loads(call_well("show", UUID, "--format", "json"))
+    shown = json.loads(call_well("position", "show", UUID, "--format", "json"))
 
     assert shown == server.send("GET", f"/penstock/v1/mappings/{UUID}/position").json
 
@@ -94,7 +76,7 @@ def test_json_is_the_answer_of_the_service(server: Server) -> None:
     ],
 )
 def test_rewind_of_every_shard(server: Server, arguments: tuple[str, ...], start: Any) -> None:
-    call_well("rewind", "clicks", *arguments)
+    call_well("position", "rewind", "clicks", *arguments)
 
     place = server.store.read_place(UUID)
     assert place is not None
@@ -102,7 +84,9 @@ def test_rewind_of_every_shard(server: Server, arguments: tuple[str, ...], start
 
 
 def test_rewind_to_a_record_shows_where_the_mapping_stands_then(server: Server) -> None:
-    output = call_well("rewind", "clicks", "--shard", "left", "--sequence-number", "120")
+    output = call_well(
+        "position", "rewind", "clicks", "--shard", "left", "--sequence-number", "120"
+    )
 
     place = server.store.read_place(UUID)
     assert place is not None
@@ -111,7 +95,7 @@ def test_rewind_to_a_record_shows_where_the_mapping_stands_then(server: Server) 
 
 
 def test_skip(server: Server) -> None:
-    output = call_well("skip", "clicks", "--shard", "left", "--sequence-number", "121")
+    output = call_well("position", "skip", "clicks", "--shard", "left", "--sequence-number", "121")
 
     place = server.store.read_place(UUID)
     assert place is not None
@@ -120,18 +104,21 @@ def test_skip(server: Server) -> None:
 
 
 def test_changes_are_listed() -> None:
-    call_well(*TO_HORIZON)
-    call_well("skip", "clicks", "--shard", "left", "--sequence-number", "121")
+    call_well("position", *TO_HORIZON)
+    call_well("position", "skip", "clicks", "--shard", "left", "--sequence-number", "121")
 
     time = "2023-11-14T22:13:20Z"
     assert NOW.wall_ms // 1000 == 1_700_000_000
     # Those after the newest two are of deleted mappings with the same UUID.
-    assert lines_of(call_well("changes", "clicks"))[:3] == [
+    assert lines_of(call_well("position", "changes", "clicks"))[:3] == [
         ["TIME", "EPOCH", "ACTION", "WHAT"],
         [time, "2", "skip", "record", "121", "of", "shard", "left"],
         [time, "1", "rewind", "to", "TRIM_HORIZON"],
     ]
-    assert json.loads(call_well("changes", "clicks", "--format", "json"))["mapping"] == UUID
+    assert (
+        json.loads(call_well("position", "changes", "clicks", "--format", "json"))["mapping"]
+        == UUID
+    )
 
 
 def test_mapping_without_a_name_and_with_a_timestamp_is_shown(server: Server) -> None:
@@ -139,7 +126,7 @@ def test_mapping_without_a_name_and_with_a_timestamp_is_shown(server: Server) ->
     start = {"starting_position": StartingPosition.AT_TIMESTAMP, "starting_timestamp_ms": 5_000}
     add_mapping(server, name=None, **start)
 
-    lines = call_well("show", UUID).splitlines()
+    lines = call_well("position", "show", UUID).splitlines()
 
     assert lines[0].startswith(f"{UUID}: Enabled")
     assert lines[1].endswith("starts at AT_TIMESTAMP 1970-01-01T00:00:05Z, epoch 0")
@@ -155,7 +142,7 @@ def test_mapping_without_a_name_and_with_a_timestamp_is_shown(server: Server) ->
     ],
 )
 def test_rewind_must_say_where_to(server: Server, arguments: tuple[str, ...]) -> None:
-    result = call("rewind", "clicks", *arguments)
+    result = call("position", "rewind", "clicks", *arguments)
 
     assert result.exit_code == 2
     assert "Give one of --to, --timestamp, or --shard with --sequence-number" in result.stderr
@@ -165,7 +152,7 @@ def test_rewind_must_say_where_to(server: Server, arguments: tuple[str, ...]) ->
 def test_what_the_user_can_mend_is_one_line_and_exit_code_2(server: Server) -> None:
     add_queue_mapping(server)
 
-    results = [call("show", "orders"), call("show", "click")]
+    results = [call("position", "show", "orders"), call("position", "show", "click")]
 
     assert [result.exit_code for result in results] == [2, 2]
     assert results[0].stderr.startswith("penstock: The mapping 'orders' reads the queue ")
@@ -177,7 +164,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(server: Server) -> N
 def test_what_the_service_cannot_do_is_one_line_and_exit_code_1(server: Server) -> None:
     server.world.sources.streams[STREAM_ARN] = SourceUnavailableError("refused")
 
-    result = call("show", "clicks")
+    result = call("position", "show", "clicks")
 
     assert result.exit_code == 1
     assert result.stderr == f"penstock: The stream {STREAM_ARN} cannot be read now: refused\n"

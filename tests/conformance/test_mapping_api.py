@@ -4,30 +4,18 @@ Every case is an answer of AWS itself, seen by an unmodified boto3 client. Cases
 test_stream_mapping_api.py; those of Kafka are nowhere: it is refused in this version.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from api_fakes import FUNCTION_ARN, QUEUE_ARN
-from api_server import Server, running_server
+from api_server import Server
 from botocore.exceptions import ClientError
+
+pytest_plugins = ["api_fixtures"]
 
 UNKNOWN_UUID = "11111111-2222-3333-4444-555555555555"
 MAPPING_ARN = "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:"
 UNKNOWN_QUEUE_ARN = QUEUE_ARN.replace("orders", "unknown")
-
-
-@pytest.fixture(name="server", scope="module")
-def fixture_server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
-
-
-@pytest.fixture(name="client")
-def fixture_client(server: Server) -> Any:
-    for mapping in server.store.list_mappings():
-        server.store.delete_mapping(mapping.uuid)
-    return server.client()
 
 
 def create(client: Any, **parameters: Any) -> dict[str, Any]:

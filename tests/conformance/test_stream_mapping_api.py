@@ -4,17 +4,18 @@ Seen by an unmodified boto3 client. Where AWS was not recorded, the documented r
 the text is ours.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from api_fakes import FUNCTION_ARN, IDENTITY_ARN, NOW, STREAM_ARN, TABLE_ARN, TABLE_STREAM_ARN
-from api_server import Server, running_server
+from api_server import Server
 from botocore.exceptions import ClientError
 
 from penstock.model.errors import SourceAccessDeniedError
 from penstock.model.stream import StreamDescription
+
+pytest_plugins = ["api_fixtures"]
 
 MAPPING_ARN = "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:"
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:failures"
@@ -28,19 +29,6 @@ EITHER = [
 UNSUPPORTED_DESTINATIONS = (
     "Unsupported DestinationConfig parameter for given event source mapping type."
 )
-
-
-@pytest.fixture(name="server", scope="module")
-def fixture_server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
-
-
-@pytest.fixture(name="client")
-def fixture_client(server: Server) -> Any:
-    for mapping in server.store.list_mappings():
-        server.store.delete_mapping(mapping.uuid)
-    return server.client()
 
 
 def create(client: Any, arn: str = STREAM_ARN, **parameters: Any) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from failure_builders import (
     REQUEST_ID,
     make_discard,
 )
-from moto.server import ThreadedMotoServer
 from scripted_server import RunFixture
 
 from penstock.core.failure_record import (
@@ -29,7 +28,7 @@ from penstock.model.errors import DestinationRefusedError
 from penstock.model.failure import Condition, InvocationTrace
 from penstock.model.stream import StreamKind
 
-pytest_plugins = ["wire_fixtures"]
+pytest_plugins = ["wire_fixtures", "moto_fixtures"]
 pytestmark = pytest.mark.usefixtures("aws_environment", "fresh_server")
 
 RECORD = failure_record(
@@ -39,22 +38,6 @@ RECORD = failure_record(
     stream_arn=KINESIS_ARN,
     request_id=REQUEST_ID,
 )
-
-
-@pytest.fixture(scope="module")
-def server_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def fresh_server(server_url: str, aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point every AWS client here at the server."""
-    assert aws_environment is None
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server_url)
 
 
 class Queue:
