@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Collection
 
-from penstock.aws.credentials import NO_CREDENTIALS, CredentialCache
+from penstock.aws.credentials import CredentialCache
 from penstock.aws.endpoints import Address, EndpointResolver
-from penstock.aws.errors import AnswerError, CredentialsError, Fault, TransportError, WireError
+from penstock.aws.errors import AnswerError, Fault, TransportError, WireError
 from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
 from penstock.aws.json_protocol import JsonDialect, check_answer
 from penstock.aws.proxied import ProxiedTransport
@@ -60,11 +60,12 @@ class WireClient:
             ConfigurationError: The endpoint is this process, or it cannot be resolved.
             ConnectFailedError: The name of its server cannot be looked up.
         """
-        known = self._service_by_name.get((service, region))
+        signing_name = signing_name or service
+        known = self._service_by_name.get((service, region, signing_name))
         if known is None:
             endpoint = await self._endpoints.resolve(service, region)
-            known = ServiceClient(self, endpoint, Signer(signing_name or service, region))
-            self._service_by_name[service, region] = known
+            known = ServiceClient(self, endpoint, Signer(signing_name, region))
+            self._service_by_name[service, region, signing_name] = known
         return known
 
     async def open_url(self, url: str, *, service: str, region: str) -> "ServiceClient":
@@ -123,9 +124,9 @@ class ServiceClient:
             ConfigurationError: The shared configuration files cannot be used.
         """
         clock = self._wire.clock
-        found = await self._wire.credentials.find(clock.now().wall_ms)
-        if found is None and not unsigned_allowed:
-            raise CredentialsError(NO_CREDENTIALS)
+        credentials = self._wire.credentials
+        look = credentials.find if unsigned_allowed else credentials.require
+        found = await look(clock.now().wall_ms)
         headers = (self._host, *request.headers)
         target = self.endpoint.path + request.target
         complete = HttpRequest(request.method, target, headers, request.body)

@@ -50,6 +50,18 @@ class CredentialCache:
                 return look.result()[0]
         return self._found
 
+    async def require(self, now_ms: int) -> Credentials:
+        """Give the credentials to sign with at this wall time.
+
+        Raises:
+            CredentialsError: None are configured, or as ``find``.
+            ConfigurationError: As ``find``.
+        """
+        found = await self.find(now_ms)
+        if found is None:
+            raise CredentialsError(NO_CREDENTIALS)
+        return found
+
     def _start_look(self) -> asyncio.Future[tuple[Credentials | None, bool]]:
         self._look = self._session.ask(lambda session: session.read_credentials())
         self._look.add_done_callback(self._keep)

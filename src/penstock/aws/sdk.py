@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from penstock.aws.credentials import NO_CREDENTIALS, CredentialCache
+from penstock.aws.credentials import CredentialCache
 from penstock.aws.endpoints import EndpointResolver
-from penstock.aws.errors import CredentialsError
 from penstock.aws.exchange import Endpoint
 from penstock.aws.session import AwsSession
 from penstock.aws.signer import Credentials
@@ -63,10 +62,7 @@ class SdkClients:
             CredentialsError: There are no usable ones.
             ConfigurationError: The shared configuration files cannot be used.
         """
-        found = await self._credentials.find(self._clock.now().wall_ms)
-        if found is None:
-            raise CredentialsError(NO_CREDENTIALS)
-        return found
+        return await self._credentials.require(self._clock.now().wall_ms)
 
     async def open_client(
         self, service: str, region: str, credentials: Credentials
