@@ -121,7 +121,3 @@ class FaultModel(Generic[RatesT_co]):
     def __init__(self, rates: RatesT_co) -> None:
         self.rates = rates
         self.is_on = True
-
-    def strikes(self, rate: float, rng: Random) -> bool:
-        """Throw the dice for one rate; no dice are thrown for what never happens."""
-        return rate > 0 and self.is_on and rng.random() < rate

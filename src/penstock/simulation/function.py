@@ -1,9 +1,5 @@
 """Simulated functions: they take time, fail, hang, answer nonsense, or were never reached."""
 
-import asyncio
-from collections.abc import Callable
-from random import Random
-
 import msgspec
 
 from penstock.model.errors import (
@@ -15,7 +11,8 @@ from penstock.model.errors import (
 )
 from penstock.model.function import Function, FunctionErrorKind, FunctionResult
 from penstock.simulation.auditor import Auditor
-from penstock.simulation.faults import FaultModel, FaultRates
+from penstock.simulation.chance import Chance
+from penstock.simulation.faults import FaultRates
 from penstock.simulation.ledger import AuditedInvocation, Verdict, unqualified
 from penstock.simulation.trace import Trace
 
@@ -64,15 +61,11 @@ class SimulatedFunctions:
     def __init__(
         self,
         *,
-        faults: FaultModel[FaultRates],
-        rng: Random,
-        loop: asyncio.AbstractEventLoop,
+        chance: Chance[FaultRates],
         auditor: Auditor,
         trace: Trace,
     ) -> None:
-        self._faults = faults
-        self._rng = rng
-        self._loop = loop
+        self._chance = chance
         self._auditor = auditor
         self._trace = trace
         self._functions: dict[str, tuple[Function, Temper]] = {}
@@ -125,7 +118,7 @@ class SimulatedFunctions:
     async def _invoke_directly(self, function: Function, temper: Temper) -> FunctionResult:
         self._auditor.functions.direct_dispatched(function.arn)
         try:
-            await self._wait_ms(self._draw_duration_ms(function, temper))
+            await self._chance.wait_ms(self._draw_duration_ms(function, temper))
         finally:
             self._auditor.functions.direct_ended(function.arn)
         return FunctionResult(DIRECT_PAYLOAD)
@@ -133,19 +126,19 @@ class SimulatedFunctions:
     def _draw_rejection(self, function_arn: str, temper: Temper) -> InvokeError | None:
         if function_arn in self._removed:
             return FunctionNotFoundError(f"Function not found: {function_arn}")
-        rates = self._faults.rates
+        rates = self._chance.rates
         running = self._running.get(function_arn, 0)
         if temper.capacity is not None and running >= temper.capacity:
             return InvokeThrottledError("rate exceeded")
-        if self._strikes(rates.function_throttled):
+        if self._chance.strikes(rates.function_throttled):
             return InvokeThrottledError("rate exceeded")
-        if self._strikes(rates.function_unreachable):
+        if self._chance.strikes(rates.function_unreachable):
             return InvokeUnavailableError("connection refused")
         return None
 
     async def _reject(self, invocation: AuditedInvocation, error: InvokeError) -> FunctionResult:
         try:
-            await self._wait_ms(self._rng.randint(0, 20))
+            await self._chance.wait_ms(self._chance.rng.randint(0, 20))
         except BaseException:
             self._auditor.functions.forsaken(invocation)
             raise
@@ -157,7 +150,7 @@ class SimulatedFunctions:
         self, function: Function, temper: Temper, invocation: AuditedInvocation, ending: _Ending
     ) -> FunctionResult:
         duration_ms = self._draw_duration_ms(function, temper)
-        if self._strikes(self._faults.rates.function_hung):
+        if self._chance.strikes(self._chance.rates.function_hung):
             duration_ms = function.timeout_s * 1000
             ending = _Ending(Verdict(is_error=True), _failure())
         self._running[function.arn] = self._running.get(function.arn, 0) + 1
@@ -170,44 +163,33 @@ class SimulatedFunctions:
             self._trace.note(function.name, verb, *ids)
 
         # Armed before the wait, so that at one moment the end comes before the answer.
-        self._later(duration_ms, end)
-        if self._strikes(self._faults.rates.function_unknown):
-            await self._wait_ms(self._rng.randint(0, duration_ms))
+        self._chance.later(duration_ms, end)
+        if self._chance.strikes(self._chance.rates.function_unknown):
+            await self._chance.wait_ms(self._chance.rng.randint(0, duration_ms))
             raise InvocationOutcomeUnknownError("the connection broke")
-        await self._wait_ms(duration_ms + self._rng.randint(1, 4))
+        await self._chance.wait_ms(duration_ms + self._chance.rng.randint(1, 4))
         return ending.result
 
     def _draw_ending(self, temper: Temper, records: list[_Record]) -> _Ending:
-        rates = self._faults.rates
+        rates = self._chance.rates
         poison = [each.message_id for each in records if bytes(each.body).startswith(POISON)]
-        if self._strikes(rates.function_failed) or (poison and not temper.reports_failures):
+        if self._chance.strikes(rates.function_failed) or (poison and not temper.reports_failures):
             return _Ending(Verdict(is_error=True), _failure())
-        if self._strikes(rates.function_malformed):
+        if self._chance.strikes(rates.function_malformed):
             known = records[0].message_id.encode()
-            response = self._rng.choice(MALFORMED_RESPONSES).replace(b"KNOWN", known)
+            response = self._chance.rng.choice(MALFORMED_RESPONSES).replace(b"KNOWN", known)
             return _Ending(Verdict(is_malformed=True), FunctionResult(response))
         failed = set(poison)
-        if self._strikes(rates.function_partial):
-            failed.add(self._rng.choice(records).message_id)
+        if self._chance.strikes(rates.function_partial):
+            failed.add(self._chance.rng.choice(records).message_id)
         if not failed:
-            return _Ending(Verdict(), FunctionResult(self._rng.choice(EMPTY_RESPONSES)))
+            return _Ending(Verdict(), FunctionResult(self._chance.rng.choice(EMPTY_RESPONSES)))
         failures = [{"itemIdentifier": message_id} for message_id in sorted(failed)]
         response = msgspec.json.encode({"batchItemFailures": failures})
         return _Ending(Verdict(failed_ids=frozenset(failed)), FunctionResult(response))
 
     def _draw_duration_ms(self, function: Function, temper: Temper) -> int:
-        return min(function.timeout_s * 1000, self._rng.randint(*temper.duration_ms))
-
-    async def _wait_ms(self, delay_ms: int) -> None:
-        waited: asyncio.Future[None] = self._loop.create_future()
-        self._later(delay_ms, lambda: None if waited.done() else waited.set_result(None))
-        await waited
-
-    def _later(self, delay_ms: int, callback: Callable[[], None]) -> None:
-        self._loop.call_at(round(self._loop.time() * 1000 + delay_ms) / 1000, callback)
-
-    def _strikes(self, rate: float) -> bool:
-        return self._faults.strikes(rate, self._rng)
+        return min(function.timeout_s * 1000, self._chance.rng.randint(*temper.duration_ms))
 
 
 def _failure() -> FunctionResult:

@@ -2,7 +2,6 @@
 
 import asyncio
 import enum
-from random import Random
 from typing import Protocol
 
 from penstock.engine.metrics import StreamMetrics
@@ -23,7 +22,6 @@ from penstock.ports import (
     StreamSource,
 )
 from penstock.simulation.auditor import Auditor
-from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.ledger import Rule
 from penstock.simulation.queue import SimulatedQueue, SimulatedQueueSource
 from penstock.simulation.trace import Trace
@@ -56,16 +54,14 @@ class SimulatedSources:
     def __init__(
         self,
         queues: dict[str, SimulatedQueue],
+        wires: dict[str, Wire],
         *,
-        faults: FaultModel[FaultRates],
-        rng: Random,
         auditor: Auditor,
         trace: Trace,
     ) -> None:
-        loop = asyncio.get_running_loop()
-        self.wires = {arn: Wire(faults, Random(rng.random()), loop) for arn in queues}
+        self.wires = wires
         self.by_arn = {
-            arn: SimulatedQueueSource(queue, self.wires[arn], auditor=auditor, trace=trace)
+            arn: SimulatedQueueSource(queue, wires[arn], auditor=auditor, trace=trace)
             for arn, queue in queues.items()
         }
 

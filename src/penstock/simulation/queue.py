@@ -11,14 +11,14 @@ import asyncio
 import collections
 import heapq
 from collections.abc import Sequence
-from random import Random
 
 import msgspec
 
 from penstock.model.errors import SourceError
 from penstock.model.message import DeleteReport, Message, QueueAttributes
 from penstock.simulation.auditor import Auditor
-from penstock.simulation.faults import FaultModel, FaultRates
+from penstock.simulation.chance import Chance
+from penstock.simulation.faults import FaultRates
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Reply, Wire
 
@@ -55,25 +55,21 @@ class SimulatedQueue:
         notices_gone: Whether a poll whose client has gone is given no messages.
     """
 
-    def __init__(  # noqa: PLR0913 - a world's parts, named where it is built
+    def __init__(
         self,
         arn: str,
         attributes: QueueAttributes,
         *,
-        faults: FaultModel[FaultRates],
-        rng: Random,
-        loop: asyncio.AbstractEventLoop,
+        chance: Chance[FaultRates],
         auditor: Auditor,
         trace: Trace,
     ) -> None:
         self.arn = arn
         self.name = arn.rpartition(":")[2]
         self.attributes = attributes
-        self.notices_gone = rng.choice((True, False))
-        self.stale_handles = rng.choice(_STALE_HANDLES)
-        self._faults = faults
-        self._rng = rng
-        self._loop = loop
+        self.notices_gone = chance.rng.choice((True, False))
+        self.stale_handles = chance.rng.choice(_STALE_HANDLES)
+        self._chance = chance
         self._auditor = auditor
         self._trace = trace
         self._stored: dict[str, _Stored] = {}
@@ -85,7 +81,7 @@ class SimulatedQueue:
 
     def now_ms(self) -> int:
         """Read the server's clock."""
-        return round(self._loop.time() * 1000)
+        return self._chance.now_ms()
 
     def send(self, message_id: str, body: bytes) -> None:
         """Take a message in and wake a poll."""
@@ -111,8 +107,8 @@ class SimulatedQueue:
 
     def receive(self, reply: Reply[tuple[Message, ...]], messages_max: int, wait_s: int) -> None:
         """Answer a receive, now or when its wait ends."""
-        is_missing = wait_s == 0 and self._strikes(self._faults.rates.short_poll_missed)
-        count = self._rng.randint(0, messages_max - 1) if is_missing else messages_max
+        is_missing = wait_s == 0 and self._chance.strikes(self._chance.rates.short_poll_missed)
+        count = self._chance.rng.randint(0, messages_max - 1) if is_missing else messages_max
         messages = self._hand_out(count)
         if messages or wait_s == 0:
             reply.send(messages)
@@ -122,27 +118,27 @@ class SimulatedQueue:
 
     def delete(self, reply: Reply[DeleteReport], messages: Sequence[Message]) -> None:
         """Delete what can be deleted, and say so; or say something else."""
-        rates = self._faults.rates
+        rates = self._chance.rates
         deleted: list[Message] = []
         retryable: list[Message] = []
         refused: list[Message] = []
         for message in messages:
             stored = self._stored.get(message.message_id)
             is_stale = (
-                self._faults.is_on
+                self._chance.is_on
                 and stored is not None
                 and stored.receipt_handle != message.receipt_handle
             )
-            if self._strikes(rates.delete_entry_failed):
+            if self._chance.strikes(rates.delete_entry_failed):
                 retryable.append(message)
-            elif self._strikes(rates.delete_entry_refused) or (
+            elif self._chance.strikes(rates.delete_entry_refused) or (
                 is_stale and self.stale_handles.is_refused
             ):
                 refused.append(message)
             else:
                 deleted.append(message)
                 is_kept = is_stale and not self.stale_handles.is_deleted
-                if not is_kept and not self._strikes(rates.delete_forgotten):
+                if not is_kept and not self._chance.strikes(rates.delete_forgotten):
                     self._remove(message.message_id)
         reply.send(DeleteReport(tuple(deleted), tuple(retryable), tuple(refused)))
 
@@ -173,7 +169,7 @@ class SimulatedQueue:
     def _hand_out(self, count: int) -> tuple[Message, ...]:
         self._show_due()
         handed: list[Message] = []
-        if self._strikes(self._faults.rates.duplicated) and count > 0:
+        if self._chance.strikes(self._chance.rates.duplicated) and count > 0:
             handed.extend(self._hand_out_twice())
         while self._visible and len(handed) < count:
             stored = self._stored.get(self._visible.popleft())
@@ -192,7 +188,7 @@ class SimulatedQueue:
         hidden = [each for each in self._stored.values() if each.visible_at_ms is not None]
         if not hidden:
             return []
-        stored = self._rng.choice(hidden)
+        stored = self._chance.rng.choice(hidden)
         self._auditor.queues.copy_doubled(stored.receipt_handle)
         return [self._hand(stored)]
 
@@ -257,10 +253,7 @@ class SimulatedQueue:
             moments = [poll.until_ms for poll in self._polls]
             if self._hidden:
                 moments.append(self._hidden[0][0])
-            self._timer = self._loop.call_at(min(moments) / 1000, self._serve_polls)
-
-    def _strikes(self, rate: float) -> bool:
-        return self._faults.strikes(rate, self._rng)
+            self._timer = self._chance.later(min(moments) - self.now_ms(), self._serve_polls)
 
 
 _STALE_HANDLES = (

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from random import Random
 from typing import Generic, TypeVar
 
 from penstock.model.errors import PenstockError, SourceThrottledError, SourceUnavailableError
-from penstock.simulation.faults import FaultModel, WireRates
+from penstock.simulation.chance import Chance
+from penstock.simulation.faults import WireRates
 
 AnswerT = TypeVar("AnswerT")
 
@@ -32,7 +32,7 @@ class Reply(Generic[AnswerT]):
 
     def refuse(self, error: PenstockError) -> None:
         """Send an error on its way."""
-        self._wire.later(self._wire.draw_latency_ms(), lambda: _fail(self.asker, error))
+        self._wire.refuse(self.asker, error)
 
 
 class Wire:
@@ -42,48 +42,40 @@ class Wire:
         broken: While set, no call reaches the server, and this is why.
     """
 
-    def __init__(
-        self, faults: FaultModel[WireRates], rng: Random, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self._faults = faults
-        self._rng = rng
-        self._loop = loop
+    def __init__(self, chance: Chance[WireRates]) -> None:
+        self._chance = chance
         self.broken: PenstockError | None = None
 
     async def call(self, serve: Callable[[Reply[AnswerT]], None]) -> AnswerT:
         """Carry a call over and wait for its answer; the server goes on when the caller is gone."""
-        asker: asyncio.Future[AnswerT] = self._loop.create_future()
-        rates = self._faults.rates
+        asker: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
+        rates = self._chance.rates
         if self.broken is not None:
-            error, delay_ms = self.broken, self._rng.randint(1, _CONNECT_TIMEOUT_MS)
-            self.later(delay_ms, lambda: _fail(asker, error))
-        elif self._faults.strikes(rates.source_throttled, self._rng):
-            throttled = SourceThrottledError("slower, please")
-            self.later(self.draw_latency_ms(), lambda: _fail(asker, throttled))
-        elif self._faults.strikes(rates.request_lost, self._rng):
-            lost = SourceUnavailableError("the request was lost")
-            self.later(self.draw_latency_ms(), lambda: _fail(asker, lost))
+            error, delay_ms = self.broken, self._chance.rng.randint(1, _CONNECT_TIMEOUT_MS)
+            self._chance.later(delay_ms, lambda: _fail(asker, error))
+        elif self._chance.strikes(rates.source_throttled):
+            self.refuse(asker, SourceThrottledError("slower, please"))
+        elif self._chance.strikes(rates.request_lost):
+            self.refuse(asker, SourceUnavailableError("the request was lost"))
         else:
-            self.later(self.draw_latency_ms(), lambda: serve(Reply(self, asker)))
+            self._chance.later(self._draw_latency_ms(), lambda: serve(Reply(self, asker)))
         return await asker
 
     def carry_back(self, asker: "asyncio.Future[AnswerT]", answer: AnswerT) -> None:
         """Bring an answer to its asker, or lose it."""
-        if self._faults.strikes(self._faults.rates.answer_lost, self._rng):
-            lost = SourceUnavailableError("the answer was lost")
-            self.later(self.draw_latency_ms(), lambda: _fail(asker, lost))
+        if self._chance.strikes(self._chance.rates.answer_lost):
+            self.refuse(asker, SourceUnavailableError("the answer was lost"))
         else:
-            self.later(self.draw_latency_ms(), lambda: _answer(asker, answer))
+            self._chance.later(self._draw_latency_ms(), lambda: _answer(asker, answer))
 
-    def draw_latency_ms(self) -> int:
-        """Draw how long one way takes."""
-        if self._faults.strikes(self._faults.rates.slow, self._rng):
-            return self._rng.randint(1, _SLOW_MS_MAX)
-        return self._rng.randint(0, _LATENCY_MS_MAX)
+    def refuse(self, asker: "asyncio.Future[AnswerT]", error: PenstockError) -> None:
+        """Bring an error to the asker."""
+        self._chance.later(self._draw_latency_ms(), lambda: _fail(asker, error))
 
-    def later(self, delay_ms: int, callback: Callable[[], None]) -> None:
-        """Call back after a time; 0 is the next turn of the loop."""
-        self._loop.call_at(round(self._loop.time() * 1000 + delay_ms) / 1000, callback)
+    def _draw_latency_ms(self) -> int:
+        if self._chance.strikes(self._chance.rates.slow):
+            return self._chance.rng.randint(1, _SLOW_MS_MAX)
+        return self._chance.rng.randint(0, _LATENCY_MS_MAX)
 
 
 def _answer(asker: "asyncio.Future[AnswerT]", answer: AnswerT) -> None:

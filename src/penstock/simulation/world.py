@@ -11,7 +11,8 @@ from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.message import QueueAttributes
 from penstock.simulation import workload as w
 from penstock.simulation.auditor import Auditor
-from penstock.simulation.faults import FaultModel
+from penstock.simulation.chance import Chance
+from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
 from penstock.simulation.ledger import Rule
 from penstock.simulation.loop import VirtualClock, pass_s
@@ -21,6 +22,7 @@ from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.queue import SimulatedQueue
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.trace import Trace
+from penstock.simulation.wire import Wire
 
 Befall = Callable[[w.Incident], Coroutine[Any, Any, None]]
 
@@ -49,19 +51,14 @@ class World:
         self.auditor = Auditor(self.now_ms, self.trace.lines)
         self._faults = FaultModel(plan.rates)
         self.functions = SimulatedFunctions(
-            faults=self._faults,
-            rng=Random(rng.random()),
-            loop=loop,
-            auditor=self.auditor,
-            trace=self.trace,
+            chance=self._part_of(rng), auditor=self.auditor, trace=self.trace
         )
         self.queues = {
-            queue_arn(index): self._build_queue(index, each, Random(rng.random()))
+            queue_arn(index): self._build_queue(index, each, self._part_of(rng))
             for index, each in enumerate(plan.mappings)
         }
-        self.sources = SimulatedSources(
-            self.queues, faults=self._faults, rng=rng, auditor=self.auditor, trace=self.trace
-        )
+        wires = {arn: Wire(self._part_of(rng)) for arn in self.queues}
+        self.sources = SimulatedSources(self.queues, wires, auditor=self.auditor, trace=self.trace)
         self.store = SimulatedStore(self._row_written, self._row_deleted)
         self.node = Node(
             store=self.store,
@@ -113,13 +110,17 @@ class World:
 
     # How it begins.
 
-    def _build_queue(self, index: int, plan: w.MappingPlan, rng: Random) -> SimulatedQueue:
+    def _part_of(self, rng: Random) -> Chance[FaultRates]:
+        """Give a part of this world dice of its own."""
+        return Chance(self._faults, Random(rng.random()), self.loop)
+
+    def _build_queue(
+        self, index: int, plan: w.MappingPlan, chance: Chance[FaultRates]
+    ) -> SimulatedQueue:
         return SimulatedQueue(
             queue_arn(index),
             QueueAttributes(plan.visibility_s, plan.max_receive_count),
-            faults=self._faults,
-            rng=rng,
-            loop=self.loop,
+            chance=chance,
             auditor=self.auditor,
             trace=self.trace,
         )

@@ -1,8 +1,5 @@
 """Simulated functions of streams: they take time, fail, hang, answer nonsense, keep state."""
 
-import asyncio
-from collections.abc import Callable
-from random import Random
 from typing import Protocol
 
 import msgspec
@@ -14,7 +11,8 @@ from penstock.model.errors import (
     InvokeUnavailableError,
 )
 from penstock.model.function import Function, FunctionErrorKind, FunctionResult
-from penstock.simulation.faults import FaultModel, StreamFaultRates
+from penstock.simulation.chance import Chance
+from penstock.simulation.faults import StreamFaultRates
 from penstock.simulation.function import (
     DIRECT_PAYLOAD,
     EMPTY_RESPONSES,
@@ -77,15 +75,11 @@ class SimulatedStreamFunctions:
     def __init__(
         self,
         *,
-        faults: FaultModel[StreamFaultRates],
-        rng: Random,
-        loop: asyncio.AbstractEventLoop,
+        chance: Chance[StreamFaultRates],
         watch: FunctionWatch,
         trace: Trace,
     ) -> None:
-        self._faults = faults
-        self._rng = rng
-        self._loop = loop
+        self._chance = chance
         self._watch = watch
         self._trace = trace
         self._functions: dict[str, tuple[Function, Temper]] = {}
@@ -106,7 +100,7 @@ class SimulatedStreamFunctions:
         """Run a function once, or fail to."""
         function, temper = self._functions[unqualified(function_arn)]
         if payload == DIRECT_PAYLOAD:
-            await self._wait_ms(function.timeout_s * 1000)
+            await self._chance.wait_ms(function.timeout_s * 1000)
             return FunctionResult(DIRECT_PAYLOAD)
         event = decode_event(payload)
         numbers = [record.number for record in event.records]
@@ -130,20 +124,20 @@ class SimulatedStreamFunctions:
         return result
 
     def _draw_rejection(self, function_arn: str, temper: Temper) -> InvokeError | None:
-        rates = self._faults.rates
+        rates = self._chance.rates
         if function_arn in self.is_down:
             return InvokeUnavailableError("connection refused")
         running = self._running.get(function_arn, 0)
         if temper.capacity is not None and running >= temper.capacity:
             return InvokeThrottledError("rate exceeded")
-        if self._strikes(rates.function_throttled):
+        if self._chance.strikes(rates.function_throttled):
             return InvokeThrottledError("rate exceeded")
-        if self._strikes(rates.function_unreachable):
+        if self._chance.strikes(rates.function_unreachable):
             return InvokeUnavailableError("connection refused")
         return None
 
     async def _reject(self, invocation: Invocation, error: InvokeError) -> None:
-        await self._wait_ms(self._rng.randint(0, 20))
+        await self._chance.wait_ms(self._chance.rng.randint(0, 20))
         self._watch.rejected(invocation)
         self._trace.note(invocation.mapping.name, "rejected", error)
         raise error
@@ -152,8 +146,8 @@ class SimulatedStreamFunctions:
         self, function: Function, temper: Temper, invocation: Invocation, event: StreamEvent
     ) -> FunctionResult:
         run = self._draw_run(temper, event)
-        duration_ms = min(function.timeout_s * 1000, self._rng.randint(*temper.duration_ms))
-        if self._strikes(self._faults.rates.function_hung):
+        duration_ms = min(function.timeout_s * 1000, self._chance.rng.randint(*temper.duration_ms))
+        if self._chance.strikes(self._chance.rates.function_hung):
             duration_ms = function.timeout_s * 1000
             run = _Run(Ending(is_error=True), _failure())
         self._running[function.arn] = self._running.get(function.arn, 0) + 1
@@ -165,27 +159,27 @@ class SimulatedStreamFunctions:
             self._trace.note(invocation.mapping.name, verb, *run.ending.failed)
 
         # Armed before the wait, so that at one moment the end comes before the answer.
-        self._later(duration_ms, end)
-        if self._strikes(self._faults.rates.function_unknown):
-            await self._wait_ms(self._rng.randint(0, duration_ms))
+        self._chance.later(duration_ms, end)
+        if self._chance.strikes(self._chance.rates.function_unknown):
+            await self._chance.wait_ms(self._chance.rng.randint(0, duration_ms))
             self._trace.note(invocation.mapping.name, "lost")
             raise InvocationOutcomeUnknownError("the connection broke")
-        await self._wait_ms(duration_ms + self._rng.randint(1, 4))
+        await self._chance.wait_ms(duration_ms + self._chance.rng.randint(1, 4))
         return run.result
 
     def _draw_run(self, temper: Temper, event: StreamEvent) -> _Run:
-        rates = self._faults.rates
+        rates = self._chance.rates
         poison = [] if self.is_mended else [each for each in event.records if each.is_poison]
-        if self._strikes(rates.function_failed) or (poison and not temper.reports_failures):
+        if self._chance.strikes(rates.function_failed) or (poison and not temper.reports_failures):
             return _Run(Ending(is_error=True), _failure())
-        if self._strikes(rates.function_malformed):
+        if self._chance.strikes(rates.function_malformed):
             return self._draw_malformed(event)
         failed = {each.number for each in poison}
-        if event.records and self._strikes(rates.function_partial):
-            failed.add(self._rng.choice(event.records).number)
+        if event.records and self._chance.strikes(rates.function_partial):
+            failed.add(self._chance.rng.choice(event.records).number)
         state = self._draw_state(event)
         if state is None and not failed:
-            return _Run(Ending(), FunctionResult(self._rng.choice(EMPTY_RESPONSES)))
+            return _Run(Ending(), FunctionResult(self._chance.rng.choice(EMPTY_RESPONSES)))
         failures = [{"itemIdentifier": str(number)} for number in sorted(failed, reverse=True)]
         response: dict[str, object] = {"batchItemFailures": failures}
         if state is not None:
@@ -195,10 +189,10 @@ class SimulatedStreamFunctions:
 
     def _draw_malformed(self, event: StreamEvent) -> _Run:
         if event.window is not None:
-            response = self._rng.choice(_STATELESS_RESPONSES)
+            response = self._chance.rng.choice(_STATELESS_RESPONSES)
             return _Run(Ending(is_malformed=True), FunctionResult(response))
         known = str(event.records[0].number).encode()
-        response = self._rng.choice(MALFORMED_RESPONSES).replace(b"KNOWN", known)
+        response = self._chance.rng.choice(MALFORMED_RESPONSES).replace(b"KNOWN", known)
         return _Run(Ending(is_malformed=True), FunctionResult(response))
 
     def _draw_state(self, event: StreamEvent) -> bytes | None:
@@ -207,20 +201,9 @@ class SimulatedStreamFunctions:
             return None
         self._state_count += 1
         filler = b""
-        if self._strikes(self._faults.rates.state_outgrown):
+        if self._chance.strikes(self._chance.rates.state_outgrown):
             filler = b"x" * STATE_BYTES_MAX
         return b'{"version":%d,"filler":"%b"}' % (self._state_count, filler)
-
-    async def _wait_ms(self, delay_ms: int) -> None:
-        waited: asyncio.Future[None] = self._loop.create_future()
-        self._later(delay_ms, lambda: None if waited.done() else waited.set_result(None))
-        await waited
-
-    def _later(self, delay_ms: int, callback: Callable[[], None]) -> None:
-        self._loop.call_at(round(self._loop.time() * 1000 + delay_ms) / 1000, callback)
-
-    def _strikes(self, rate: float) -> bool:
-        return self._faults.strikes(rate, self._rng)
 
 
 def _failure() -> FunctionResult:

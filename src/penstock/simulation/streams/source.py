@@ -1,7 +1,6 @@
 """The client that a mapping reads a simulated stream with."""
 
 from collections.abc import Callable
-from random import Random
 from typing import Protocol, TypeVar
 
 from penstock.model.arn import parse_arn
@@ -19,7 +18,8 @@ from penstock.model.stream import (
     StreamDescription,
 )
 from penstock.ports import ByteBudget, QueueSource, StreamSource
-from penstock.simulation.faults import FaultModel, StreamFaultRates
+from penstock.simulation.chance import Chance
+from penstock.simulation.faults import StreamFaultRates
 from penstock.simulation.streams.stream import SimulatedStream
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Reply, Wire
@@ -48,16 +48,14 @@ class SimulatedStreamSource:
         wire: Wire,
         *,
         mapping: str,
-        faults: FaultModel[StreamFaultRates],
-        rng: Random,
+        chance: Chance[StreamFaultRates],
         watch: ReadWatch,
         trace: Trace,
     ) -> None:
         self._stream = stream
         self._wire = wire
         self._mapping = mapping
-        self._faults = faults
-        self._rng = rng
+        self._chance = chance
         self._watch = watch
         self._trace = trace
 
@@ -68,8 +66,7 @@ class SimulatedStreamSource:
 
     async def describe(self) -> StreamDescription:
         """List the stream's shards."""
-        rate = self._faults.rates.listing_failed
-        if self._faults.strikes(rate, self._rng):
+        if self._chance.strikes(self._chance.rates.listing_failed):
             raise SourceThrottledError("too many listings")
         return await self._call(self._stream.describe)
 
@@ -90,8 +87,8 @@ class SimulatedStreamSource:
     ) -> FetchedRecords:
         """Read once; the answer's body is read when there is room for it."""
         self._watch.fetch_started(self._mapping, shard_id)
-        is_empty = self._faults.strikes(self._faults.rates.answer_empty, self._rng)
-        is_expired = self._faults.strikes(self._faults.rates.iterator_expired, self._rng)
+        is_empty = self._chance.strikes(self._chance.rates.answer_empty)
+        is_expired = self._chance.strikes(self._chance.rates.iterator_expired)
 
         def serve() -> FetchedRecords:
             if is_expired:

@@ -3,12 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from random import Random
 from typing import TypeVar
 
 from penstock.model.errors import PenstockError, StoreUnavailableError
 from penstock.ports import Store
-from penstock.simulation.faults import FaultModel, StreamFaultRates
+from penstock.simulation.chance import Chance
+from penstock.simulation.faults import StreamFaultRates
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.trace import Trace
 
@@ -31,15 +31,11 @@ class SimulatedStoreCalls:
         self,
         store: SimulatedStore,
         *,
-        faults: FaultModel[StreamFaultRates],
-        rng: Random,
-        loop: asyncio.AbstractEventLoop,
+        chance: Chance[StreamFaultRates],
         trace: Trace,
     ) -> None:
         self._store = store
-        self._faults = faults
-        self._rng = rng
-        self._loop = loop
+        self._chance = chance
         self._trace = trace
         self._waiting: deque[Callable[[], None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -49,7 +45,7 @@ class SimulatedStoreCalls:
 
     async def run(self, call: Callable[[Store], ResultT]) -> ResultT:
         """Run a call; once begun it runs to its end, whoever waits for it."""
-        asker: asyncio.Future[ResultT] = self._loop.create_future()
+        asker: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting.append(lambda: self._begin(call, asker))
         if self._timer is None:
             self._begin_next()
@@ -74,15 +70,15 @@ class SimulatedStoreCalls:
             self._waiting.popleft()()
 
     def _begin(self, call: Callable[[Store], ResultT], asker: "asyncio.Future[ResultT]") -> None:
-        rates = self._faults.rates
+        rates = self._chance.rates
         is_spared, self._is_spared = self._is_spared, False
-        is_slow = self._strikes(rates.store_slow)
-        is_failing = not is_spared and self._strikes(rates.store_unavailable)
-        is_lost = not is_spared and self._strikes(rates.store_answer_lost)
+        is_slow = self._chance.strikes(rates.store_slow)
+        is_failing = not is_spared and self._chance.strikes(rates.store_unavailable)
+        is_lost = not is_spared and self._chance.strikes(rates.store_answer_lost)
         self._is_troubled = is_slow or is_failing or is_lost
         self._note_trouble()
         longest_ms = SLOW_MS_MAX if is_slow else CALL_MS_MAX
-        after_ms = self._rng.randint(0, longest_ms)
+        after_ms = self._chance.rng.randint(0, longest_ms)
 
         def take_effect() -> None:
             answer: ResultT | None = None
@@ -98,9 +94,9 @@ class SimulatedStoreCalls:
                     error = StoreUnavailableError("the connection broke")
             if error is not None:
                 self._trace.note("store", "fails", error)
-            self._timer = self._later(after_ms, lambda: self._end(asker, answer, error))
+            self._timer = self._chance.later(after_ms, lambda: self._end(asker, answer, error))
 
-        self._timer = self._later(self._rng.randint(0, longest_ms), take_effect)
+        self._timer = self._chance.later(self._chance.rng.randint(0, longest_ms), take_effect)
 
     def _end(
         self,
@@ -119,11 +115,4 @@ class SimulatedStoreCalls:
 
     def _note_trouble(self) -> None:
         if self._is_troubled:
-            self.trouble_ms = round(self._loop.time() * 1000)
-
-    def _later(self, delay_ms: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        at_s = round(self._loop.time() * 1000 + delay_ms) / 1000
-        return self._loop.call_at(at_s, callback)
-
-    def _strikes(self, rate: float) -> bool:
-        return self._faults.strikes(rate, self._rng)
+            self.trouble_ms = self._chance.now_ms()

@@ -10,7 +10,8 @@ from penstock.model.arn import Scope
 from penstock.model.function import Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.stream import ShardEnd, StartingPosition, StreamKind
-from penstock.simulation.faults import FaultModel
+from penstock.simulation.chance import Chance
+from penstock.simulation.faults import FaultModel, StreamFaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, Temper
 from penstock.simulation.loop import WALL_MS_AT_START, VirtualClock, pass_s
 from penstock.simulation.names import SCOPE
@@ -86,29 +87,17 @@ class StreamWorld:
         )
         self.streams = [self._build_stream(index, rng) for index in range(len(plan.streams))]
         self.functions = SimulatedStreamFunctions(
-            faults=self._faults,
-            rng=Random(rng.random()),
-            loop=loop,
-            watch=self.auditor.functions,
-            trace=self.trace,
+            chance=self._part_of(rng), watch=self.auditor.functions, trace=self.trace
         )
         self.destinations = SimulatedDestinations(
-            faults=self._faults,
-            rng=Random(rng.random()),
-            loop=loop,
-            watch=self.auditor.discards,
-            trace=self.trace,
+            chance=self._part_of(rng), watch=self.auditor.discards, trace=self.trace
         )
         self.store = SimulatedStore(self._row_written, self._row_written)
         self.store.watch = self.auditor.places
         self.store_calls = SimulatedStoreCalls(
-            self.store,
-            faults=self._faults,
-            rng=Random(rng.random()),
-            loop=loop,
-            trace=self.trace,
+            self.store, chance=self._part_of(rng), trace=self.trace
         )
-        self.wires = [Wire(self._faults, Random(rng.random()), loop) for _ in plan.mappings]
+        self.wires = [Wire(self._part_of(rng)) for _ in plan.mappings]
         self.node = self._build_node(rng)
 
     def now_ms(self) -> int:
@@ -118,6 +107,10 @@ class StreamWorld:
     def stream_of(self, mapping: int) -> SimulatedStream:
         """Give a mapping's stream."""
         return self.streams[self.plan.mappings[mapping].stream]
+
+    def _part_of(self, rng: Random) -> Chance[StreamFaultRates]:
+        """Give a part of this world dice of its own."""
+        return Chance(self._faults, Random(rng.random()), self.loop)
 
     def _build_stream(self, index: int, rng: Random) -> SimulatedStream:
         plan = self.plan.streams[index]
@@ -141,8 +134,7 @@ class StreamWorld:
                 self.stream_of(index),
                 wire,
                 mapping=mapping_uuid(index),
-                faults=self._faults,
-                rng=Random(rng.random()),
+                chance=self._part_of(rng),
                 watch=self.auditor,
                 trace=self.trace,
             )
