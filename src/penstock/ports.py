@@ -8,7 +8,7 @@ from penstock.model.failure import Discard, Failure
 from penstock.model.function import Function, FunctionResult
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
-from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.position import CheckpointSave, PositionChange, StreamPlace, Tenure
 from penstock.model.stream import (
     Checkpoint,
@@ -41,16 +41,31 @@ class QueueSource(Protocol):
         """Read the queue's attributes."""
         ...
 
-    async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
-        """Long-poll once for 1..10 messages; empty when none came within ``wait_s``."""
+    async def receive(
+        self,
+        max_messages: int,
+        wait_s: int,
+        *,
+        visibility_timeout_s: int | None = None,
+        attempt_id: str | None = None,
+    ) -> tuple[Message, ...]:
+        """Long-poll once for messages; empty when none came within ``wait_s``.
+
+        Args:
+            max_messages: 1..10.
+            wait_s: 0..20.
+            visibility_timeout_s: How long what is received stays hidden; None: the queue's own.
+            attempt_id: Of a FIFO queue: a second receive with the same id, because the answer to
+                the first was lost, is given the same messages.
+        """
         ...
 
     async def delete(self, messages: Sequence[Message]) -> DeleteReport:
         """Delete 1..10 messages in one call."""
         ...
 
-    async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
-        """Hide 1..10 messages for ``timeout_s`` from now; 0 gives them back at once.
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
+        """Hide 1..10 messages, each for its own time from now; 0 gives one back at once.
 
         Messages whose handle has expired are passed over in silence: they are visible already.
         """

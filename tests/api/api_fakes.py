@@ -12,7 +12,7 @@ from penstock.model.errors import InvokeError, SourceError, SourceNotFoundError
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
-from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.stream import (
     AtSequenceNumber,
     FetchedRecords,
@@ -53,17 +53,24 @@ class FakeQueue:
         """Give what the test set."""
         return self._attributes
 
-    async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
+    async def receive(
+        self,
+        max_messages: int,
+        wait_s: int,
+        *,
+        visibility_timeout_s: int | None = None,
+        attempt_id: str | None = None,
+    ) -> tuple[Message, ...]:
         """Never called."""
-        raise AssertionError((max_messages, wait_s))
+        raise AssertionError((max_messages, wait_s, visibility_timeout_s, attempt_id))
 
     async def delete(self, messages: Sequence[Message]) -> DeleteReport:
         """Never called."""
         raise AssertionError(messages)
 
-    async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
         """Never called."""
-        raise AssertionError((messages, timeout_s))
+        raise AssertionError(changes)
 
 
 class FakeStream:

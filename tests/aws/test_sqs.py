@@ -17,7 +17,7 @@ from penstock.model.errors import (
     SourceThrottledError,
     SourceUnavailableError,
 )
-from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.sources.sqs import SqsQueue, SqsSources
 
 pytest_plugins = ["wire_fixtures"]
@@ -54,7 +54,12 @@ class Ask:
         self.asked: Asked = []
 
     def __call__(
-        self, method: str, *arguments: Any, answer: bytes = b"{}", status: str = "200 OK"
+        self,
+        method: str,
+        *arguments: Any,
+        answer: bytes = b"{}",
+        status: str = "200 OK",
+        **options: Any,
     ) -> Any:
         """Open the queue and call the method."""
 
@@ -64,7 +69,7 @@ class Ask:
                 wire = make_wire()
                 try:
                     queue: SqsQueue = await SqsSources(wire).open_queue(ARN)
-                    return await getattr(queue, method)(*arguments)
+                    return await getattr(queue, method)(*arguments, **options)
                 finally:
                     await wire.close()
 
@@ -98,6 +103,13 @@ def test_receive_asks_for_everything_and_passes_bytes_on(ask: Ask) -> None:
     assert bytes(message.body) == b'"caf\\u00e9 \xc3\xa9"'
     assert bytes(message.attributes) == b'{"ApproximateReceiveCount": "1"}'
     assert (message.message_id, message.md5_of_message_attributes) == ("m", None)
+
+
+def test_receive_says_how_long_it_hides_and_which_attempt_it_is(ask: Ask) -> None:
+    ask("receive", 10, 20, visibility_timeout_s=30, attempt_id="run-7")
+
+    asked = ask.asked[1][1]
+    assert (asked["VisibilityTimeout"], asked["ReceiveRequestAttemptId"]) == (30, "run-7")
 
 
 @pytest.mark.parametrize("answer", [b"{}", b'{"Messages":[]}', b'{"Messages":null}'])
@@ -199,7 +211,7 @@ def test_delete_of_all_needs_no_list_of_failures(ask: Ask) -> None:
 def test_change_visibility_passes_over_expired_handles(ask: Ask) -> None:
     answer = b'{"Failed":[{"Id":"0","SenderFault":true,"Code":"MessageNotInflight"}]}'
 
-    ask("change_visibility", MESSAGES[:1], 0, answer=answer)
+    ask("change_visibility", [VisibilityChange(MESSAGES[0], 0)], answer=answer)
 
     entries = [{"Id": "0", "ReceiptHandle": "handle-0", "VisibilityTimeout": 0}]
     assert ask.asked[1] == ("ChangeMessageVisibilityBatch", {"QueueUrl": URL, "Entries": entries})
@@ -209,7 +221,7 @@ def test_change_visibility_tells_of_the_servers_failure(ask: Ask) -> None:
     answer = b'{"Failed":[{"Id":"0","SenderFault":false,"Code":"InternalError"}]}'
 
     with pytest.raises(SourceUnavailableError, match="InternalError"):
-        ask("change_visibility", MESSAGES[:1], 30, answer=answer)
+        ask("change_visibility", [VisibilityChange(MESSAGES[0], 30)], answer=answer)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from scripted_server import RunFixture
 from wire_builders import make_wire
 
 from penstock.model.errors import SourceNotFoundError
-from penstock.model.message import DeleteReport, QueueAttributes
+from penstock.model.message import DeleteReport, QueueAttributes, VisibilityChange
 from penstock.sources.sqs import SqsQueue, SqsSources
 
 pytest_plugins = ["wire_fixtures", "moto_fixtures"]
@@ -89,7 +89,7 @@ def test_message_given_back_is_received_again(run: RunFixture, sqs: Any) -> None
 
     async def scenario(queue: SqsQueue) -> Any:
         messages = await queue.receive(10, 1)
-        await queue.change_visibility(messages, 0)
+        await queue.change_visibility([VisibilityChange(each, 0) for each in messages])
         return await queue.receive(10, 1)
 
     (message,) = _with_queue(run, scenario)

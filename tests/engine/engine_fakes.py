@@ -24,7 +24,7 @@ from penstock.model.errors import PenstockError, SourceNotFoundError, StoreError
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
-from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.stream import StartingPosition, StreamKind
 from penstock.ports import QueueSource, Store, StreamSource
 from penstock.store.thread import InlineStore
@@ -84,6 +84,7 @@ class FakeQueue:
         self.deleted: list[str] = []
         self.visibility: list[tuple[str, int]] = []
         self.receives = 0
+        self.asked: list[tuple[int | None, str | None]] = []
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self.changed = asyncio.Event()
 
@@ -97,9 +98,17 @@ class FakeQueue:
         self._fail_if_asked()
         return QueueAttributes(30)
 
-    async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
+    async def receive(
+        self,
+        max_messages: int,
+        wait_s: int,
+        *,
+        visibility_timeout_s: int | None = None,
+        attempt_id: str | None = None,
+    ) -> tuple[Message, ...]:
         """Keep ``QueueSource``."""
         self._fail_if_asked()
+        self.asked.append((visibility_timeout_s, attempt_id))
         self.receives += 1
         self.changed.set()
         received: list[Message] = []
@@ -117,10 +126,10 @@ class FakeQueue:
         self.changed.set()
         return DeleteReport(tuple(messages))
 
-    async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
         """Keep ``QueueSource``."""
         self._fail_if_asked()
-        self.visibility += [(message.message_id, timeout_s) for message in messages]
+        self.visibility += [(change.message.message_id, change.timeout_s) for change in changes]
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -35,7 +35,7 @@ def lines(
     [
         pytest.param(
             q.MessagesReceived(1, (MESSAGE,)),
-            ("debug", "messages received", {"ids": ["m1"], "counts": ["2"]}),
+            ("debug", "messages received", {"ids": ["m1"], "counts": [2]}),
             id="received",
         ),
         pytest.param(

@@ -2,7 +2,9 @@
 
 import msgspec
 
+from penstock.model.mapping import ProvisionedPollers
 from penstock.model.message import DeleteReport, Message, MessageBatch, QueueAttributes
+from penstock.model.queue_options import QueueOptions
 
 
 class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -11,8 +13,11 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         function_arn: Full ARN, with the qualifier as asked.
         function_timeout_s: None when it is not known, as for a function of AWS Lambda.
-        batch_size: 1..10.
-        maximum_concurrency: 2..1000, or None.
+        batch_size: 1..10000; above 10 with a window only, and never of a FIFO queue.
+        batching_window_s: 0..300; how long an open batch waits for more messages.
+        maximum_concurrency: 1..1000, or None.
+        pollers: Provisioned pollers, in place of the ramp; None: on demand.
+        options: What its tags ask for.
         long_poll_s: 0..20; how long an idle receive waits.
     """
 
@@ -20,9 +25,17 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     queue_arn: str
     batch_size: int
     function_timeout_s: int | None = None
+    batching_window_s: int = 0
     maximum_concurrency: int | None = None
+    pollers: ProvisionedPollers | None = None
+    options: QueueOptions = QueueOptions()
     report_batch_item_failures: bool = False
     long_poll_s: int = 20
+
+    @property
+    def is_fifo(self) -> bool:
+        """Tell whether messages have groups, whose order counts."""
+        return self.queue_arn.endswith(".fifo")
 
 
 # Inputs: something that happened.

@@ -95,5 +95,5 @@ def _ids(messages: tuple[Message, ...]) -> list[str]:
     return [message.message_id for message in messages]
 
 
-def _counts(messages: tuple[Message, ...]) -> list[str]:
+def _counts(messages: tuple[Message, ...]) -> list[int]:
     return [message.receive_count for message in messages]

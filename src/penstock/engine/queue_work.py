@@ -19,7 +19,7 @@ from penstock.model.errors import (
     SourceUnavailableError,
 )
 from penstock.model.function import FunctionResult
-from penstock.model.message import DeleteReport
+from penstock.model.message import DeleteReport, VisibilityChange
 from penstock.ports import FunctionInvoker, QueueSource, Sources
 
 _Running = Coroutine[Any, Any, q.Input | None]
@@ -156,7 +156,9 @@ class QueueWork:
     ) -> q.VisibilityExtended | q.ExtendVisibilityFailed:
         batch = command.batch
         try:
-            await self._open_source().change_visibility(batch.messages, command.timeout_s)
+            await self._open_source().change_visibility(
+                [VisibilityChange(message, command.timeout_s) for message in batch.messages]
+            )
         except SourceError as error:
             return q.ExtendVisibilityFailed(batch.id, str(error))
         return q.VisibilityExtended(batch.id)
@@ -164,7 +166,9 @@ class QueueWork:
     async def _return_to_queue(self, command: q.ReturnToQueue) -> q.MessagesReturned:
         # Where this fails they come back by their visibility timeout instead.
         with contextlib.suppress(SourceError):
-            await self._open_source().change_visibility(command.messages, 0)
+            await self._open_source().change_visibility(
+                [VisibilityChange(message, 0) for message in command.messages]
+            )
         return q.MessagesReturned(len(command.messages))
 
     def _open_source(self) -> QueueSource:

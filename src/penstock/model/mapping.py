@@ -24,6 +24,20 @@ class State(enum.StrEnum):
     DELETING = "Deleting"
 
 
+class ProvisionedPollers(msgspec.Struct, frozen=True):
+    """How many event pollers a queue mapping has for itself.
+
+    Attributes:
+        minimum: 2..200.
+        maximum: 2..2000, at least ``minimum``.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    """
+
+    minimum: int = 2
+    maximum: int = 200
+
+
 class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping as it is stored; the API's shape is made from it in ``api/wire.py``.
 
@@ -32,8 +46,9 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
         name: Its identity in a project file; None when it was made through the API.
         function_arn: Full ARN, with the qualifier exactly as it was asked for.
         stream_kind: None for a queue.
-        batch_size: 1..10 for queues in this version, 1..10000 for streams.
+        batch_size: 1..10000; of a FIFO queue 1..10.
         maximum_concurrency: 2..1000; None means the account-wide ramp alone.
+        provisioned_pollers: ProvisionedPollerConfig; None: pollers on demand. Queues only.
         starting_position: None for a queue.
         starting_timestamp_ms: Unix ms; with AT_TIMESTAMP only.
         maximum_record_age_s: 60..604800; None: no limit (the API's -1).
@@ -53,6 +68,7 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int = 10
     maximum_batching_window_s: int = 0
     maximum_concurrency: int | None = None
+    provisioned_pollers: ProvisionedPollers | None = None
     report_batch_item_failures: bool = False
     stream_kind: StreamKind | None = None
     starting_position: StartingPosition | None = None

@@ -1,5 +1,7 @@
 """An SQS message as it came over the wire, and an ordered batch of them."""
 
+import contextlib
+
 import msgspec
 
 BATCH_ENTRIES_MAX = 10  # SQS: entries per DeleteMessageBatch, messages per ReceiveMessage
@@ -28,20 +30,38 @@ class Message(msgspec.Struct, frozen=True, rename="pascal"):
     )
 
     @property
-    def receive_count(self) -> str:
-        """ApproximateReceiveCount; decoded at each call, so not for the hot path."""
-        try:
-            return str(_decode_counts(self.attributes).receive_count)
-        except msgspec.DecodeError:
-            # SQS sends an object with text; another server's slip must not stop a log line.
-            return ""
+    def receive_count(self) -> int:
+        """ApproximateReceiveCount, 0 if unknown; decoded at each call: not for the hot path."""
+        # SQS sends an object with text; another server's slip must not stop a mapping.
+        with contextlib.suppress(msgspec.DecodeError, ValueError):
+            return int(_decode_counts(self.attributes).receive_count)
+        return 0
+
+    @property
+    def group(self) -> str:
+        """MessageGroupId, empty if there is none; decoded at each call: for FIFO queues."""
+        with contextlib.suppress(msgspec.DecodeError):
+            return _decode_group(self.attributes).group
+        return ""
 
 
 class _Counts(msgspec.Struct):
     receive_count: str | int = msgspec.field(name="ApproximateReceiveCount", default="")
 
 
+class _Group(msgspec.Struct):
+    group: str = msgspec.field(name="MessageGroupId", default="")
+
+
 _decode_counts = msgspec.json.Decoder(_Counts).decode
+_decode_group = msgspec.json.Decoder(_Group).decode
+
+
+class VisibilityChange(msgspec.Struct, frozen=True):
+    """A message and how long it shall be hidden from now on, 0..43200; 0: it is visible at once."""
+
+    message: Message
+    timeout_s: int
 
 
 class MessageBatch(msgspec.Struct, frozen=True):

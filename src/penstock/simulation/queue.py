@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from penstock.model.errors import SourceError
-from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import FaultRates
@@ -142,12 +142,11 @@ class SimulatedQueue:
                     self._remove(message.message_id)
         reply.send(DeleteReport(tuple(deleted), tuple(retryable), tuple(refused)))
 
-    def change_visibility(
-        self, reply: Reply[None], messages: Sequence[Message], timeout_s: int
-    ) -> None:
+    def change_visibility(self, reply: Reply[None], changes: Sequence[VisibilityChange]) -> None:
         """Hide messages from now on; handles that have expired are passed over."""
         self._show_due()
-        for message in messages:
+        for change in changes:
+            message, timeout_s = change.message, change.timeout_s
             stored = self._stored.get(message.message_id)
             if (
                 stored is None
@@ -287,8 +286,16 @@ class SimulatedQueueSource:
 
         return await self._wire.call(serve)
 
-    async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
+    async def receive(
+        self,
+        max_messages: int,
+        wait_s: int,
+        *,
+        visibility_timeout_s: int | None = None,
+        attempt_id: str | None = None,
+    ) -> tuple[Message, ...]:
         """Long-poll once."""
+        assert visibility_timeout_s is None and attempt_id is None  # noqa: PT018
         arn = self._queue.arn
         has_failed = False
         self._auditor.pace.receive_started(arn, wait_s)
@@ -321,24 +328,25 @@ class SimulatedQueueSource:
 
         return await self._wire.call(serve)
 
-    async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
-        """Hide messages for ``timeout_s`` from now; 0 gives them back."""
-        handles = [message.receipt_handle for message in messages]
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
+        """Hide messages, each for its time from now; 0 gives one back."""
         asked_ms = self._queue.now_ms()
-        self._note(f"asks to hide {timeout_s}", messages)
-        if timeout_s == 0:
-            self._auditor.queues.return_asked(handles)
+        for change in changes:
+            self._note(f"asks to hide {change.timeout_s}", [change.message])
+        returned = [c.message.receipt_handle for c in changes if c.timeout_s == 0]
+        self._auditor.queues.return_asked(returned)
 
         def serve(reply: Reply[None]) -> None:
-            self._queue.change_visibility(reply, messages, timeout_s)
+            self._queue.change_visibility(reply, changes)
 
         try:
             await self._wire.call(serve)
         except SourceError:
-            if timeout_s == 0:
-                self._auditor.queues.return_failed(handles)
+            self._auditor.queues.return_failed(returned)
             raise
-        self._auditor.queues.extension_answered(handles, asked_ms, timeout_s * 1000)
+        for change in changes:
+            handles = [change.message.receipt_handle]
+            self._auditor.queues.extension_answered(handles, asked_ms, change.timeout_s * 1000)
 
     def _note(self, verb: str, messages: Sequence[Message]) -> None:
         if messages:

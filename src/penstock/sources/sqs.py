@@ -18,7 +18,7 @@ from penstock.model.errors import (
     SourceThrottledError,
     SourceUnavailableError,
 )
-from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.sources.calls import SourceCalls, SourceService, open_calls
 
 RECEIVE_MARGIN_S = 10.0  # beyond the long poll: the server's and the network's own time
@@ -36,6 +36,7 @@ _SERVICE = SourceService(
     },
 )
 _QUICK = ExchangeRules(is_idempotent=True)
+_ALL = ("All",)
 
 
 class _GetQueueUrl(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -68,15 +69,17 @@ class _RedrivePolicy(msgspec.Struct, frozen=True, rename="camel"):
     max_receive_count: int
 
 
-class _ReceiveMessage(msgspec.Struct, frozen=True, rename="pascal"):
-    """``AttributeNames`` is the older name of the second list; some emulators know only that."""
+class _ReceiveMessage(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """``AttributeNames`` is the older name of the first list; some emulators know only that."""
 
     queue_url: str
     max_number_of_messages: int
     wait_time_seconds: int
-    message_system_attribute_names: tuple[str, ...] = ("All",)
-    attribute_names: tuple[str, ...] = ("All",)
-    message_attribute_names: tuple[str, ...] = ("All",)
+    message_system_attribute_names: tuple[str, ...]
+    attribute_names: tuple[str, ...]
+    message_attribute_names: tuple[str, ...]
+    visibility_timeout: int | None = None
+    receive_request_attempt_id: str | None = None
 
 
 class _Received(msgspec.Struct, frozen=True, rename="pascal"):
@@ -144,7 +147,7 @@ class SqsQueue:
         self._calls = calls
         self._name = name
         self._url = url
-        self._receive_by_shape: dict[tuple[int, int], tuple[bytes, ExchangeRules]] = {}
+        self._rules_by_wait_s: dict[int, ExchangeRules] = {}
 
     async def describe(self) -> QueueAttributes:
         """Read the visibility timeout and the redrive policy.
@@ -167,14 +170,30 @@ class SqsQueue:
         except ValueError as exc:  # msgspec's errors are ValueErrors too
             raise self._calls.unreadable(exc) from exc
 
-    async def receive(self, max_messages: int, wait_s: int) -> tuple[Message, ...]:
+    async def receive(
+        self,
+        max_messages: int,
+        wait_s: int,
+        *,
+        visibility_timeout_s: int | None = None,
+        attempt_id: str | None = None,
+    ) -> tuple[Message, ...]:
         """Long-poll once; never retried here, since a lost answer has hidden its messages.
 
         Raises:
             SourceError: As mapped by ``to_source_error``.
         """
-        body, rules = self._receive_call(max_messages, wait_s)
-        answer = await self._calls.call("ReceiveMessage", body, rules)
+        ask = _ReceiveMessage(
+            self._url,
+            max_messages,
+            wait_s,
+            _ALL,
+            _ALL,
+            _ALL,
+            visibility_timeout_s,
+            attempt_id,
+        )
+        answer = await self._calls.call("ReceiveMessage", _encode(ask), self._rules_of(wait_s))
         self._calls.refuse_other_text(answer)  # bodies stay as they are from here on
         messages = self._calls.decode(_received_decoder, answer).messages or ()
         if any(memoryview(message.body)[0] != QUOTE for message in messages):
@@ -187,7 +206,10 @@ class SqsQueue:
         Raises:
             SourceError: As mapped by ``to_source_error``; any of them may be deleted.
         """
-        failed = await self._call_with_entries("DeleteMessageBatch", messages, None)
+        entries = [
+            _Entry(str(index), message.receipt_handle) for index, message in enumerate(messages)
+        ]
+        failed = await self._call_with_entries("DeleteMessageBatch", entries)
         if not failed:
             return DeleteReport(tuple(messages))
         deleted, retryable, refused = [], [], []
@@ -201,41 +223,38 @@ class SqsQueue:
                 retryable.append(message)
         return DeleteReport(tuple(deleted), tuple(retryable), tuple(refused))
 
-    async def change_visibility(self, messages: Sequence[Message], timeout_s: int) -> None:
-        """Hide 1..10 messages for ``timeout_s`` from now; expired handles are passed over.
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
+        """Hide 1..10 messages, each for its own time; expired handles are passed over.
 
         Raises:
             SourceError: As mapped by ``to_source_error``, also where the server failed on some.
         """
-        failed = await self._call_with_entries("ChangeMessageVisibilityBatch", messages, timeout_s)
+        entries = [
+            _Entry(str(index), change.message.receipt_handle, change.timeout_s)
+            for index, change in enumerate(changes)
+        ]
+        failed = await self._call_with_entries("ChangeMessageVisibilityBatch", entries)
         for entry in failed.values():
             if not _is_refused(entry):
                 fault = classify(entry.code, 0)
                 kind = SourceThrottledError if fault is Fault.THROTTLED else SourceUnavailableError
                 raise kind(f"{self._name}: {entry.message or ''} ({entry.code})")
 
-    def _receive_call(self, max_messages: int, wait_s: int) -> tuple[bytes, ExchangeRules]:
-        known = self._receive_by_shape.get((max_messages, wait_s))
-        if known is None:
+    def _rules_of(self, wait_s: int) -> ExchangeRules:
+        rules = self._rules_by_wait_s.get(wait_s)
+        if rules is None:
             limit_s = wait_s + RECEIVE_MARGIN_S
             timeouts = Timeouts(first_byte_s=limit_s, total_s=limit_s + RECEIVE_MARGIN_S)
-            known = (
-                _encode(_ReceiveMessage(self._url, max_messages, wait_s)),
-                ExchangeRules(timeouts=timeouts, is_long=True, answer_bytes_max=RECEIVE_BYTES_MAX),
+            rules = ExchangeRules(
+                timeouts=timeouts, is_long=True, answer_bytes_max=RECEIVE_BYTES_MAX
             )
-            self._receive_by_shape[max_messages, wait_s] = known
-        return known
+            self._rules_by_wait_s[wait_s] = rules
+        return rules
 
     async def _call_with_entries(
-        self, operation: str, messages: Sequence[Message], timeout_s: int | None
+        self, operation: str, entries: Sequence[_Entry]
     ) -> dict[str, _FailedEntry]:
-        entries = tuple(
-            [
-                _Entry(str(index), message.receipt_handle, timeout_s)
-                for index, message in enumerate(messages)
-            ]
-        )
-        body = _encode(_EntriesCall(self._url, entries))
+        body = _encode(_EntriesCall(self._url, tuple(entries)))
         answer = await self._calls.call(operation, body, _QUICK)
         failed = self._calls.decode(_report_decoder, answer).failed
         return {entry.id: entry for entry in failed or ()}
