@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from penstock.model.arn import Scope
-from penstock.model.failure import Discard, Failure
+from penstock.model.failure import Failure, FailureReport
 from penstock.model.function import Function, FunctionResult
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
@@ -292,14 +292,10 @@ class FailureStore(Protocol):
 
 
 class Destination(Protocol):
-    """Takes discards in."""
+    """Takes reports of discards in."""
 
-    async def send(self, discard: Discard, event: bytes) -> None:
-        """Record a discard; when this returns it is durable there.
-
-        Args:
-            discard: What left its shard.
-            event: The invocation event, complete; only S3 keeps it.
+    async def send(self, report: FailureReport) -> None:
+        """Keep a report; when this returns it is durable there.
 
         Raises:
             DestinationError: It was not taken; ``retryable`` says whether asking again may help.
@@ -310,9 +306,7 @@ class Destination(Protocol):
 class Destinations(Protocol):
     """Opens on-failure destinations by ARN."""
 
-    async def open(
-        self, arn: str, mapping_uuid: str, function_arn: str, stream_arn: str
-    ) -> Destination:
+    async def open(self, arn: str) -> Destination:
         """Make a queue, a topic or a bucket writable.
 
         Raises:

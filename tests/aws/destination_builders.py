@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 
-from failure_builders import FUNCTION_ARN, KINESIS_ARN, MAPPING_UUID
+from failure_builders import DISCARD, KINESIS_POLICY, MAPPING_UUID
 from wire_builders import make_wire
 
+from penstock.core.failure_record import failure_report
+from penstock.core.shard_contract import ShardPolicy
 from penstock.destinations.aws_destinations import AwsDestinations
-from penstock.model.failure import Discard
+from penstock.model.failure import Discard, FailureReport
 
 REGION = "us-east-2"
 ACCOUNT = "123456789012"
@@ -16,17 +18,22 @@ BUCKET_ARN = "arn:aws:s3:::failed"
 EVENT = '{"Records":[{"data":"é \\"q\\""}]}'.encode()
 
 
+def report_of(discard: Discard = DISCARD, policy: ShardPolicy = KINESIS_POLICY) -> FailureReport:
+    """Say of a discard what destinations are told."""
+    return failure_report(discard, EVENT, policy=policy, mapping_uuid=MAPPING_UUID)
+
+
+REPORT = report_of()
+
+
 async def send_to(
-    arn: str,
-    *discards: Discard,
-    stream_arn: str = KINESIS_ARN,
-    own_addresses: Collection[tuple[str, int]] = (),
+    arn: str, *reports: FailureReport, own_addresses: Collection[tuple[str, int]] = ()
 ) -> None:
-    """Open a destination and send discards to it, one after the other."""
+    """Open a destination and send reports to it, one after the other."""
     wire = make_wire(own_addresses)
     try:
-        destination = await AwsDestinations(wire).open(arn, MAPPING_UUID, FUNCTION_ARN, stream_arn)
-        for discard in discards:
-            await destination.send(discard, EVENT)
+        destination = await AwsDestinations(wire).open(arn)
+        for report in reports:
+            await destination.send(report)
     finally:
         await wire.close()

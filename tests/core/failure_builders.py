@@ -2,8 +2,9 @@
 
 import msgspec
 
+from penstock.core.shard_contract import ShardPolicy
 from penstock.model.failure import Condition, Discard, InvocationTrace
-from penstock.model.stream import StreamRecord
+from penstock.model.stream import StreamKind, StreamRecord
 
 MAPPING_UUID = "14e0db71-xmpl-4eb5-b481-8945cf9d10c2"
 FUNCTION_ARN = "arn:aws:lambda:us-east-2:123456789012:function:myfunction"
@@ -14,6 +15,12 @@ FIRST = "49601189658422359378836298521827638475320189012309704722"
 LAST = "49601189658422359378836298522902373528957594348623495186"
 DISCARDED_MS = 1_573_691_886_021  # 2019-11-14T00:38:06.021Z
 FUNCTION_RAISED = InvocationTrace(REQUEST_ID, "$LATEST", "Unhandled")
+KINESIS_POLICY = ShardPolicy(
+    kind=StreamKind.KINESIS, stream_arn=KINESIS_ARN, function_arn=FUNCTION_ARN
+)
+DYNAMODB_POLICY = ShardPolicy(
+    kind=StreamKind.DYNAMODB, stream_arn=DYNAMODB_ARN, function_arn=FUNCTION_ARN
+)
 
 DISCARD = Discard(
     id=7,

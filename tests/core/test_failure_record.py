@@ -8,8 +8,10 @@ from failure_builders import (
     DISCARD,
     DISCARDED_MS,
     DYNAMODB_ARN,
+    DYNAMODB_POLICY,
     FUNCTION_ARN,
     KINESIS_ARN,
+    KINESIS_POLICY,
     MAPPING_UUID,
     REQUEST_ID,
     make_discard,
@@ -21,9 +23,11 @@ from penstock.core.failure_record import (
     discard_uuid,
     failure_object_key,
     failure_record,
+    failure_report,
     with_payload,
 )
-from penstock.model.failure import Condition, Discard, InvocationTrace
+from penstock.core.shard_contract import ShardPolicy
+from penstock.model.failure import Condition, Discard, FailureReport, InvocationTrace
 from penstock.model.stream import StreamKind, StreamRecord
 
 KINESIS_RECORD = (
@@ -152,3 +156,24 @@ def test_identity_is_no_other_discard_s(other: Discard) -> None:
 
 def test_identity_is_no_other_mapping_s() -> None:
     assert discard_uuid(DISCARD, mapping_uuid="a") != discard_uuid(DISCARD, mapping_uuid="b")
+
+
+@pytest.mark.parametrize("policy", [KINESIS_POLICY, DYNAMODB_POLICY], ids=lambda each: each.kind)
+def test_report_has_the_record_the_event_and_where_a_bucket_keeps_them(policy: ShardPolicy) -> None:
+    report = failure_report(DISCARD, b"{}", policy=policy, mapping_uuid=MAPPING_UUID)
+
+    assert report == FailureReport(
+        record=record_of(DISCARD, policy.kind),
+        event=b"{}",
+        object_key=failure_object_key(DISCARD, mapping_uuid=MAPPING_UUID),
+        region="us-east-2",
+    )
+
+
+def test_report_of_what_reached_no_function_has_its_own_request_id() -> None:
+    too_old = make_discard(condition=Condition.RECORD_AGE_EXCEEDED, trace=InvocationTrace())
+
+    report = failure_report(too_old, b"{}", policy=KINESIS_POLICY, mapping_uuid=MAPPING_UUID)
+
+    request_id = json.loads(report.record)["requestContext"]["requestId"]
+    assert request_id == discard_uuid(too_old, mapping_uuid=MAPPING_UUID)

@@ -4,8 +4,7 @@ import asyncio
 import socket
 
 import pytest
-from destination_builders import BUCKET_ARN, QUEUE_ARN, TOPIC_ARN, send_to
-from failure_builders import DISCARD
+from destination_builders import BUCKET_ARN, QUEUE_ARN, REPORT, TOPIC_ARN, send_to
 from scripted_server import Conversation, RunFixture, Script, always, serve
 
 from penstock.model.errors import (
@@ -39,7 +38,7 @@ def attempt(
     async def scenario() -> None:
         async with serve(script) as origin:
             monkeypatch.setenv("AWS_ENDPOINT_URL", str(origin))
-            await send_to(arn, DISCARD)
+            await send_to(arn, REPORT)
 
     with pytest.raises(DestinationError) as failed:
         run(scenario())
@@ -116,7 +115,7 @@ def test_server_that_is_gone_is_unavailable_and_named(
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
 
     with pytest.raises(DestinationUnavailableError, match=url):
-        run(send_to(arn, DISCARD))
+        run(send_to(arn, REPORT))
 
 
 @pytest.mark.parametrize("arn", EVERY_KIND)
@@ -172,7 +171,7 @@ def test_queue_that_vanishes_is_refused_when_it_is_sent_to(
 @pytest.mark.parametrize("arn", [f"{QUEUE_ARN}.fifo", f"{TOPIC_ARN}.fifo"])
 def test_fifo_is_refused_without_asking(run: RunFixture, arn: str) -> None:
     with pytest.raises(DestinationRefusedError, match="only standard queues and topics"):
-        run(send_to(arn, DISCARD))
+        run(send_to(arn, REPORT))
 
 
 @pytest.mark.parametrize("arn", EVERY_KIND)
@@ -180,7 +179,7 @@ def test_own_address_is_refused(run: RunFixture, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4567")
 
     with pytest.raises(ConfigurationError, match="this service's own address"):
-        run(send_to(arn, DISCARD, own_addresses=[("127.0.0.1", 4567)]))
+        run(send_to(arn, REPORT, own_addresses=[("127.0.0.1", 4567)]))
 
 
 @pytest.mark.parametrize(
@@ -188,12 +187,7 @@ def test_own_address_is_refused(run: RunFixture, monkeypatch: pytest.MonkeyPatch
 )
 def test_destination_of_another_kind_is_refused(run: RunFixture, arn: str) -> None:
     with pytest.raises(ConfigurationError, match=arn):
-        run(send_to(arn, DISCARD))
-
-
-def test_stream_of_another_kind_is_refused(run: RunFixture) -> None:
-    with pytest.raises(ConfigurationError, match="not the ARN of a stream"):
-        run(send_to(BUCKET_ARN, DISCARD, stream_arn=QUEUE_ARN))
+        run(send_to(arn, REPORT))
 
 
 def test_credentials_that_are_missing_are_named(
@@ -204,7 +198,7 @@ def test_credentials_that_are_missing_are_named(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4567")
 
     with pytest.raises(DestinationRefusedError, match="set AWS_ACCESS_KEY_ID"):
-        run(send_to(TOPIC_ARN, DISCARD))
+        run(send_to(TOPIC_ARN, REPORT))
 
 
 def test_destination_that_hangs_keeps_no_other_waiting(
@@ -221,10 +215,10 @@ def test_destination_that_hangs_keeps_no_other_waiting(
         async with serve(hang) as sns, serve(answering(BUCKET_ARN, "NoSuchBucket", "404 No")) as s3:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", str(sns))
             monkeypatch.setenv("AWS_ENDPOINT_URL_S3", str(s3))
-            waiting = asyncio.ensure_future(send_to(TOPIC_ARN, DISCARD))
+            waiting = asyncio.ensure_future(send_to(TOPIC_ARN, REPORT))
             await hanging.wait()
             with pytest.raises(DestinationRefusedError):
-                await send_to(BUCKET_ARN, DISCARD)
+                await send_to(BUCKET_ARN, REPORT)
             assert not waiting.done()
             released.set()
             with pytest.raises(DestinationUnavailableError):

@@ -6,10 +6,21 @@ from typing import Any
 
 import boto3
 import pytest
-from destination_builders import ACCOUNT, BUCKET_ARN, EVENT, QUEUE_ARN, REGION, TOPIC_ARN, send_to
+from destination_builders import (
+    ACCOUNT,
+    BUCKET_ARN,
+    EVENT,
+    QUEUE_ARN,
+    REGION,
+    REPORT,
+    TOPIC_ARN,
+    report_of,
+    send_to,
+)
 from failure_builders import (
     DISCARD,
     DYNAMODB_ARN,
+    DYNAMODB_POLICY,
     FUNCTION_ARN,
     KINESIS_ARN,
     MAPPING_UUID,
@@ -99,7 +110,7 @@ def _objects(bucket: Any) -> dict[str, bytes]:
 
 
 def test_queue_gets_the_record_as_a_body_without_attributes(run: RunFixture, queue: Queue) -> None:
-    run(send_to(QUEUE_ARN, DISCARD))
+    run(send_to(QUEUE_ARN, REPORT))
 
     (message,) = queue.read()
     assert message["Body"].encode() == RECORD
@@ -107,14 +118,16 @@ def test_queue_gets_the_record_as_a_body_without_attributes(run: RunFixture, que
 
 
 def test_queue_gets_each_discard(run: RunFixture, queue: Queue) -> None:
-    run(send_to(QUEUE_ARN, make_discard(invoke_count=2), make_discard(invoke_count=3)))
+    reports = [report_of(make_discard(invoke_count=count)) for count in (2, 3)]
+
+    run(send_to(QUEUE_ARN, *reports))
 
     counts = [json.loads(message["Body"])["requestContext"] for message in queue.read()]
     assert sorted(context["approximateInvokeCount"] for context in counts) == [2, 3]
 
 
 def test_kind_of_stream_is_its_arn_s(run: RunFixture, queue: Queue) -> None:
-    run(send_to(QUEUE_ARN, DISCARD, stream_arn=DYNAMODB_ARN))
+    run(send_to(QUEUE_ARN, report_of(policy=DYNAMODB_POLICY)))
 
     (message,) = queue.read()
     assert json.loads(message["Body"])["DDBStreamBatchInfo"]["streamArn"] == DYNAMODB_ARN
@@ -125,7 +138,7 @@ def test_discard_that_reached_no_function_has_its_own_identity(
 ) -> None:
     too_old = make_discard(condition=Condition.RECORD_AGE_EXCEEDED, trace=InvocationTrace())
 
-    run(send_to(QUEUE_ARN, too_old))
+    run(send_to(QUEUE_ARN, report_of(too_old)))
 
     (message,) = queue.read()
     request_id = json.loads(message["Body"])["requestContext"]["requestId"]
@@ -137,7 +150,7 @@ def test_topic_publishes_the_record_without_a_subject(
 ) -> None:
     topic.subscribe(TopicArn=TOPIC_ARN, Protocol="sqs", Endpoint=QUEUE_ARN)
 
-    run(send_to(TOPIC_ARN, DISCARD))
+    run(send_to(TOPIC_ARN, REPORT))
 
     (message,) = queue.read()
     notification = json.loads(message["Body"])
@@ -147,14 +160,14 @@ def test_topic_publishes_the_record_without_a_subject(
 
 
 def test_bucket_gets_the_record_with_the_event(run: RunFixture, bucket: Any) -> None:
-    run(send_to(BUCKET_ARN, DISCARD))
+    run(send_to(BUCKET_ARN, REPORT))
 
     key = failure_object_key(DISCARD, mapping_uuid=MAPPING_UUID)
     assert _objects(bucket) == {key: with_payload(RECORD, EVENT)}
 
 
 def test_discard_that_is_sent_again_replaces_its_object(run: RunFixture, bucket: Any) -> None:
-    run(send_to(BUCKET_ARN, DISCARD, make_discard(), make_discard(id=8)))
+    run(send_to(BUCKET_ARN, REPORT, report_of(make_discard()), report_of(make_discard(id=8))))
 
     assert len(_objects(bucket)) == 2
 
@@ -171,7 +184,7 @@ def test_destination_that_is_missing_is_refused_and_named(
     run: RunFixture, arn: str, code: str
 ) -> None:
     with pytest.raises(DestinationRefusedError, match=f"on {arn}.*{code}.*; create the"):
-        run(send_to(arn, DISCARD))
+        run(send_to(arn, REPORT))
 
 
 def test_queue_of_another_account_is_not_taken_for_one_that_was_asked_for(
@@ -180,6 +193,6 @@ def test_queue_of_another_account_is_not_taken_for_one_that_was_asked_for(
     other_arn = QUEUE_ARN.replace(ACCOUNT, "111111111111")
 
     with pytest.raises(DestinationRefusedError, match=f"the queue of that name is {queue.url}"):
-        run(send_to(other_arn, DISCARD))
+        run(send_to(other_arn, REPORT))
 
     assert queue.read() == []

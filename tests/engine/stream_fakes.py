@@ -10,7 +10,7 @@ from penstock.core.shard_contract import ReadPace
 from penstock.engine.clock import SystemClock
 from penstock.engine.surroundings import StreamSettings
 from penstock.model.errors import PenstockError, StoreConflictError
-from penstock.model.failure import Condition, Discard, Failure, InvocationTrace
+from penstock.model.failure import Condition, Discard, Failure, FailureReport, InvocationTrace
 from penstock.model.position import CheckpointSave, StreamPlace, Tenure
 from penstock.model.stream import (
     AfterSequenceNumber,
@@ -264,25 +264,23 @@ class RecordingStore(SqlStore):
 
 
 class FakeDestination:
-    """Takes discards in, or fails as asked."""
+    """Takes reports in, or fails as asked."""
 
     def __init__(self) -> None:
         self.failure: PenstockError | None = None
-        self.taken: list[tuple[Discard, bytes]] = []
-        self.opened: list[tuple[str, str, str, str]] = []
+        self.taken: list[FailureReport] = []
+        self.opened: list[str] = []
 
-    async def open(
-        self, arn: str, mapping_uuid: str, function_arn: str, stream_arn: str
-    ) -> "FakeDestination":
+    async def open(self, arn: str) -> "FakeDestination":
         """Keep ``Destinations``."""
-        self.opened.append((arn, mapping_uuid, function_arn, stream_arn))
+        self.opened.append(arn)
         return self
 
-    async def send(self, discard: Discard, event: bytes) -> None:
+    async def send(self, report: FailureReport) -> None:
         """Keep ``Destination``."""
         if self.failure is not None:
             raise self.failure
-        self.taken.append((discard, event))
+        self.taken.append(report)
 
 
 def count_up() -> Callable[[], str]:

@@ -23,6 +23,7 @@ from stream_fakes import (
 )
 
 from penstock.core import shard_contract as s
+from penstock.core.failure_record import failure_report
 from penstock.core.stream_contract import ShardStart
 from penstock.engine.byte_budget import NodeBudget
 from penstock.engine.checkpoint_writer import CheckpointWriter
@@ -296,12 +297,14 @@ def test_work_event_above_the_quota_is_not_sent() -> None:
 
 def test_work_sends_to_the_destination_opened_once() -> None:
     bench = Bench()
+    event = b'{"Records":[{"n":1},{"n":2}]}'
+    report = failure_report(a_discard(1, 2), event, policy=POLICY, mapping_uuid="u1")
 
     accepted = bench.carry_out(*[s.SendToDestination(a_discard(1, 2))] * 2)
 
     assert accepted == s.DestinationAccepted(1)
-    assert bench.destination.opened == [(DESTINATION_ARN, "u1", FUNCTION.arn, STREAM_ARN)]
-    assert bench.destination.taken[0] == (a_discard(1, 2), b'{"Records":[{"n":1},{"n":2}]}')
+    assert bench.destination.opened == [DESTINATION_ARN]
+    assert bench.destination.taken == [report, report]
 
 
 def test_work_a_windows_last_discard_carries_no_records() -> None:
@@ -309,7 +312,7 @@ def test_work_a_windows_last_discard_carries_no_records() -> None:
 
     bench.carry_out(s.SendToDestination(a_discard(1, 2), WINDOW))
 
-    assert bench.destination.taken[0][1].startswith(b'{"Records":[],"window":')
+    assert bench.destination.taken[0].event.startswith(b'{"Records":[],"window":')
 
 
 @pytest.mark.parametrize(

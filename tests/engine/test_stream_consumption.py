@@ -245,7 +245,7 @@ def test_stream_discard_goes_to_the_destination() -> None:
 
     engine = run(discard())
 
-    assert [event for _, event in engine.destination.taken] == [b'{"Records":[{"n":1}]}']
+    assert [report.event for report in engine.destination.taken] == [b'{"Records":[{"n":1}]}']
     assert engine.metrics.counts_of("u1").delivered == 1
     assert engine.store.failures == []
 

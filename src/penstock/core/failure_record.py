@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from penstock.model.failure import Discard
+from penstock.core.shard_contract import ShardPolicy
+from penstock.model.arn import parse_arn
+from penstock.model.failure import Discard, FailureReport
 from penstock.model.stream import StreamKind
 
 _STATUS_OF_EVERY_RUN = 200  # also of a run that ended in the function's own error
@@ -55,6 +57,32 @@ class _FailureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+def failure_report(
+    discard: Discard, event: bytes, *, policy: ShardPolicy, mapping_uuid: str
+) -> FailureReport:
+    """Say of a discard what any destination needs; the same report each time.
+
+    Args:
+        discard: What left its shard.
+        event: The invocation event, complete.
+        policy: Names the stream and the function.
+        mapping_uuid: The mapping's.
+    """
+    request_id = discard.trace.request_id or discard_uuid(discard, mapping_uuid=mapping_uuid)
+    return FailureReport(
+        record=failure_record(
+            discard,
+            kind=policy.kind,
+            function_arn=policy.function_arn,
+            stream_arn=policy.stream_arn,
+            request_id=request_id,
+        ),
+        event=event,
+        object_key=failure_object_key(discard, mapping_uuid=mapping_uuid),
+        region=parse_arn(policy.stream_arn).region,
+    )
 
 
 def failure_record(

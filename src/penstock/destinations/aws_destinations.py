@@ -1,8 +1,7 @@
 """Every on-failure destination that stream mappings have on AWS, opened by its ARN."""
 
 from penstock.aws.client import WireClient
-from penstock.destinations.failed_mapping import make_failed_mapping
-from penstock.destinations.s3 import open_s3_destination
+from penstock.destinations.s3 import S3Destination
 from penstock.destinations.sns import open_sns_destination
 from penstock.destinations.sqs import open_sqs_destination
 from penstock.model.arn import parse_arn
@@ -16,9 +15,7 @@ class AwsDestinations:
     def __init__(self, wire: WireClient) -> None:
         self._wire = wire
 
-    async def open(
-        self, arn: str, mapping_uuid: str, function_arn: str, stream_arn: str
-    ) -> Destination:
+    async def open(self, arn: str) -> Destination:
         """Make a destination writable; only a queue is looked for now.
 
         Raises:
@@ -27,14 +24,13 @@ class AwsDestinations:
                 this service itself.
         """
         destination = parse_arn(arn)
-        mapping = make_failed_mapping(mapping_uuid, function_arn, stream_arn)
         match destination.service:
             case "sqs":
-                return await open_sqs_destination(self._wire, destination, mapping)
+                return await open_sqs_destination(self._wire, destination)
             case "sns":
-                return await open_sns_destination(self._wire, destination, mapping)
+                return await open_sns_destination(self._wire, destination)
             case "s3":
-                return await open_s3_destination(self._wire, destination, mapping)
+                return S3Destination(self._wire, destination)
             case _:
                 raise ConfigurationError(
                     f"{arn!r} is not the ARN of an SQS queue, an SNS topic or an S3 bucket"

@@ -4,11 +4,10 @@ Source: docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
 
 from penstock.aws.client import WireClient
-from penstock.core.failure_record import failure_object_key, with_payload
-from penstock.destinations.calls import DestinationCalls, DestinationService, open_destination
-from penstock.destinations.failed_mapping import FailedMapping
+from penstock.core.failure_record import with_payload
+from penstock.destinations.calls import DestinationService, open_destination
 from penstock.model.arn import Arn
-from penstock.model.failure import Discard
+from penstock.model.failure import FailureReport
 
 _SERVICE = DestinationService(
     name="s3",
@@ -19,39 +18,28 @@ _SERVICE = DestinationService(
 
 
 class S3Destination:
-    """One bucket; keeps ``ports.Destination``. Opened by ``open_s3_destination``.
+    """One bucket; keeps ``ports.Destination``.
 
     A bucket's ARN names no account, so none is expected of its owner: AWS advises a condition on
     ``aws:ResourceAccount`` in the policy of the credentials.
     """
 
-    def __init__(self, calls: DestinationCalls, bucket: str, mapping: FailedMapping) -> None:
-        self._calls = calls
+    def __init__(self, wire: WireClient, bucket: Arn) -> None:
+        self._wire = wire
         self._bucket = bucket
-        self._mapping = mapping
 
-    async def send(self, discard: Discard, event: bytes) -> None:
-        """Put the record with the event; the same discard always under the same key.
+    async def send(self, report: FailureReport) -> None:
+        """Put the record with the event, in the report's region.
 
         Raises:
             DestinationError: It was not taken.
+            ConfigurationError: The endpoint is this service itself.
         """
-        body = with_payload(self._mapping.record_of(discard), event)
-        await self._calls.call(
+        calls = await open_destination(self._wire, _SERVICE, self._bucket, report.region)
+        await calls.call(
             "PutObject",
             proof="ETag",
-            Bucket=self._bucket,
-            Key=failure_object_key(discard, mapping_uuid=self._mapping.uuid),
-            Body=body,
+            Bucket=self._bucket.resource,
+            Key=report.object_key,
+            Body=with_payload(report.record, report.event),
         )
-
-
-async def open_s3_destination(wire: WireClient, arn: Arn, mapping: FailedMapping) -> S3Destination:
-    """Make a bucket writable; its ARN has no region, so the mapping's is asked.
-
-    Raises:
-        DestinationError: The name of its server cannot be looked up.
-        ConfigurationError: The endpoint is this service itself.
-    """
-    calls = await open_destination(wire, _SERVICE, arn, mapping.region)
-    return S3Destination(calls, arn.resource, mapping)

@@ -4,10 +4,9 @@ Source: docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
 
 from penstock.aws.client import WireClient
-from penstock.destinations.calls import DestinationCalls, DestinationService, open_destination
-from penstock.destinations.failed_mapping import FailedMapping
+from penstock.destinations.calls import DestinationService, open_destination
+from penstock.destinations.record_destination import RecordDestination
 from penstock.model.arn import Arn
-from penstock.model.failure import Discard
 
 _SERVICE = DestinationService(
     name="sns",
@@ -17,29 +16,7 @@ _SERVICE = DestinationService(
 )
 
 
-class SnsDestination:
-    """One topic; keeps ``ports.Destination``. Opened by ``open_sns_destination``."""
-
-    def __init__(self, calls: DestinationCalls, topic: Arn, mapping: FailedMapping) -> None:
-        self._calls = calls
-        self._topic = topic
-        self._mapping = mapping
-
-    async def send(self, discard: Discard, event: bytes) -> None:  # noqa: ARG002 - the port's
-        """Publish the record, without a subject; the event stays behind, as on AWS.
-
-        Raises:
-            DestinationError: It was not taken.
-        """
-        message = self._mapping.record_of(discard).decode()
-        await self._calls.call(
-            "Publish", proof="MessageId", TopicArn=str(self._topic), Message=message
-        )
-
-
-async def open_sns_destination(
-    wire: WireClient, arn: Arn, mapping: FailedMapping
-) -> SnsDestination:
+async def open_sns_destination(wire: WireClient, arn: Arn) -> RecordDestination:
     """Make a topic writable in the ARN's region; nothing is asked of it yet.
 
     Raises:
@@ -47,4 +24,4 @@ async def open_sns_destination(
         ConfigurationError: The endpoint is this service itself.
     """
     calls = await open_destination(wire, _SERVICE, arn, arn.region)
-    return SnsDestination(calls, arn, mapping)
+    return RecordDestination(calls, "Publish", text="Message", target={"TopicArn": str(arn)})

@@ -6,11 +6,10 @@ Source: docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 import re
 
 from penstock.aws.client import WireClient
-from penstock.destinations.calls import DestinationCalls, DestinationService, open_destination
-from penstock.destinations.failed_mapping import FailedMapping
+from penstock.destinations.calls import DestinationService, open_destination
+from penstock.destinations.record_destination import RecordDestination
 from penstock.model.arn import Arn
 from penstock.model.errors import DestinationRefusedError
-from penstock.model.failure import Discard
 
 _ACCOUNT_IN_URL = re.compile(r"/(\d{12})/[^/]+$")
 
@@ -22,29 +21,7 @@ _SERVICE = DestinationService(
 )
 
 
-class SqsDestination:
-    """One queue; keeps ``ports.Destination``. Opened by ``open_sqs_destination``."""
-
-    def __init__(self, calls: DestinationCalls, url: str, mapping: FailedMapping) -> None:
-        self._calls = calls
-        self._url = url
-        self._mapping = mapping
-
-    async def send(self, discard: Discard, event: bytes) -> None:  # noqa: ARG002 - the port's
-        """Send the record; the event stays behind, as on AWS.
-
-        Raises:
-            DestinationError: It was not taken.
-        """
-        body = self._mapping.record_of(discard).decode()
-        await self._calls.call(
-            "SendMessage", proof="MessageId", QueueUrl=self._url, MessageBody=body
-        )
-
-
-async def open_sqs_destination(
-    wire: WireClient, arn: Arn, mapping: FailedMapping
-) -> SqsDestination:
+async def open_sqs_destination(wire: WireClient, arn: Arn) -> RecordDestination:
     """Find the queue's URL in the ARN's region.
 
     Raises:
@@ -55,7 +32,7 @@ async def open_sqs_destination(
     owner = {"QueueOwnerAWSAccountId": arn.account} if arn.account else {}
     url = await calls.call("GetQueueUrl", proof="QueueUrl", QueueName=arn.resource, **owner)
     _refuse_other_account(url, arn)
-    return SqsDestination(calls, url, mapping)
+    return RecordDestination(calls, "SendMessage", text="MessageBody", target={"QueueUrl": url})
 
 
 def _refuse_other_account(url: str, arn: Arn) -> None:

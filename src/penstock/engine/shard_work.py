@@ -7,18 +7,18 @@ from typing import Any, assert_never
 import msgspec
 
 from penstock.core import shard_contract as s
+from penstock.core.failure_record import failure_report
 from penstock.core.stream_contract import ShardStart
 from penstock.core.stream_event import stream_event
 from penstock.core.stream_outcome import stream_outcome
 from penstock.engine.byte_budget import BudgetAccount
 from penstock.engine.checkpoint_writer import CheckpointWriter
+from penstock.engine.failure_reports import NotTaken, ReportSender, Taken
 from penstock.engine.invocation import NotRun, OutcomeUnknown, Refused, invoke_once
 from penstock.engine.opened import Opened
 from penstock.engine.processing_result import ProcessingResult
 from penstock.engine.slots import SlotLedger
 from penstock.model.errors import (
-    ConfigurationError,
-    DestinationError,
     PenstockError,
     SourceAnswerTooLargeError,
     SourceIteratorExpiredError,
@@ -32,7 +32,7 @@ from penstock.model.failure import Discard, Failure
 from penstock.model.function import FunctionResult
 from penstock.model.position import CheckpointSave
 from penstock.model.stream import Checkpoint, FetchedRecords, Position, ShardIterator
-from penstock.ports import Destination, Destinations, FunctionInvoker, StreamSource
+from penstock.ports import Destinations, FunctionInvoker, StreamSource
 
 _Running = Coroutine[Any, Any, s.Input | None]
 
@@ -85,7 +85,7 @@ class ShardWork:
         self._policy = policy
         self._parts = parts
         self._account = account
-        self._destination = Opened(self._open_destination)
+        self._reports = ReportSender(parts.destinations)
         self._holder = f"{parts.mapping_uuid}/{start.shard_id}"
         self._send: Callable[[s.Input], None] = _drop
         self._fetching: asyncio.Timeout | None = None
@@ -206,25 +206,18 @@ class ShardWork:
     async def _send_to_destination(
         self, discard: Discard, window: s.WindowInvocation | None
     ) -> s.DestinationAccepted | s.DestinationFailed:
-        try:
-            destination = await self._destination.get()
-            await destination.send(discard, self._event_of(discard, window))
-        except DestinationError as error:
-            self._destination.drop()
-            return s.DestinationFailed(discard.id, str(error))
-        except ConfigurationError as error:
-            return s.DestinationFailed(discard.id, str(error), is_final=True)
-        return s.DestinationAccepted(discard.id)
-
-    async def _open_destination(self) -> Destination:
-        policy = self._policy
-        assert policy.destination_arn is not None, "a discard for a destination that is not there"
-        return await self._parts.destinations.open(
-            policy.destination_arn,
-            self._parts.mapping_uuid,
-            policy.function_arn,
-            policy.stream_arn,
-        )
+        arn, uuid = self._policy.destination_arn, self._parts.mapping_uuid
+        assert arn is not None, "a discard for a destination that is not there"
+        event = self._event_of(discard, window)
+        report = failure_report(discard, event, policy=self._policy, mapping_uuid=uuid)
+        ended = await self._reports.send(arn, report)
+        match ended:
+            case Taken():
+                return s.DestinationAccepted(discard.id)
+            case NotTaken(reason, is_final):
+                return s.DestinationFailed(discard.id, reason, is_final)
+            case _:
+                assert_never(ended)
 
     async def _save(
         self, command: s.SaveCheckpoint

@@ -56,6 +56,22 @@ class Discard(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class FailureReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an on-failure destination is told of a discard.
+
+    Attributes:
+        record: A JSON object: all that a queue or a topic gets.
+        event: The invocation event, which a bucket gets too.
+        object_key: Names a bucket's object; the same however often the report is sent.
+        region: Where a bucket is asked: its ARN names no region.
+    """
+
+    record: bytes
+    event: bytes
+    object_key: str
+    region: str
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the failure journal: a discard with its payload, kept until it is redriven.
 

@@ -80,11 +80,9 @@ class SimulatedSources:
 class NoDestinations:
     """Keeps ``ports.Destinations``: there is none."""
 
-    async def open(
-        self, arn: str, mapping_uuid: str, function_arn: str, stream_arn: str
-    ) -> Destination:
+    async def open(self, arn: str) -> Destination:
         """Find none."""
-        raise DestinationRefusedError(f"{arn} for {mapping_uuid}, {function_arn}, {stream_arn}")
+        raise DestinationRefusedError(f"{arn}: there are no destinations")
 
 
 class NodeLog:

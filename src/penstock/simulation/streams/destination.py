@@ -7,10 +7,11 @@ from penstock.model.errors import (
     DestinationRefusedError,
     DestinationUnavailableError,
 )
-from penstock.model.failure import Discard
+from penstock.model.failure import FailureReport
 from penstock.ports import Destination
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import StreamFaultRates
+from penstock.simulation.streams.report import ReportedDiscard, decode_report
 from penstock.simulation.trace import Trace
 
 SLOW_MS_MAX = 5_000
@@ -19,21 +20,21 @@ SLOW_MS_MAX = 5_000
 class DiscardWatch(Protocol):
     """Told of discards."""
 
-    def discard_sent(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+    def discard_sent(self, discard: ReportedDiscard) -> None:
         """The engine hands a discard to its destination."""
         ...
 
-    def discard_kept(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+    def discard_kept(self, discard: ReportedDiscard) -> None:
         """The destination has it."""
         ...
 
-    def discard_told(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+    def discard_told(self, discard: ReportedDiscard) -> None:
         """The engine knows that the destination has it."""
         ...
 
 
 class SimulatedDestinations:
-    """Keeps ``ports.Destinations``.
+    """Keeps ``ports.Destinations``, and ``ports.Destination`` for each of them.
 
     Attributes:
         broken: While set, nothing is taken in, and this is why.
@@ -51,18 +52,17 @@ class SimulatedDestinations:
         self._trace = trace
         self.broken: DestinationError | None = None
 
-    async def open(
-        self, arn: str, mapping_uuid: str, function_arn: str, stream_arn: str
-    ) -> Destination:
+    async def open(self, arn: str) -> Destination:
         """Make a destination writable."""
-        del arn, function_arn, stream_arn
+        del arn
         if self.broken is not None:
             raise self.broken
-        return SimulatedDestination(self, mapping_uuid)
+        return self
 
-    async def send(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
-        """Record a discard, or fail to."""
-        self._watch.discard_sent(mapping_uuid, discard, event)
+    async def send(self, report: FailureReport) -> None:
+        """Keep a report, or fail to."""
+        discard = decode_report(report)
+        self._watch.discard_sent(discard)
         rates = self._chance.rates
         is_slow = self._chance.strikes(rates.destination_slow)
         await self._chance.wait_ms(self._chance.rng.randint(0, SLOW_MS_MAX if is_slow else 20))
@@ -70,22 +70,10 @@ class SimulatedDestinations:
             raise self.broken
         if self._chance.strikes(rates.destination_refused):
             raise DestinationRefusedError("not this one")
-        numbers = [record.sequence_number for record in discard.records]
-        self._trace.note("destination", "keeps", mapping_uuid, discard.condition.value, *numbers)
-        self._watch.discard_kept(mapping_uuid, discard, event)
+        details = (discard.mapping_uuid, discard.condition.value, *discard.numbers())
+        self._trace.note("destination", "keeps", *details)
+        self._watch.discard_kept(discard)
         if self._chance.strikes(rates.destination_answer_lost):
             raise DestinationUnavailableError("the connection broke")
         await self._chance.wait_ms(self._chance.rng.randint(0, 20))
-        self._watch.discard_told(mapping_uuid, discard, event)
-
-
-class SimulatedDestination:
-    """Keeps ``ports.Destination`` for one mapping."""
-
-    def __init__(self, destinations: SimulatedDestinations, mapping_uuid: str) -> None:
-        self._destinations = destinations
-        self._mapping_uuid = mapping_uuid
-
-    async def send(self, discard: Discard, event: bytes) -> None:
-        """Record a discard."""
-        await self._destinations.send(self._mapping_uuid, discard, event)
+        self._watch.discard_told(discard)

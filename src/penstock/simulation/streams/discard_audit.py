@@ -1,10 +1,11 @@
 """Checks what leaves its shard without having succeeded, and where it is kept."""
 
-from penstock.model.failure import Condition, Discard, Failure
+from penstock.model.failure import Condition, Failure
 from penstock.model.function import PAYLOAD_BYTES_MAX
 from penstock.model.mapping import EventSourceMapping
 from penstock.simulation.streams.books import AuditedMapping, StreamBooks
 from penstock.simulation.streams.event import StreamEvent, decode_event
+from penstock.simulation.streams.report import ReportedDiscard
 from penstock.simulation.streams.rules import StreamRule
 from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard, Fate
 from penstock.simulation.streams.window_audit import STATE_BYTES_MAX, WindowAudit
@@ -21,33 +22,32 @@ class DiscardAudit:
         self._windows = WindowAudit(books)
         self._journaled: set[str] = set()
 
-    def discard_sent(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+    def discard_sent(self, discard: ReportedDiscard) -> None:
         """Check a discard on its way to its destination."""
-        mapping = self._books.mappings[mapping_uuid]
-        decoded = decode_event(event)
-        found = self._find(mapping, discard.shard_id, decoded, list(discard.records))
+        mapping = self._books.mappings[discard.mapping_uuid]
+        found = self._find(mapping, discard.shard_id, discard.event)
         if found is None:
             return
-        records, shard = found
-        if not decoded.is_final and discard.batch_size != len(records):
-            self._books.report(StreamRule.DISCARD, f"batchSize {discard.batch_size}")
+        records, _ = found
+        is_final = discard.event.is_final
+        if not is_final and discard.range() != _range_of(records):
+            self._books.report(StreamRule.DISCARD, f"{discard.range()} of {_range_of(records)}")
         self._check(
             mapping,
             records,
             condition=discard.condition,
             invoke_count=discard.invoke_count,
             discarded_ms=discard.discarded_ms,
-            is_final=decoded.is_final,
+            is_final=is_final,
         )
-        del shard
 
-    def discard_kept(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+    def discard_kept(self, discard: ReportedDiscard) -> None:
         """Take note that a destination has a discard: it is durable, whoever knows."""
-        self._settle(mapping_uuid, discard, event, is_told=False)
+        self._settle(discard, is_told=False)
 
-    def discard_told(self, mapping_uuid: str, discard: Discard, event: bytes) -> None:
+    def discard_told(self, discard: ReportedDiscard) -> None:
         """Take note that the engine knows that a destination has a discard."""
-        self._settle(mapping_uuid, discard, event, is_told=True)
+        self._settle(discard, is_told=True)
 
     def journaled(self, mapping: AuditedMapping, failure: Failure) -> None:
         """Check a failure that is durable now."""
@@ -55,7 +55,7 @@ class DiscardAudit:
             return  # the answer to the first try was lost
         self._journaled.add(failure.id)
         decoded = decode_event(failure.event)
-        found = self._find(mapping, failure.shard_id, decoded, [])
+        found = self._find(mapping, failure.shard_id, decoded)
         if found is None:
             return
         records, shard = found
@@ -64,10 +64,9 @@ class DiscardAudit:
         if all(row.destination_arn for row in rows) and not is_skip:
             self._check_destination_failed(failure)
         if not decoded.is_final:
-            told = (failure.start_sequence_number, failure.end_sequence_number)
-            real = (str(records[0].number), str(records[-1].number))
-            if (*told, failure.record_count) != (*real, len(records)):
-                self._books.report(StreamRule.JOURNAL, f"{failure} holds {real}")
+            ends = (failure.start_sequence_number, failure.end_sequence_number)
+            if (*ends, failure.record_count) != _range_of(records):
+                self._books.report(StreamRule.JOURNAL, f"{failure} holds {_range_of(records)}")
         self._check(
             mapping,
             records,
@@ -85,7 +84,7 @@ class DiscardAudit:
             self._books.report(StreamRule.JOURNAL, f"{text}, because of {failure.cause!r}")
 
     def _find(
-        self, mapping: AuditedMapping, shard_id: str, event: StreamEvent, named: list[object]
+        self, mapping: AuditedMapping, shard_id: str, event: StreamEvent
     ) -> tuple[list[AuditedRecord], AuditedShard] | None:
         """Find the records of a discard's event; None where its position is over."""
         if mapping.is_moving or mapping.incarnation != mapping.stream.incarnation:
@@ -100,18 +99,17 @@ class DiscardAudit:
                 self._books.report(StreamRule.JOURNAL, f"{shard_id}:{each.number} is another")
                 return None
             records.append(audited)
-        if not event.is_final and (not records or (named and len(named) != len(records))):
-            self._books.report(StreamRule.JOURNAL, f"{shard_id}: {len(records)}, {len(named)}")
+        if not event.is_final and not records:
+            self._books.report(StreamRule.JOURNAL, f"{shard_id}: no records")
             return None
         return records, shard
 
-    def _settle(self, mapping_uuid: str, discard: Discard, event: bytes, *, is_told: bool) -> None:
-        mapping = self._books.mappings[mapping_uuid]
-        decoded = decode_event(event)
-        found = self._find(mapping, discard.shard_id, decoded, [])
+    def _settle(self, discard: ReportedDiscard, *, is_told: bool) -> None:
+        mapping = self._books.mappings[discard.mapping_uuid]
+        found = self._find(mapping, discard.shard_id, discard.event)
         if found is not None:
             records, shard = found
-            self._note_gone(mapping, shard, records, event=decoded, is_told=is_told)
+            self._note_gone(mapping, shard, records, event=discard.event, is_told=is_told)
 
     def _note_gone(
         self,
@@ -160,6 +158,10 @@ class DiscardAudit:
             numbers = [(audited.number, audited.failures) for audited in records]
             text = f"{mapping.name}: {condition.value} of {numbers} after {invoke_count}"
             self._books.report(StreamRule.DISCARD, text)
+
+
+def _range_of(records: list[AuditedRecord]) -> tuple[str, str, int]:
+    return str(records[0].number), str(records[-1].number), len(records)
 
 
 def _is_used_up(

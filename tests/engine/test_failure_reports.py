@@ -1,0 +1,72 @@
+"""Reports on their way to their destinations."""
+
+import pytest
+from engine_fakes import run
+from stream_fakes import DESTINATION_ARN, FakeDestination
+
+from penstock.engine.failure_reports import NotTaken, ReportSender, Taken
+from penstock.model.errors import (
+    ConfigurationError,
+    DestinationRefusedError,
+    DestinationUnavailableError,
+    PenstockError,
+)
+from penstock.model.failure import FailureReport
+
+REPORT = FailureReport(record=b"{}", event=b"{}", object_key="key", region="us-east-1")
+
+
+class Bench:
+    """One sender and its destination."""
+
+    def __init__(self, failure: PenstockError | None = None) -> None:
+        self.destination = FakeDestination()
+        self.destination.failure = failure
+        self.sender = ReportSender(self.destination)
+
+    def send(self, arn: str = DESTINATION_ARN) -> Taken | NotTaken:
+        """Send the report once."""
+        return run(self.sender.send(arn, REPORT))
+
+
+def test_sender_opens_a_destination_once() -> None:
+    bench = Bench()
+
+    ended = [bench.send(), bench.send()]
+
+    assert ended == [Taken(), Taken()]
+    assert bench.destination.taken == [REPORT, REPORT]
+    assert bench.destination.opened == [DESTINATION_ARN]
+
+
+def test_sender_opens_the_destination_that_a_mapping_changes_to() -> None:
+    bench = Bench()
+
+    for arn in (DESTINATION_ARN, f"{DESTINATION_ARN}-2", f"{DESTINATION_ARN}-2"):
+        bench.send(arn)
+
+    assert bench.destination.opened == [DESTINATION_ARN, f"{DESTINATION_ARN}-2"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(DestinationUnavailableError("away"), id="unavailable"),
+        pytest.param(DestinationRefusedError("away"), id="refused"),
+    ],
+)
+def test_sender_opens_a_destination_anew_that_failed(error: PenstockError) -> None:
+    bench = Bench(error)
+
+    failed = bench.send()
+    bench.destination.failure = None
+    taken = bench.send()
+
+    assert (failed, taken) == (NotTaken("away"), Taken())
+    assert bench.destination.opened == [DESTINATION_ARN] * 2
+
+
+def test_sender_says_that_a_wrong_configuration_is_final() -> None:
+    bench = Bench(ConfigurationError("no destination"))
+
+    assert bench.send() == NotTaken("no destination", is_final=True)
