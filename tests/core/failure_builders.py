@@ -1,9 +1,11 @@
-"""Discards as tests need them, of a shard of Kinesis unless told otherwise."""
+"""Discards as tests need them: of a shard of Kinesis unless told otherwise, and of a queue."""
 
 import msgspec
+from builders import FUNCTION_ARN as SHIP_ARN
+from builders import QUEUE_ARN, message
 
 from penstock.core.shard_contract import ShardPolicy
-from penstock.model.failure import Condition, Discard, InvocationTrace
+from penstock.model.failure import Condition, Discard, InvocationTrace, MessageDiscard
 from penstock.model.stream import StreamKind, StreamRecord
 
 MAPPING_UUID = "14e0db71-xmpl-4eb5-b481-8945cf9d10c2"
@@ -42,3 +44,20 @@ DISCARD = Discard(
 def make_discard(**changes: object) -> Discard:
     """A discard that differs from ``DISCARD`` in these attributes."""
     return msgspec.structs.replace(DISCARD, **changes)
+
+
+MESSAGE_DISCARD = MessageDiscard(
+    id=7,
+    message=message("m1", "hello"),
+    queue_arn=QUEUE_ARN,
+    function_arn=SHIP_ARN,
+    receive_count=3,
+    trace=FUNCTION_RAISED,
+    response=b'{"errorMessage":"no","errorType":"ValueError"}',
+    discarded_ms=DISCARDED_MS,
+)
+
+
+def make_message_discard(**changes: object) -> MessageDiscard:
+    """A discard that differs from ``MESSAGE_DISCARD`` in these attributes."""
+    return msgspec.structs.replace(MESSAGE_DISCARD, **changes)

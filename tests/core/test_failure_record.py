@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from penstock.core.failure_record import (
     discard_uuid,
+    failure_object,
     failure_object_key,
     failure_record,
     failure_report,
@@ -177,3 +178,13 @@ def test_report_of_what_reached_no_function_has_its_own_request_id() -> None:
 
     request_id = json.loads(report.record)["requestContext"]["requestId"]
     assert request_id == discard_uuid(too_old, mapping_uuid=MAPPING_UUID)
+
+
+def test_object_is_the_record_with_the_event_unless_it_holds_it_already() -> None:
+    report = FailureReport(record=KINESIS_RECORD, event=b"{}", object_key="key", region="us-east-2")
+    complete = FailureReport(
+        record=KINESIS_RECORD, event=None, object_key="key", region="us-east-2"
+    )
+
+    assert failure_object(report) == with_payload(KINESIS_RECORD, b"{}")
+    assert failure_object(complete) == KINESIS_RECORD

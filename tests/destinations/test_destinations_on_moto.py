@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from builders import message
 from destination_builders import (
     ACCOUNT,
     BUCKET_ARN,
@@ -24,8 +25,10 @@ from failure_builders import (
     FUNCTION_ARN,
     KINESIS_ARN,
     MAPPING_UUID,
+    MESSAGE_DISCARD,
     REQUEST_ID,
     make_discard,
+    make_message_discard,
 )
 from scripted_server import RunFixture
 
@@ -35,6 +38,7 @@ from penstock.core.failure_record import (
     failure_record,
     with_payload,
 )
+from penstock.core.message_failure import message_failure_report
 from penstock.model.errors import DestinationRefusedError
 from penstock.model.failure import Condition, InvocationTrace
 from penstock.model.stream import StreamKind
@@ -49,6 +53,8 @@ RECORD = failure_record(
     stream_arn=KINESIS_ARN,
     request_id=REQUEST_ID,
 )
+MESSAGE_REPORT = message_failure_report(MESSAGE_DISCARD, mapping_uuid=MAPPING_UUID)
+SQS_BYTES_MAX = 1024 * 1024  # a message's quota; its record adds to it
 
 
 class Queue:
@@ -170,6 +176,28 @@ def test_discard_that_is_sent_again_replaces_its_object(run: RunFixture, bucket:
     run(send_to(BUCKET_ARN, REPORT, report_of(make_discard()), report_of(make_discard(id=8))))
 
     assert len(_objects(bucket)) == 2
+
+
+def test_queue_gets_a_message_s_record(run: RunFixture, queue: Queue) -> None:
+    run(send_to(QUEUE_ARN, MESSAGE_REPORT))
+
+    (message,) = queue.read()
+    assert message["Body"].encode() == MESSAGE_REPORT.record
+
+
+def test_bucket_gets_a_message_s_record_as_it_is(run: RunFixture, bucket: Any) -> None:
+    run(send_to(BUCKET_ARN, MESSAGE_REPORT))
+
+    assert _objects(bucket) == {MESSAGE_REPORT.object_key: MESSAGE_REPORT.record}
+
+
+def test_record_that_a_queue_cannot_take_is_refused(run: RunFixture, queue: Queue) -> None:
+    large = make_message_discard(message=message("m1", "x" * SQS_BYTES_MAX))
+
+    with pytest.raises(DestinationRefusedError, match="InvalidParameterValue"):
+        run(send_to(QUEUE_ARN, message_failure_report(large, mapping_uuid=MAPPING_UUID)))
+
+    assert queue.read() == []
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,16 @@
 
 import pytest
 from engine_fakes import run
+from failure_builders import MESSAGE_DISCARD
 from stream_fakes import DESTINATION_ARN, FakeDestination
 
-from penstock.engine.failure_reports import NotTaken, ReportSender, Taken
+from penstock.core.message_failure import message_failure_report
+from penstock.engine.failure_reports import (
+    NotTaken,
+    ReportSender,
+    Taken,
+    send_message_discard,
+)
 from penstock.model.errors import (
     ConfigurationError,
     DestinationRefusedError,
@@ -70,3 +77,25 @@ def test_sender_says_that_a_wrong_configuration_is_final() -> None:
     bench = Bench(ConfigurationError("no destination"))
 
     assert bench.send() == NotTaken("no destination", is_final=True)
+
+
+def test_message_s_discard_is_sent_as_its_report() -> None:
+    bench = Bench()
+
+    ended = run(
+        send_message_discard(bench.sender, DESTINATION_ARN, MESSAGE_DISCARD, mapping_uuid="u1")
+    )
+
+    assert ended == Taken()
+    assert bench.destination.taken == [message_failure_report(MESSAGE_DISCARD, mapping_uuid="u1")]
+    assert bench.destination.opened == [DESTINATION_ARN]
+
+
+def test_message_s_discard_that_is_not_taken_says_why() -> None:
+    bench = Bench(DestinationUnavailableError("away"))
+
+    ended = run(
+        send_message_discard(bench.sender, DESTINATION_ARN, MESSAGE_DISCARD, mapping_uuid="u1")
+    )
+
+    assert ended == NotTaken("away")

@@ -312,7 +312,9 @@ def test_work_a_windows_last_discard_carries_no_records() -> None:
 
     bench.carry_out(s.SendToDestination(a_discard(1, 2), WINDOW))
 
-    assert bench.destination.taken[0].event.startswith(b'{"Records":[],"window":')
+    (report,) = bench.destination.taken
+    assert report.event is not None
+    assert report.event.startswith(b'{"Records":[],"window":')
 
 
 @pytest.mark.parametrize(

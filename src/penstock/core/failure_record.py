@@ -12,20 +12,24 @@ import msgspec
 
 from penstock.core.shard_contract import ShardPolicy
 from penstock.model.arn import parse_arn
-from penstock.model.failure import Discard, FailureReport
+from penstock.model.failure import Discard, FailureReport, InvocationTrace
 from penstock.model.stream import StreamKind
 
 _STATUS_OF_EVERY_RUN = 200  # also of a run that ended in the function's own error
 
 
-class _RequestContext(msgspec.Struct, frozen=True, rename="camel"):
+class RequestContext(msgspec.Struct, frozen=True, rename="camel"):
+    """Which invocation a record is about, and why it was given up."""
+
     request_id: str
     function_arn: str
     condition: str
     approximate_invoke_count: int
 
 
-class _ResponseContext(msgspec.Struct, frozen=True, rename="camel"):
+class ResponseContext(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of the last invocation."""
+
     status_code: int
     executed_version: str
     function_error: str | None
@@ -44,8 +48,8 @@ class _Range(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _FailureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    request_context: _RequestContext
-    response_context: _ResponseContext | msgspec.UnsetType
+    request_context: RequestContext
+    response_context: ResponseContext | msgspec.UnsetType
     version: str = "1.0"
     timestamp: str
     kinesis: _Range | msgspec.UnsetType = msgspec.field(
@@ -108,7 +112,7 @@ def failure_record(
         run, and functionError is null where it ended without an error.
     """
     is_kinesis = kind is StreamKind.KINESIS
-    arrival = _written_ms if is_kinesis else _written_second
+    arrival = written_ms if is_kinesis else _written_second
     first, last = discard.records[0], discard.records[-1]
     discarded = _Range(
         shard_id=discard.shard_id,
@@ -121,19 +125,26 @@ def failure_record(
     )
     return _encode(
         _FailureRecord(
-            request_context=_RequestContext(
+            request_context=RequestContext(
                 request_id, function_arn, discard.condition.value, discard.invoke_count
             ),
-            response_context=_response_context(discard),
-            timestamp=_written_ms(discard.discarded_ms),
+            response_context=response_context(discard.trace),
+            timestamp=written_ms(discard.discarded_ms),
             kinesis=discarded if is_kinesis else msgspec.UNSET,
             dynamodb=msgspec.UNSET if is_kinesis else discarded,
         )
     )
 
 
+def failure_object(report: FailureReport) -> bytes:
+    """Give what a bucket gets: the record, and the event unless the record has it already."""
+    if report.event is None:
+        return report.record
+    return with_payload(report.record, report.event)
+
+
 def with_payload(record: bytes, event: bytes) -> bytes:
-    """Give the record that a bucket gets: its last member is the event, as a JSON string.
+    """Add the event to a record as its last member, a JSON string.
 
     Args:
         record: Of ``failure_record``.
@@ -149,9 +160,11 @@ def failure_object_key(discard: Discard, *, mapping_uuid: str) -> str:
         ``aws/lambda/<mapping>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<uuid>``. The UUID is
         ``discard_uuid``, where AWS draws one: what is sent again replaces itself.
     """
-    discarded = _to_time(discard.discarded_ms)
-    name = f"{discarded:%Y-%m-%dT%H.%M.%S}-{discard_uuid(discard, mapping_uuid=mapping_uuid)}"
-    return f"aws/lambda/{mapping_uuid}/{discard.shard_id}/{discarded:%Y/%m/%d}/{name}"
+    return object_key(
+        f"{mapping_uuid}/{discard.shard_id}",
+        discard.discarded_ms,
+        discard_uuid(discard, mapping_uuid=mapping_uuid),
+    )
 
 
 def discard_uuid(discard: Discard, *, mapping_uuid: str) -> str:
@@ -166,14 +179,21 @@ def discard_uuid(discard: Discard, *, mapping_uuid: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{mapping_uuid}/{discard.shard_id}/{ends}/{when}"))
 
 
-def _response_context(discard: Discard) -> _ResponseContext | msgspec.UnsetType:
-    trace = discard.trace
+def object_key(folder: str, discarded_ms: int, identity: str) -> str:
+    """Name an object by its folder, the record's time in UTC, and a UUID."""
+    discarded = _to_time(discarded_ms)
+    return f"aws/lambda/{folder}/{discarded:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{identity}"
+
+
+def response_context(trace: InvocationTrace) -> ResponseContext | msgspec.UnsetType:
+    """Give the responseContext; there is none where the function did not run."""
     if trace.executed_version is None:
         return msgspec.UNSET
-    return _ResponseContext(_STATUS_OF_EVERY_RUN, trace.executed_version, trace.function_error)
+    return ResponseContext(_STATUS_OF_EVERY_RUN, trace.executed_version, trace.function_error)
 
 
-def _written_ms(wall_ms: int) -> str:
+def written_ms(wall_ms: int) -> str:
+    """Write a time in UTC with milliseconds."""
     return f"{_to_time(wall_ms):%Y-%m-%dT%H:%M:%S}.{wall_ms % 1000:03d}Z"
 
 

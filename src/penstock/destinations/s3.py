@@ -4,7 +4,7 @@ Source: docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
 
 from penstock.aws.client import WireClient
-from penstock.core.failure_record import with_payload
+from penstock.core.failure_record import failure_object
 from penstock.destinations.calls import DestinationService, open_destination
 from penstock.model.arn import Arn
 from penstock.model.failure import FailureReport
@@ -41,5 +41,5 @@ class S3Destination:
             proof="ETag",
             Bucket=self._bucket.resource,
             Key=report.object_key,
-            Body=with_payload(report.record, report.event),
+            Body=failure_object(report),
         )

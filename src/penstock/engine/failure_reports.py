@@ -2,9 +2,10 @@
 
 import msgspec
 
+from penstock.core.message_failure import message_failure_report
 from penstock.engine.opened import Opened
 from penstock.model.errors import ConfigurationError, DestinationError
-from penstock.model.failure import FailureReport
+from penstock.model.failure import FailureReport, MessageDiscard
 from penstock.ports import Destination, Destinations
 
 
@@ -52,3 +53,11 @@ class ReportSender:
             self._arn = arn
             self._opened = Opened(lambda: self._destinations.open(arn))
         return self._opened
+
+
+async def send_message_discard(
+    sender: ReportSender, destination_arn: str, discard: MessageDiscard, *, mapping_uuid: str
+) -> Taken | NotTaken:
+    """Send a message's discard once; only when it is taken may the message be deleted."""
+    report = message_failure_report(discard, mapping_uuid=mapping_uuid)
+    return await sender.send(destination_arn, report)

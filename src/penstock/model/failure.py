@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from penstock.model.message import Message
 from penstock.model.stream import StreamKind, StreamRecord
 
 
@@ -56,18 +57,40 @@ class Discard(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class MessageDiscard(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue's message that will not be tried again.
+
+    Attributes:
+        id: Unique within its queue consumer's life.
+        function_arn: Full ARN, with the qualifier as asked.
+        receive_count: How often the message was received.
+        trace: The last invocation's.
+        response: What the function last said, as it said it; empty when it said nothing.
+        discarded_ms: Unix time in milliseconds.
+    """
+
+    id: int
+    message: Message
+    queue_arn: str
+    function_arn: str
+    receive_count: int
+    trace: InvocationTrace
+    response: bytes = b""
+    discarded_ms: int
+
+
 class FailureReport(msgspec.Struct, frozen=True, kw_only=True):
     """What an on-failure destination is told of a discard.
 
     Attributes:
         record: A JSON object: all that a queue or a topic gets.
-        event: The invocation event, which a bucket gets too.
+        event: The invocation event, which a bucket gets too; None where the record holds it.
         object_key: Names a bucket's object; the same however often the report is sent.
         region: Where a bucket is asked: its ARN names no region.
     """
 
     record: bytes
-    event: bytes
+    event: bytes | None
     object_key: str
     region: str
 

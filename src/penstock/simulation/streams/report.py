@@ -66,6 +66,7 @@ def decode_report(report: FailureReport) -> ReportedDiscard:
     record = _decode(report.record)
     batch = record.kinesis or record.dynamodb
     assert batch is not None, "the record of no stream"
+    assert report.event is not None, "the record of a stream has no event"
     *folders, mapping_uuid, shard_id, _, _, _, _ = report.object_key.split("/")
     assert (*folders, shard_id) == (*_KEY_FOLDERS, batch.shard_id), report.object_key
     return ReportedDiscard(
