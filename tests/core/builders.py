@@ -9,7 +9,13 @@ from penstock.core import queue_contract as q
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.scaling import RampPolicy
 from penstock.model.instant import Instant
-from penstock.model.message import DeleteReport, Message, MessageBatch, QueueAttributes
+from penstock.model.message import (
+    DeleteReport,
+    Message,
+    MessageBatch,
+    QueueAttributes,
+    VisibilityChange,
+)
 
 QUEUE_ARN = "arn:aws:sqs:us-east-2:123456789012:orders"
 FUNCTION_ARN = "arn:aws:lambda:us-east-2:123456789012:function:ship"
@@ -68,6 +74,11 @@ def request_slots(count: int, function_arn: str = FUNCTION_ARN) -> q.RequestSlot
 def return_slots(count: int, function_arn: str = FUNCTION_ARN) -> q.ReturnSlots:
     """The command that gives slots of ``ship`` back."""
     return q.ReturnSlots(function_arn, count)
+
+
+def give_back(returned: tuple[Message, ...], after_s: int = 0) -> q.ReturnToQueue:
+    """The command that makes messages visible, now or after a while."""
+    return q.ReturnToQueue(tuple(VisibilityChange(each, after_s) for each in returned))
 
 
 def grant(count: int, function_arn: str = FUNCTION_ARN) -> q.SlotsGranted:

@@ -17,10 +17,8 @@ from builders import (
 )
 
 from penstock.core import queue_contract as q
-from penstock.core.queue_consumer import (
-    DESCRIBE_EVERY_MS,
-    RECEIVES_MAX,
-)
+from penstock.core.queue_description import DESCRIBE_EVERY_MS
+from penstock.core.receives import RECEIVES_MAX
 from penstock.core.scaling import RampPolicy
 from penstock.model.message import MessageBatch, QueueAttributes
 

@@ -7,6 +7,7 @@ from builders import (
     batch,
     busy_consumer,
     deleted,
+    give_back,
     grant,
     invoke,
     invoking_consumer,
@@ -225,7 +226,7 @@ def test_consumer_stop_waits_for_a_description_under_way() -> None:
 def test_consumer_stop_gives_waiting_messages_back() -> None:
     life = waiting_consumer(3)
 
-    assert life.feed(q.StopRequested()) == [q.ReturnToQueue(messages(3)), request_slots(0)]
+    assert life.feed(q.StopRequested()) == [give_back(messages(3)), request_slots(0)]
     assert not life.machine.is_finished()
     assert life.feed(q.MessagesReturned(3)) == []
     assert life.machine.is_finished()
@@ -237,7 +238,7 @@ def test_consumer_stop_gives_back_what_a_last_receive_brings() -> None:
 
     commands = life.feed(q.MessagesReceived(1, messages(2)))
 
-    assert commands == [q.ReturnToQueue(messages(2))]
+    assert commands == [give_back(messages(2))]
 
 
 def test_consumer_stop_gives_back_a_batch_that_is_rejected() -> None:
@@ -247,7 +248,7 @@ def test_consumer_stop_gives_back_a_batch_that_is_rejected() -> None:
 
     commands = life.feed(q.InvocationRejected(batch(1, 2), "429", is_throttle=True))
 
-    assert commands == [return_slots(1), q.ReturnToQueue(messages(2))]
+    assert commands == [return_slots(1), give_back(messages(2))]
 
 
 def test_consumer_stop_lets_invocations_end_and_waits_for_their_deletes() -> None:

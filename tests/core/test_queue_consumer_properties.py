@@ -4,7 +4,8 @@ Hypothesis plays the world: it holds every command that waits for a completion a
 ends next, how, and how much later. The invariants are checked after every step.
 """
 
-from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, at, message, queue_policy
+import msgspec
+from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, QUEUE_ARN, at, message, queue_policy
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,19 +18,36 @@ from hypothesis.stateful import (
 )
 
 from penstock.core import queue_contract as q
-from penstock.core.queue_consumer import DELETES_PENDING_MAX, RECEIVES_MAX, QueueConsumer
+from penstock.core.queue_consumer import DELETES_PENDING_MAX, QueueConsumer
+from penstock.core.receives import RECEIVES_MAX
 from penstock.core.scaling import RampPolicy
+from penstock.model.mapping import ProvisionedPollers
 from penstock.model.message import BATCH_ENTRIES_MAX, DeleteReport, Message, QueueAttributes
+from penstock.model.queue_options import QueueOptions, RetryBackoff
 
 TURNS_MAX = 100  # more inputs at one moment, each leading to the next, would be a loop
 
+FIFO_ARN = f"{QUEUE_ARN}.fifo"
+RECEIVES_BEFORE_LAST = 2
+
+options = st.builds(
+    QueueOptions,
+    fifo_one_group=st.booleans(),
+    fifo_strict=st.booleans(),
+    heartbeat_s=st.none() | st.integers(10, 60),
+    backoff=st.none() | st.builds(RetryBackoff, st.integers(1, 5), st.integers(5, 60)),
+    on_failure_arn=st.none() | st.just("arn:aws:sqs:us-east-2:123456789012:failed"),
+    maximum_receive_count=st.none() | st.just(RECEIVES_BEFORE_LAST),
+)
 policies = st.builds(
     queue_policy,
     function_arn=st.sampled_from([FUNCTION_ARN, OTHER_FUNCTION_ARN]),
     batch_size=st.integers(1, 10),
-    maximum_concurrency=st.none() | st.integers(2, 5),
+    maximum_concurrency=st.none() | st.integers(1, 5),
     function_timeout_s=st.none() | st.integers(1, 30),
     report_batch_item_failures=st.booleans(),
+    pollers=st.none() | st.just(ProvisionedPollers(2, 3)),
+    options=options,
 )
 # Few values, drawn alike: Hypothesis prefers the edges of a range, and most would come to nothing.
 shares = st.sampled_from([0.99, 0.75, 0.5, 0.35, 0.1, 0.0])
@@ -51,14 +69,34 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         self.message_count = 0
         self.is_stopping = False
 
-    @initialize(policy=policies, initial=st.integers(1, 20), timeout_s=st.integers(0, 60))
-    def start(self, policy: q.QueuePolicy, initial: int, timeout_s: int) -> None:
-        self.policy = policy
+    @initialize(
+        policy=policies,
+        initial=st.integers(1, 20),
+        timeout_s=st.integers(0, 60),
+        queue_arn=st.sampled_from([QUEUE_ARN, FIFO_ARN]),
+        window_s=st.sampled_from([0, 0, 1, 60]),
+    )
+    def start(
+        self, policy: q.QueuePolicy, initial: int, timeout_s: int, queue_arn: str, window_s: int
+    ) -> None:
+        self.queue_arn = queue_arn
+        self.window_s = 0 if queue_arn == FIFO_ARN else window_s
+        policy = self.fitting(policy)
         self.timeout_s = timeout_s
         self.machine = QueueConsumer(policy, RampPolicy(initial=initial))
         self.feed(q.Started())
         self.feed(self.completion(self.running.pop(), 0.0, is_well=True))
         self.feed(self.completion(self.running.pop(), 0.99, is_well=True))
+
+    def fitting(self, policy: q.QueuePolicy) -> q.QueuePolicy:
+        """Fit a policy to the queue; a window has larger batches."""
+        batch_size = policy.batch_size * (5 if self.window_s else 1)
+        return msgspec.structs.replace(
+            policy,
+            queue_arn=self.queue_arn,
+            batching_window_s=self.window_s,
+            batch_size=batch_size,
+        )
 
     def feed(self, inp: q.Input) -> None:
         """Feed an input and take the commands in."""
@@ -86,7 +124,8 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         match command:
             case q.Invoke(batch):
                 assert not self.is_stopping
-                assert 1 <= len(batch.messages) <= 10
+                assert 1 <= len(batch.messages) <= (50 if self.window_s else 10)
+                self.check_groups(batch.messages)
             case q.DeleteMessages(messages):
                 assert 1 <= len(messages) <= BATCH_ENTRIES_MAX
                 assert {each.message_id for each in messages} <= self.succeeded
@@ -96,6 +135,13 @@ class QueueConsumerWorld(RuleBasedStateMachine):
                 assert 0 <= wait_s <= 20
             case _:
                 pass
+
+    def check_groups(self, invoked: tuple[Message, ...]) -> None:
+        """A message group of a FIFO queue has one batch in flight."""
+        if self.queue_arn == FIFO_ARN:
+            running = [each.batch for each in self.running if isinstance(each, q.Invoke)]
+            busy = {each.group for batch in running for each in batch.messages}
+            assert busy.isdisjoint({each.group for each in invoked})
 
     @rule(delay_ms=st.integers(0, 40_000))
     def wait(self, delay_ms: int) -> None:
@@ -119,8 +165,13 @@ class QueueConsumerWorld(RuleBasedStateMachine):
             case q.DeleteMessages(messages, attempt):
                 cut = round(share * len(messages)) if is_well else 0
                 return q.DeleteEnded(DeleteReport(messages[:cut], messages[cut:]), attempt)
-            case q.ReturnToQueue(messages):
-                return q.MessagesReturned(len(messages))
+            case q.ReturnToQueue(changes):
+                return q.MessagesReturned(len(changes))
+            case q.SendToDestination(_, discard):
+                if not is_well:
+                    return q.DestinationFailed(discard.id, "no answer", is_final=share < 0.3)
+                self.succeeded.add(discard.message.message_id)
+                return q.DestinationAccepted(discard.id)
             case q.Invoke():
                 return self.invocation_end(command, share, is_well=is_well)
         return self.success(command, share) if is_well else failure(command)
@@ -130,8 +181,8 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         match command:
             case q.Receive(receive_id, max_messages):
                 return q.MessagesReceived(receive_id, self.draw(round(share * max_messages)))
-            case q.ExtendVisibility(batch):
-                return q.VisibilityExtended(batch.id)
+            case q.ExtendVisibility(renewal_id):
+                return q.VisibilityExtended(renewal_id)
         return q.QueueDescribed(QueueAttributes(self.timeout_s))
 
     def invocation_end(self, command: q.Invoke, share: float, *, is_well: bool) -> q.Input:
@@ -153,7 +204,10 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         """Make messages that nobody has seen."""
         first = self.message_count
         self.message_count += count
-        return tuple(message(f"m{number}") for number in range(first, first + count))
+        return tuple(
+            message(f"m{number}", attributes=attributes_of(number))
+            for number in range(first, first + count)
+        )
 
     @precondition(lambda self: any(self.wanted.values()))
     @rule(share=shares, choice=choices)
@@ -176,8 +230,7 @@ class QueueConsumerWorld(RuleBasedStateMachine):
     @rule(policy=policies)
     def change_policy(self, policy: q.QueuePolicy) -> None:
         """Update the mapping."""
-        self.policy = policy
-        self.feed(q.PolicyChanged(policy))
+        self.feed(q.PolicyChanged(self.fitting(policy)))
 
     @precondition(lambda self: not self.is_stopping)
     @rule(is_abandoning=st.booleans(), is_spared=mostly)
@@ -227,13 +280,22 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         assert not any(self.held.values()), "slots are left"
 
 
+def attributes_of(number: int) -> msgspec.Raw:
+    """Draw a message's group and receive count by its number."""
+    counts = {
+        "MessageGroupId": f"g{number % 4}",
+        "ApproximateReceiveCount": str(1 + number % (RECEIVES_BEFORE_LAST + 1)),
+    }
+    return msgspec.Raw(msgspec.json.encode(counts))
+
+
 def failure(command: q.Command) -> q.Input:
     """Let a call of the source fail."""
     match command:
         case q.Receive(receive_id):
             return q.ReceiveFailed(receive_id, "no answer")
-        case q.ExtendVisibility(batch):
-            return q.ExtendVisibilityFailed(batch.id, "no answer")
+        case q.ExtendVisibility(renewal_id):
+            return q.ExtendVisibilityFailed(renewal_id, "no answer")
     return q.DescribeFailed("no answer")
 
 

@@ -16,11 +16,9 @@ from builders import (
 )
 
 from penstock.core import queue_contract as q
-from penstock.core.queue_consumer import (
-    DELETES_PENDING_MAX,
-    DESCRIBE_EVERY_MS,
-    SOURCE_RETRY_MS_MAX,
-)
+from penstock.core.queue_consumer import DELETES_PENDING_MAX
+from penstock.core.queue_description import DESCRIBE_EVERY_MS
+from penstock.core.receives import SOURCE_RETRY_MS_MAX
 from penstock.core.scaling import RampPolicy
 from penstock.model.message import DeleteReport, QueueAttributes
 
@@ -97,10 +95,10 @@ def test_consumer_throttle_halves_the_limit() -> None:
 def test_consumer_keeps_a_waiting_batch_hidden() -> None:
     life = waiting_consumer()
 
-    assert life.wake() == [q.ExtendVisibility(batch(1), 30)]
+    assert life.wake() == [q.ExtendVisibility(1, messages(1), 30)]
     assert life.now_ms == 14_250
     life.feed(q.VisibilityExtended(1), after_ms=50)
-    assert life.wake() == [q.ExtendVisibility(batch(1), 30)]
+    assert life.wake() == [q.ExtendVisibility(2, messages(1), 30)]
     assert life.now_ms == 28_500
 
 
@@ -110,7 +108,7 @@ def test_consumer_renews_again_when_a_renewal_failed() -> None:
 
     life.feed(q.ExtendVisibilityFailed(1, "no answer"), after_ms=50)
 
-    assert life.wake() == [q.ExtendVisibility(batch(1), 30)]
+    assert life.wake() == [q.ExtendVisibility(2, messages(1), 30)]
     assert life.now_ms == 14_300 + 7_125
 
 
@@ -121,7 +119,7 @@ def test_consumer_forgets_a_waiting_batch_whose_renewals_failed() -> None:
     life.wake()
 
     # It is visible from 28,500 on; the second extension's answer comes later still.
-    commands = life.feed(q.ExtendVisibilityFailed(1, "no answer"), after_ms=8_000)
+    commands = life.feed(q.ExtendVisibilityFailed(2, "no answer"), after_ms=8_000)
 
     # The want of a slot is withdrawn, and polling begins again.
     assert commands == [q.Forget(batch(1)), q.Receive(2, 10, 20), request_slots(0)]
@@ -259,7 +257,7 @@ def test_consumer_adopts_a_changed_visibility_timeout() -> None:
 
     life.feed(q.MessagesReceived(1, messages(1)))
 
-    assert life.wake() == [q.ExtendVisibility(batch(1), 100)]
+    assert life.wake() == [q.ExtendVisibility(1, messages(1), 100)]
     assert life.now_ms == DESCRIBE_EVERY_MS + 47_500
 
 

@@ -12,8 +12,11 @@ from penstock.core.queue_contract import (
     InvocationSucceeded,
 )
 from penstock.core.queue_outcome import queue_outcome
+from penstock.model.failure import InvocationTrace
 from penstock.model.function import FunctionResult
 
+RUN = InvocationTrace(executed_version="$LATEST")
+RAISED = InvocationTrace(executed_version="$LATEST", function_error="Unhandled")
 PARTIAL = b'{"batchItemFailures":[{"itemIdentifier":"m2"}]}'
 
 
@@ -40,11 +43,13 @@ def test_outcome_without_the_flag_ignores_the_response(payload: bytes) -> None:
     [
         pytest.param(b"{}", InvocationSucceeded(batch(1, 3)), id="all-done"),
         pytest.param(
-            PARTIAL, InvocationPartiallyFailed(batch(1, 3), frozenset({"m2"})), id="partial"
+            PARTIAL,
+            InvocationPartiallyFailed(batch(1, 3), frozenset({"m2"}), RUN, PARTIAL),
+            id="partial",
         ),
         pytest.param(
             b"oops",
-            InvocationFailed(batch(1, 3), "the response is not valid JSON"),
+            InvocationFailed(batch(1, 3), "the response is not valid JSON", RUN, b"oops"),
             id="unreadable",
         ),
     ],
@@ -61,7 +66,8 @@ def test_outcome_of_a_function_error_fails_the_batch(*, report: bool) -> None:
 
     outcome = outcome_of(result, report=report)
 
-    assert outcome == InvocationFailed(batch(1, 3), "the function failed without a message")
+    reason = "the function failed without a message"
+    assert outcome == InvocationFailed(batch(1, 3), reason, RAISED, PARTIAL)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +104,8 @@ def test_outcome_of_a_function_error_fails_the_batch(*, report: bool) -> None:
 def test_outcome_of_a_function_error_says_why(payload: bytes, reason: str) -> None:
     result = FunctionResult(payload, function_error="Unhandled")
 
-    assert outcome_of(result, report=True) == InvocationFailed(batch(1, 3), reason)
+    expected = InvocationFailed(batch(1, 3), reason, RAISED, payload)
+    assert outcome_of(result, report=True) == expected
 
 
 @given(payload=st.binary(), report=st.booleans(), function_error=st.none() | st.just("Unhandled"))

@@ -245,19 +245,20 @@ class Engine:
         self.log = RecordedLog()
         self.clock = JumpingClock()
         self.slots = SlotLedger(self.functions)
+        self.sources = FakeSources(self.stream, orders=self.queue)
+        self.surroundings = Surroundings(
+            store=self.store_calls,
+            sources=self.sources,
+            destinations=self.destination,
+            functions=self.functions,
+            slots=self.slots,
+            clock=self.clock,
+            draw_uuid=count_up(),
+            metrics=self.metrics,
+            log_of=lambda _: self.log,
+        )
         self.supervisor = Supervisor(
-            Surroundings(
-                store=self.store_calls,
-                sources=FakeSources(self.stream, orders=self.queue),
-                destinations=self.destination,
-                functions=self.functions,
-                slots=self.slots,
-                clock=self.clock,
-                draw_uuid=count_up(),
-                metrics=self.metrics,
-                log_of=lambda _: self.log,
-            ),
-            EngineSettings(streams=streams, is_verbose=True),
+            self.surroundings, EngineSettings(streams=streams, is_verbose=True)
         )
         self._tasks = asyncio.TaskGroup()
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from engine_fakes import FUNCTION, QUEUE_ARN, FakeFunctions, FakeQueue, FakeSources, run
+from engine_fakes import FUNCTION, QUEUE_ARN, Engine, run
 
 from penstock.core import queue_contract as q
 from penstock.engine.queue_work import QueueWork
-from penstock.engine.slots import SlotLedger
 from penstock.model.errors import (
+    DestinationUnavailableError,
     FunctionNotFoundError,
     InvocationOutcomeUnknownError,
     InvokeRefusedError,
@@ -18,8 +18,15 @@ from penstock.model.errors import (
     SourceNotFoundError,
     SourceUnavailableError,
 )
+from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.function import PAYLOAD_BYTES_MAX, FunctionResult
-from penstock.model.message import DeleteReport, Message, MessageBatch, QueueAttributes
+from penstock.model.message import (
+    DeleteReport,
+    Message,
+    MessageBatch,
+    QueueAttributes,
+    VisibilityChange,
+)
 
 GONE = SourceUnavailableError("gone")
 
@@ -28,6 +35,20 @@ def a_message(message_id: str = "m1", body: str = "hello") -> Message:
     return Message(message_id, f"handle-{message_id}", msgspec.Raw(msgspec.json.encode(body)))
 
 
+ERROR = b'{"errorType":"ValueError","errorMessage":"no"}'
+RUN = InvocationTrace(executed_version="$LATEST")
+RAISED = InvocationTrace(executed_version="$LATEST", function_error="Unhandled")
+DESTINATION_ARN = "arn:aws:sqs:us-east-1:000000000000:failed"
+DISCARD = MessageDiscard(
+    id=4,
+    message=a_message(),
+    queue_arn=QUEUE_ARN,
+    function_arn=FUNCTION.arn,
+    receive_count=3,
+    trace=RAISED,
+    response=ERROR,
+    discarded_ms=0,
+)
 BATCH = MessageBatch(1, (a_message("m1"), a_message("m2")))
 
 
@@ -35,17 +56,13 @@ class Bench:
     """One mapping's work over fakes."""
 
     def __init__(self) -> None:
-        self.queue = FakeQueue()
-        self.functions = FakeFunctions(FUNCTION)
-        self.sources = FakeSources(orders=self.queue)
-        self.slots = SlotLedger(self.functions)
-        self.work = QueueWork(
-            "a",
-            QUEUE_ARN,
-            sources=self.sources,
-            invoker=self.functions,
-            slots=self.slots,
-        )
+        engine = Engine()
+        self.queue = engine.queue
+        self.functions = engine.functions
+        self.sources = engine.sources
+        self.slots = engine.slots
+        self.destination = engine.destination
+        self.work = QueueWork("a", QUEUE_ARN, engine.surroundings)
 
     def carry_out(self, *commands: q.Command) -> q.Input | None:
         """Open the queue, carry out the commands one after another; give the last input."""
@@ -144,8 +161,8 @@ def test_work_abandons_a_long_poll_that_has_not_begun() -> None:
     [
         pytest.param(FunctionResult(b"1"), q.InvocationSucceeded(BATCH), id="succeeded"),
         pytest.param(
-            FunctionResult(b'{"errorType":"ValueError","errorMessage":"no"}', "Unhandled"),
-            q.InvocationFailed(BATCH, "ValueError: no"),
+            FunctionResult(ERROR, "Unhandled"),
+            q.InvocationFailed(BATCH, "ValueError: no", RAISED, ERROR),
             id="function error",
         ),
         pytest.param(
@@ -177,11 +194,12 @@ def test_work_invocation_comes_back_as(
 
 def test_work_reads_batch_item_failures_only_when_asked() -> None:
     bench = Bench()
-    bench.functions.answer = FunctionResult(b'{"batchItemFailures":[{"itemIdentifier":"m2"}]}')
+    payload = b'{"batchItemFailures":[{"itemIdentifier":"m2"}]}'
+    bench.functions.answer = FunctionResult(payload)
 
     partial = bench.carry_out(invoke(report=True))
 
-    assert partial == q.InvocationPartiallyFailed(BATCH, frozenset({"m2"}))
+    assert partial == q.InvocationPartiallyFailed(BATCH, frozenset({"m2"}), RUN, payload)
     assert bench.carry_out(invoke()) == q.InvocationSucceeded(BATCH)
 
 
@@ -228,8 +246,8 @@ def test_work_failed_delete_may_be_tried_again() -> None:
 def test_work_extends_and_returns_visibility() -> None:
     bench = Bench()
 
-    extended = bench.carry_out(q.ExtendVisibility(BATCH, 30))
-    returned = bench.carry_out(q.ReturnToQueue(BATCH.messages[:1]))
+    extended = bench.carry_out(q.ExtendVisibility(1, BATCH.messages, 30))
+    returned = bench.carry_out(q.ReturnToQueue((VisibilityChange(BATCH.messages[0], 0),)))
 
     assert (extended, returned) == (q.VisibilityExtended(1), q.MessagesReturned(1))
     assert bench.queue.visibility == [("m1", 30), ("m2", 30), ("m1", 0)]
@@ -240,11 +258,41 @@ def test_work_failed_visibility_calls_come_back_as_inputs() -> None:
     bench.carry_out()
     bench.queue.failure = GONE
 
-    extended = bench.carry_out(q.ExtendVisibility(BATCH, 30))
-    returned = bench.carry_out(q.ReturnToQueue(BATCH.messages))
+    extended = bench.carry_out(q.ExtendVisibility(1, BATCH.messages, 30))
+    returned = bench.carry_out(q.ReturnToQueue((VisibilityChange(BATCH.messages[0], 7),)))
 
     assert extended == q.ExtendVisibilityFailed(1, "gone")
-    assert returned == q.MessagesReturned(2)
+    assert returned == q.MessagesReturned(1)
+
+
+def test_work_receives_with_its_own_timeout_and_attempt() -> None:
+    bench = Bench()
+    bench.queue.put(a_message())
+
+    bench.carry_out(q.Receive(1, 10, 1, visibility_timeout_s=30, attempt_number=7))
+
+    ((timeout_s, attempt_id),) = bench.queue.asked
+    assert (timeout_s, attempt_id) == (30, "1-7")
+
+
+def test_work_sends_a_discard_to_its_destination() -> None:
+    bench = Bench()
+
+    accepted = bench.carry_out(q.SendToDestination(DESTINATION_ARN, DISCARD))
+
+    (report,) = bench.destination.taken
+    assert accepted == q.DestinationAccepted(DISCARD.id)
+    assert bench.destination.opened == [DESTINATION_ARN]
+    assert msgspec.json.decode(report.record)["requestContext"]["approximateInvokeCount"] == 3
+
+
+def test_work_discard_that_is_not_taken_comes_back_with_the_reason() -> None:
+    bench = Bench()
+    bench.destination.failure = DestinationUnavailableError("gone")
+
+    refused = bench.carry_out(q.SendToDestination(DESTINATION_ARN, DISCARD))
+
+    assert refused == q.DestinationFailed(DISCARD.id, "gone")
 
 
 def test_work_passes_slots_on_until_it_is_disconnected() -> None:

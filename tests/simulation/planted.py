@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock.core import queue_consumer, waiting_batches
+from penstock.core import queue_consumer, receives, waiting_batches
 from penstock.core import queue_contract as q
 from penstock.core.function_slots import FunctionSlots, Grant
+from penstock.core.held_batch import HeldBatch
 from penstock.core.in_flight import InFlight
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.scaling import RampPolicy
@@ -117,7 +118,14 @@ class FallsAsleep(QueueConsumer):
     """Stops receiving after its twentieth receive."""
 
     def _may_receive(self, now: Instant) -> bool:
-        return self._receive_id < 20 and super()._may_receive(now)
+        return self._received < 20 and super()._may_receive(now)
+
+    _received = 0
+
+    def handle(self, inp: q.Input, now: Instant) -> list[q.Command]:
+        """Count receives."""
+        self._received += isinstance(inp, q.MessagesReceived)
+        return super().handle(inp, now)
 
 
 class Raises(QueueConsumer):
@@ -135,10 +143,10 @@ class Raises(QueueConsumer):
 class FreesLostSlots(InFlight):
     """Takes an invocation of unknown outcome for ended."""
 
-    def release_due(self, now: Instant, *, at_once: bool) -> list[q.ReturnSlots]:
+    def take_ended(self, now: Instant, *, at_once: bool) -> list[HeldBatch]:
         """Give its slot back at once."""
-        due = super().release_due(now, at_once=at_once)
-        return due + super().release_due(now, at_once=True)
+        due = super().take_ended(now, at_once=at_once)
+        return due + super().take_ended(now, at_once=True)
 
 
 class PretendsToExtend(QueueWork):
@@ -147,14 +155,14 @@ class PretendsToExtend(QueueWork):
     async def _extend_visibility(
         self, command: q.ExtendVisibility
     ) -> q.VisibilityExtended | q.ExtendVisibilityFailed:
-        return q.VisibilityExtended(command.batch.id)
+        return q.VisibilityExtended(command.renewal_id)
 
 
 class KeepsMessagesAtStop(QueueWork):
     """Says that messages were given back, and does nothing."""
 
     async def _return_to_queue(self, command: q.ReturnToQueue) -> q.MessagesReturned:
-        return q.MessagesReturned(len(command.messages))
+        return q.MessagesReturned(len(command.changes))
 
 
 class LosesSlots(QueueWork):
@@ -238,4 +246,4 @@ def in_flight(defect: type[InFlight]) -> Plant:
 
 def source_retry_ms(delay_ms: int) -> Plant:
     """Plant a retry without back-off."""
-    return lambda patch: patch.setattr(queue_consumer, "SOURCE_RETRY_MS_MAX", delay_ms)
+    return lambda patch: patch.setattr(receives, "SOURCE_RETRY_MS_MAX", delay_ms)

@@ -2,8 +2,15 @@
 
 import msgspec
 
+from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.mapping import ProvisionedPollers
-from penstock.model.message import DeleteReport, Message, MessageBatch, QueueAttributes
+from penstock.model.message import (
+    DeleteReport,
+    Message,
+    MessageBatch,
+    QueueAttributes,
+    VisibilityChange,
+)
 from penstock.model.queue_options import QueueOptions
 
 
@@ -85,17 +92,30 @@ class InvocationSucceeded(msgspec.Struct, frozen=True):
 
 
 class InvocationPartiallyFailed(msgspec.Struct, frozen=True):
-    """The function reported some messages as failed; ``failed`` holds their ids, never empty."""
+    """The function reported some messages as failed.
+
+    Attributes:
+        failed: Their ids; never empty.
+        payload: What it returned.
+    """
 
     batch: MessageBatch
     failed: frozenset[str]
+    trace: InvocationTrace = InvocationTrace()
+    payload: bytes = b""
 
 
 class InvocationFailed(msgspec.Struct, frozen=True):
-    """The function ended in an error, or its response counts as one."""
+    """The function ended in an error, or its response counts as one.
+
+    Attributes:
+        payload: What it returned; empty where it did not run.
+    """
 
     batch: MessageBatch
     reason: str
+    trace: InvocationTrace = InvocationTrace()
+    payload: bytes = b""
 
 
 class InvocationRejected(msgspec.Struct, frozen=True):
@@ -121,22 +141,36 @@ class DeleteEnded(msgspec.Struct, frozen=True):
 
 
 class VisibilityExtended(msgspec.Struct, frozen=True):
-    """The batch stays hidden for a further visibility timeout, counted from the command."""
+    """The messages stay hidden for a further visibility timeout, counted from the command."""
 
-    batch_id: int
+    renewal_id: int
 
 
 class ExtendVisibilityFailed(msgspec.Struct, frozen=True):
-    """The batch's visibility timeout runs on."""
+    """The visibility timeout of the messages runs on."""
 
-    batch_id: int
+    renewal_id: int
     reason: str
 
 
 class MessagesReturned(msgspec.Struct, frozen=True):
-    """Giving messages back ended, well or not: if not, they return by their timeout."""
+    """Letting go of messages ended, well or not: if not, they return by their timeout."""
 
     count: int
+
+
+class DestinationAccepted(msgspec.Struct, frozen=True):
+    """A discarded message is durably recorded."""
+
+    discard_id: int
+
+
+class DestinationFailed(msgspec.Struct, frozen=True):
+    """A discarded message is not recorded; ``is_final``: asking again is of no use."""
+
+    discard_id: int
+    reason: str
+    is_final: bool = False
 
 
 class PolicyChanged(msgspec.Struct, frozen=True):
@@ -180,6 +214,8 @@ Input = (
     | VisibilityExtended
     | ExtendVisibilityFailed
     | MessagesReturned
+    | DestinationAccepted
+    | DestinationFailed
     | PolicyChanged
     | StopRequested
     | DeadlineReached
@@ -194,11 +230,19 @@ class DescribeQueue(msgspec.Struct, frozen=True):
 
 
 class Receive(msgspec.Struct, frozen=True):
-    """Receive 1..10 messages, waiting up to ``wait_s`` -> MessagesReceived | ReceiveFailed."""
+    """Receive 1..10 messages, waiting up to ``wait_s`` -> MessagesReceived | ReceiveFailed.
+
+    Attributes:
+        visibility_timeout_s: How long they stay hidden; None: for the queue's own timeout.
+        attempt_number: Of a FIFO queue; that of an earlier receive whose answer was lost asks for
+            the same messages again.
+    """
 
     receive_id: int
     max_messages: int
     wait_s: int
+    visibility_timeout_s: int | None = None
+    attempt_number: int | None = None
 
 
 class AbandonReceives(msgspec.Struct, frozen=True):
@@ -226,6 +270,7 @@ class Invoke(msgspec.Struct, frozen=True):
     function_arn: str
     queue_arn: str
     report_batch_item_failures: bool
+    fifo_strict: bool = False
 
 
 class DeleteMessages(msgspec.Struct, frozen=True):
@@ -236,16 +281,29 @@ class DeleteMessages(msgspec.Struct, frozen=True):
 
 
 class ExtendVisibility(msgspec.Struct, frozen=True):
-    """Hide a waiting batch for ``timeout_s`` -> VisibilityExtended | ExtendVisibilityFailed."""
+    """Hide 1..10 messages for ``timeout_s`` -> VisibilityExtended | ExtendVisibilityFailed."""
 
-    batch: MessageBatch
+    renewal_id: int
+    messages: tuple[Message, ...]
     timeout_s: int
 
 
 class ReturnToQueue(msgspec.Struct, frozen=True):
-    """Make messages visible at once -> MessagesReturned."""
+    """Let go of 1..10 messages: each is visible after its own time -> MessagesReturned."""
 
-    messages: tuple[Message, ...]
+    changes: tuple[VisibilityChange, ...]
+
+
+class SendToDestination(msgspec.Struct, frozen=True):
+    """Record a message that failed for the last time -> DestinationAccepted | DestinationFailed.
+
+    Attributes:
+        destination_arn: A queue, a topic or a bucket.
+        discard: What is recorded; its id is in the answer.
+    """
+
+    destination_arn: str
+    discard: MessageDiscard
 
 
 class Forget(msgspec.Struct, frozen=True):
@@ -264,5 +322,6 @@ Command = (
     | DeleteMessages
     | ExtendVisibility
     | ReturnToQueue
+    | SendToDestination
     | Forget
 )

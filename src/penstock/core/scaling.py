@@ -3,13 +3,23 @@
 import msgspec
 
 from penstock.model.instant import Instant
+from penstock.model.mapping import ProvisionedPollers
 
+INVOCATIONS_PER_POLLER = 10
+BYTES_PER_POLLER_SECOND = 1024 * 1024
 _MS_PER_MINUTE = 60_000
+_MS_PER_SECOND = 1_000
 THROTTLE_PAUSE_MS = 1_000  # throttles of one burst count once
 
 
 class RampPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """AWS's ramp for queues.
+    """How fast a queue mapping's concurrency rises; the defaults are AWS's.
+
+    Attributes:
+        initial: Invocations at first, and again after it was idle.
+        per_minute: By how many it rises while there is a backlog.
+        maximum: Never more than this.
+        minimum: Trouble lowers it no further.
 
     Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
     """
@@ -17,6 +27,53 @@ class RampPolicy(msgspec.Struct, frozen=True, kw_only=True):
     initial: int = 5
     per_minute: int = 300
     maximum: int = 1_250
+    minimum: int = 1
+
+
+def provisioned_ramp(pollers: ProvisionedPollers) -> RampPolicy:
+    """Give the ramp of a mapping with pollers of its own.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html (provisioned mode)
+    """
+    return RampPolicy(
+        initial=pollers.minimum * INVOCATIONS_PER_POLLER,
+        per_minute=1_000,
+        maximum=pollers.maximum * INVOCATIONS_PER_POLLER,
+        minimum=pollers.minimum * INVOCATIONS_PER_POLLER,
+    )
+
+
+class PollerThroughput:
+    """What provisioned pollers may receive: 1 MB/s each, up to a second's worth at once.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html (provisioned mode)
+    """
+
+    def __init__(self) -> None:
+        self._credit_bytes: float = BYTES_PER_POLLER_SECOND
+        self._counted_at_ms = 0
+
+    def take(self, size_bytes: int, concurrency: int, now: Instant) -> None:
+        """Take note of received bytes, under the pollers that this concurrency stands for."""
+        self._credit_bytes = self._credit(concurrency, now) - size_bytes
+        self._counted_at_ms = now.monotonic_ms
+
+    def opens_ms(self, concurrency: int, now: Instant) -> int:
+        """Say from when on more may be received; the past or now: at once."""
+        credit = self._credit(concurrency, now)
+        if credit > 0:
+            return now.monotonic_ms
+        rate = _pollers(concurrency) * BYTES_PER_POLLER_SECOND
+        return now.monotonic_ms + 1 + int(-credit * _MS_PER_SECOND / rate)
+
+    def _credit(self, concurrency: int, now: Instant) -> float:
+        rate = _pollers(concurrency) * BYTES_PER_POLLER_SECOND
+        elapsed_ms = now.monotonic_ms - self._counted_at_ms
+        return min(rate, self._credit_bytes + rate * elapsed_ms / _MS_PER_SECOND)
+
+
+def _pollers(concurrency: int) -> int:
+    return max(1, -(-concurrency // INVOCATIONS_PER_POLLER))
 
 
 class ConcurrencyRamp:
@@ -27,7 +84,7 @@ class ConcurrencyRamp:
         2. An idle mapping starts anew at ``initial``.
         3. A throttle halves it; a burst of throttles within a second counts once.
         4. A function error takes one off (not with ReportBatchItemFailures).
-        5. It is at least 1 and at most ``maximum`` and MaximumConcurrency.
+        5. It is at least ``minimum`` and at most ``maximum`` and MaximumConcurrency.
     """
 
     def __init__(self, policy: RampPolicy, maximum_concurrency: int | None) -> None:
@@ -39,15 +96,16 @@ class ConcurrencyRamp:
 
     def limit(self, now: Instant) -> int:
         """Count the invocations that may be in flight now."""
-        return max(1, min(self._maximum, int(self._level(now))))
+        return max(1, min(self._maximum, int(max(self._policy.minimum, self._level(now)))))
 
     def is_rising(self, now: Instant) -> bool:
         """Tell whether the limit will be higher later without any further input."""
         return self._rising_since_ms is not None and self.limit(now) < self._maximum
 
-    def change_maximum(self, maximum_concurrency: int | None) -> None:
-        """Apply a changed MaximumConcurrency at once."""
-        self._maximum = _lowest(self._policy.maximum, maximum_concurrency)
+    def change_policy(self, policy: RampPolicy, maximum_concurrency: int | None) -> None:
+        """Apply a changed MaximumConcurrency, or changed pollers, at once."""
+        self._policy = policy
+        self._maximum = _lowest(policy.maximum, maximum_concurrency)
 
     def note_backlog(self, now: Instant) -> None:
         """There is more than is taken: rise from now on."""

@@ -1,163 +1,136 @@
-"""Received batches that wait for a slot or for their next try, and how long they may."""
+"""Received batches that wait: for more messages, for a slot, or for their next try."""
 
-from penstock.core.queue_contract import ExtendVisibility, Forget, QueuePolicy
+from collections.abc import Iterable, Sequence
+
+from penstock.core.held_batch import HeldBatch, Visibility
 from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
-from penstock.model.message import MessageBatch
 
 _RETRY_FIRST_MS = 200
 _RETRY_MS_MAX = 10_000
-_RENEWALS_PER_TIMEOUT_MAX = 4
-
-
-class WaitingBatch:
-    """A batch and its two clocks: when it may be invoked, and until when it is hidden.
-
-    A batch that never ran is kept hidden while it waits for a slot. A batch whose function refused
-    it is tried again only while its messages stay hidden (AWS's rule), and then forgotten.
-    """
-
-    __slots__ = ("attempt", "batch", "due_ms", "hidden_until_ms", "renew_at_ms")
-
-    def __init__(self, batch: MessageBatch, hidden_until_ms: int, renew_at_ms: int) -> None:
-        self.batch = batch
-        self.hidden_until_ms = hidden_until_ms
-        # None: it has been refused once, and its wait is not extended any more.
-        self.renew_at_ms: int | None = renew_at_ms
-        self.due_ms = 0
-        self.attempt = 0
-
-
-class Visibility:
-    """How long messages stay hidden, and when a wait must be extended.
-
-    Attributes:
-        timeout_s: The queue's own; at least 1, since a batch that is visible at once could never be
-            held at all.
-    """
-
-    def __init__(self, timeout_s: int, policy: QueuePolicy) -> None:
-        self.timeout_s = max(1, timeout_s)
-        timeout_ms = self.timeout_s * 1000
-        # The server counts from before its answer arrived here.
-        self.hidden_ms = timeout_ms - timeout_ms // 20
-        function_ms = (policy.function_timeout_s or 0) * 1000
-        spare_ms = min(self.hidden_ms // 2, self.hidden_ms - function_ms)
-        # Early enough that the function's whole timeout still fits, not so early that it is a loop.
-        self.renew_after_ms = max(spare_ms, self.hidden_ms // _RENEWALS_PER_TIMEOUT_MAX)
 
 
 class WaitingBatches:
-    """The batches of one mapping that are received and not in flight, oldest first."""
+    """The batches of one mapping that are received and not in flight, oldest first.
+
+    With a batching window the newest may be open: it grows until it is full or its window ends.
+    """
 
     def __init__(self) -> None:
-        self._by_id: dict[int, WaitingBatch] = {}
-        # Extensions under way and when they were asked for; of batches that have left, too.
-        self._renewals: dict[int, tuple[WaitingBatch, int]] = {}
+        self._by_id: dict[int, HeldBatch] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def add(self, batch: MessageBatch, visibility: Visibility, now: Instant) -> None:
-        """Take in a batch that has just been received."""
-        self._by_id[batch.id] = WaitingBatch(
-            batch,
-            now.monotonic_ms + visibility.hidden_ms,
-            now.monotonic_ms + visibility.renew_after_ms,
-        )
+    def closed_count(self, now: Instant) -> int:
+        """Count the batches that no more messages are waited for."""
+        waiting = self._by_id.values()
+        return sum(1 for held in waiting if not held.is_open or held.due_ms <= now.monotonic_ms)
 
-    def add_rejected(self, waiting: WaitingBatch, now: Instant) -> None:
-        """Take back a batch whose function did not run; it is tried again with back-off."""
-        waiting.attempt += 1
-        waiting.renew_at_ms = None
-        waiting.due_ms = now.monotonic_ms + backoff_ms(
-            waiting.attempt,
+    def add(self, held: HeldBatch) -> None:
+        """Take in a batch that was received."""
+        self._by_id[held.id] = held
+
+    def add_rejected(self, held: HeldBatch, visibility: Visibility, now: Instant) -> None:
+        """Take back a batch whose function did not run; it is tried again with back-off.
+
+        That goes on while its messages stay hidden by the queue's own visibility timeout.
+
+        Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+        """
+        held.attempt += 1
+        queue_ms = visibility.queue_timeout_s * 1000 if visibility.is_heartbeat else 0
+        held.renew_until(held.received_ms + queue_ms)
+        held.due_ms = now.monotonic_ms + backoff_ms(
+            held.attempt,
             first_ms=_RETRY_FIRST_MS,
             maximum_ms=_RETRY_MS_MAX,
-            spread=waiting.batch.id,
+            spread=held.id,
         )
-        self._by_id[waiting.batch.id] = waiting
+        self._by_id[held.id] = held
 
-    def ready_count(self, now: Instant) -> int:
+    def ready_count(self, now: Instant, busy_groups: set[str]) -> int:
         """Count the batches that could be invoked now."""
-        return sum(1 for waiting in self._by_id.values() if _is_ready(waiting, now))
+        return len(self._ready(now, busy_groups))
 
-    def take_ready(self, now: Instant) -> WaitingBatch | None:
-        """Take out the oldest batch that may be invoked now."""
-        for waiting in self._by_id.values():
-            if _is_ready(waiting, now):
-                return self._by_id.pop(waiting.batch.id)
+    def take_ready(self, now: Instant, busy_groups: set[str]) -> HeldBatch | None:
+        """Take out the oldest batch that may be invoked now.
+
+        Args:
+            now: The moment.
+            busy_groups: Message groups in flight: none of them may run a second time.
+        """
+        for held in self._ready(now, busy_groups, at_most=1):
+            self._remove(held)
+            return held
         return None
 
-    def take_returnable(self) -> list[MessageBatch]:
-        """Take out every batch, to give it back.
+    def send_back(self, groups: Iterable[str]) -> None:
+        """Give back what waits of these message groups: an earlier message of them comes again."""
+        groups = frozenset(groups)
+        for held in self._by_id.values() if groups else ():
+            if not groups.isdisjoint(held.groups):
+                held.is_returning = True
+
+    def take_returning(self, *, takes_all: bool) -> list[HeldBatch]:
+        """Take out the batches that go back to the queue, or every batch.
 
         One whose extension is under way stays until that has ended: landing last, it would hide
         messages that were given back.
         """
-        returnable = [
-            waiting.batch
-            for waiting in self._by_id.values()
-            if waiting.batch.id not in self._renewals
+        returning = [
+            held
+            for held in self._by_id.values()
+            if (takes_all or held.is_returning) and not held.renewals
         ]
-        for batch in returnable:
-            del self._by_id[batch.id]
-        return returnable
+        for held in returning:
+            self._remove(held)
+        return returning
 
-    def forget_visible(self, now: Instant) -> list[Forget]:
-        """Drop the batches whose messages are no longer hidden: they come again by themselves.
+    def forget_visible(self, now: Instant) -> list[HeldBatch]:
+        """Take out the batches whose messages are no longer hidden: they come again by themselves.
 
         One whose extension is under way may be hidden still: its answer will tell.
         """
         expired = [
-            waiting.batch
-            for waiting in self._by_id.values()
-            if waiting.hidden_until_ms <= now.monotonic_ms
-            and waiting.batch.id not in self._renewals
+            held
+            for held in self._by_id.values()
+            if held.hidden_until_ms <= now.monotonic_ms and not held.renewals
         ]
-        for batch in expired:
-            del self._by_id[batch.id]
-        return [Forget(batch) for batch in expired]
-
-    def renew_due(self, visibility: Visibility, now: Instant) -> list[ExtendVisibility]:
-        """Give the extensions that are due; one at a time per batch."""
-        due = [
-            waiting
-            for waiting in self._by_id.values()
-            if waiting.renew_at_ms is not None
-            and waiting.renew_at_ms <= now.monotonic_ms
-            and waiting.batch.id not in self._renewals
-        ]
-        for waiting in due:
-            self._renewals[waiting.batch.id] = (waiting, now.monotonic_ms)
-        return [ExtendVisibility(waiting.batch, visibility.timeout_s) for waiting in due]
-
-    def end_renewal(
-        self, batch_id: int, visibility: Visibility, now: Instant, *, is_extended: bool
-    ) -> None:
-        """An extension ended; the new timeout counts from when it was asked for."""
-        waiting, asked_at_ms = self._renewals.pop(batch_id)
-        if is_extended:
-            waiting.hidden_until_ms = asked_at_ms + visibility.hidden_ms
-            next_ms = asked_at_ms + visibility.renew_after_ms
-        else:
-            next_ms = now.monotonic_ms + visibility.hidden_ms // _RENEWALS_PER_TIMEOUT_MAX
-        if waiting.renew_at_ms is not None:
-            waiting.renew_at_ms = next_ms
+        for held in expired:
+            self._remove(held)
+            self.send_back(held.groups)
+        return expired
 
     def deadline_ms(self, now: Instant) -> int | None:
-        """The next moment at which a batch becomes due, must be renewed, or is forgotten."""
+        """The next moment at which a batch becomes due or is forgotten."""
         moments: list[int] = []
-        for waiting in self._by_id.values():
-            if waiting.due_ms > now.monotonic_ms:
-                moments.append(waiting.due_ms)
-            if waiting.batch.id in self._renewals:
-                continue
-            moments.append(waiting.hidden_until_ms)
-            if waiting.renew_at_ms is not None:
-                moments.append(waiting.renew_at_ms)
+        for held in self._by_id.values():
+            if held.due_ms > now.monotonic_ms:
+                moments.append(held.due_ms)
+            if not held.renewals:
+                moments.append(held.hidden_until_ms)
         return min(moments, default=None)
 
+    def _ready(
+        self, now: Instant, busy_groups: set[str], *, at_most: int | None = None
+    ) -> Sequence[HeldBatch]:
+        ready: list[HeldBatch] = []
+        blocked: set[str] | None = None
+        for held in self._by_id.values():
+            if held.groups:
+                blocked = set(busy_groups) if blocked is None else blocked
+                is_free = blocked.isdisjoint(held.groups)
+                # Whatever becomes of it, a later batch of its groups comes after it.
+                blocked |= held.groups
+            else:
+                is_free = True
+            if is_free and held.is_ready(now):
+                ready.append(held)
+                if len(ready) == at_most:
+                    break
+        return ready
 
-def _is_ready(waiting: WaitingBatch, now: Instant) -> bool:
-    return waiting.due_ms <= now.monotonic_ms < waiting.hidden_until_ms
+    def _remove(self, held: HeldBatch) -> None:
+        del self._by_id[held.id]
+        held.close()

@@ -26,13 +26,7 @@ class QueueConsumption:
         self._functions = surroundings.functions
         self._settings = settings
         policy = queue_policy_of(mapping, settings, surroundings.functions)
-        self._work = QueueWork(
-            mapping.uuid,
-            policy.queue_arn,
-            sources=surroundings.sources,
-            invoker=surroundings.functions,
-            slots=surroundings.slots,
-        )
+        self._work = QueueWork(mapping.uuid, policy.queue_arn, surroundings)
         self._driver: Driver[q.Input, q.Command] = Driver(
             QueueConsumer(policy, settings.ramp),
             self._work.carry_out,

@@ -10,8 +10,9 @@ import msgspec
 from penstock.core import queue_contract as q
 from penstock.core.function_event import queue_event
 from penstock.core.queue_outcome import queue_outcome
+from penstock.engine.failure_reports import NotTaken, ReportSender, Taken, send_message_discard
 from penstock.engine.invocation import NotRun, OutcomeUnknown, Refused, invoke_once
-from penstock.engine.slots import SlotLedger
+from penstock.engine.surroundings import Surroundings
 from penstock.model.errors import (
     PenstockError,
     SourceError,
@@ -20,7 +21,7 @@ from penstock.model.errors import (
 )
 from penstock.model.function import FunctionResult
 from penstock.model.message import DeleteReport, VisibilityChange
-from penstock.ports import FunctionInvoker, QueueSource, Sources
+from penstock.ports import QueueSource
 
 _Running = Coroutine[Any, Any, q.Input | None]
 
@@ -29,24 +30,20 @@ class QueueWork:
     """The effects of one queue mapping; every expected failure comes back as an input.
 
     Args:
-        holder: The mapping's name in the slot ledger: unique among what runs.
+        mapping_uuid: Also its name in the slot ledger: unique among what runs.
         queue_arn: Opened on the first ``DescribeQueue``, and anew when the queue was gone.
+        surroundings: What it works with.
     """
 
-    def __init__(
-        self,
-        holder: str,
-        queue_arn: str,
-        *,
-        sources: Sources,
-        invoker: FunctionInvoker,
-        slots: SlotLedger,
-    ) -> None:
-        self._holder = holder
+    def __init__(self, mapping_uuid: str, queue_arn: str, surroundings: Surroundings) -> None:
+        self._mapping_uuid = mapping_uuid
         self._queue_arn = queue_arn
-        self._sources = sources
-        self._invoker = invoker
-        self._slots = slots
+        self._sources = surroundings.sources
+        self._invoker = surroundings.functions
+        self._slots = surroundings.slots
+        self._reports = ReportSender(surroundings.destinations)
+        # Ids of attempts must not have been used before, also not by this mapping's last run.
+        self._attempt_prefix = surroundings.draw_uuid()
         self._source: QueueSource | None = None
         self._receives: set[asyncio.Timeout] = set()
         self._is_abandoning = False
@@ -59,7 +56,7 @@ class QueueWork:
     def disconnect(self) -> None:
         """The machine has ended: give every slot back."""
         self._send = _drop
-        self._slots.leave(self._holder)
+        self._slots.leave(self._mapping_uuid)
 
     def carry_out(self, command: q.Command) -> _Running | None:  # noqa: PLR0911 - one per command
         """Start a command; None when it is done at once."""
@@ -71,9 +68,9 @@ class QueueWork:
             case q.AbandonReceives():
                 self._abandon_receives()
             case q.RequestSlots(function_arn, count):
-                self._slots.want(function_arn, self._holder, count, self._grant)
+                self._slots.want(function_arn, self._mapping_uuid, count, self._grant)
             case q.ReturnSlots(function_arn, count):
-                self._slots.free(function_arn, self._holder, count)
+                self._slots.free(function_arn, self._mapping_uuid, count)
             case q.Invoke():
                 return self._invoke(command)
             case q.DeleteMessages():
@@ -82,6 +79,8 @@ class QueueWork:
                 return self._extend_visibility(command)
             case q.ReturnToQueue():
                 return self._return_to_queue(command)
+            case q.SendToDestination():
+                return self._send_to_destination(command)
             case q.Forget():
                 pass
             case _:
@@ -108,7 +107,12 @@ class QueueWork:
         try:
             async with asyncio.timeout(None) as abandonable:
                 self._receives.add(abandonable)
-                messages = await self._open_source().receive(command.max_messages, command.wait_s)
+                messages = await self._open_source().receive(
+                    command.max_messages,
+                    command.wait_s,
+                    visibility_timeout_s=command.visibility_timeout_s,
+                    attempt_id=self._attempt_id(command.attempt_number),
+                )
         except TimeoutError:
             return q.MessagesReceived(command.receive_id, ())
         except SourceError as error:
@@ -133,8 +137,12 @@ class QueueWork:
         outcome = await invoke_once(self._invoker, command.function_arn, payload)
         match outcome:
             case FunctionResult():
-                report = command.report_batch_item_failures
-                return queue_outcome(outcome, batch, report_batch_item_failures=report)
+                return queue_outcome(
+                    outcome,
+                    batch,
+                    report_batch_item_failures=command.report_batch_item_failures,
+                    fifo_strict=command.fifo_strict,
+                )
             case Refused(reason):
                 return q.InvocationFailed(batch, reason)
             case NotRun(reason, is_throttle):
@@ -154,22 +162,36 @@ class QueueWork:
     async def _extend_visibility(
         self, command: q.ExtendVisibility
     ) -> q.VisibilityExtended | q.ExtendVisibilityFailed:
-        batch = command.batch
+        changes = [VisibilityChange(message, command.timeout_s) for message in command.messages]
         try:
-            await self._open_source().change_visibility(
-                [VisibilityChange(message, command.timeout_s) for message in batch.messages]
-            )
+            await self._open_source().change_visibility(changes)
         except SourceError as error:
-            return q.ExtendVisibilityFailed(batch.id, str(error))
-        return q.VisibilityExtended(batch.id)
+            return q.ExtendVisibilityFailed(command.renewal_id, str(error))
+        return q.VisibilityExtended(command.renewal_id)
 
     async def _return_to_queue(self, command: q.ReturnToQueue) -> q.MessagesReturned:
         # Where this fails they come back by their visibility timeout instead.
         with contextlib.suppress(SourceError):
-            await self._open_source().change_visibility(
-                [VisibilityChange(message, 0) for message in command.messages]
-            )
-        return q.MessagesReturned(len(command.messages))
+            await self._open_source().change_visibility(command.changes)
+        return q.MessagesReturned(len(command.changes))
+
+    async def _send_to_destination(
+        self, command: q.SendToDestination
+    ) -> q.DestinationAccepted | q.DestinationFailed:
+        discard = command.discard
+        ended = await send_message_discard(
+            self._reports, command.destination_arn, discard, mapping_uuid=self._mapping_uuid
+        )
+        match ended:
+            case Taken():
+                return q.DestinationAccepted(discard.id)
+            case NotTaken(reason, is_final):
+                return q.DestinationFailed(discard.id, reason, is_final)
+            case _:
+                assert_never(ended)
+
+    def _attempt_id(self, number: int | None) -> str | None:
+        return None if number is None else f"{self._attempt_prefix}-{number}"
 
     def _open_source(self) -> QueueSource:
         if self._source is None:

@@ -1,0 +1,145 @@
+"""Messages that were received and are not done, and until when they are hidden."""
+
+import msgspec
+
+from penstock.core.queue_contract import QueuePolicy
+from penstock.model.instant import Instant
+from penstock.model.message import Message, MessageBatch
+
+VISIBILITY_MS_MAX = 43_200_000  # SQS: no message is hidden for longer than that after its receive
+FUNCTION_TIMEOUT_S_MAX = 900  # Lambda's longest; it stands for a timeout that is not known
+_NO_GROUPS: frozenset[str] = frozenset()
+_RENEWALS_PER_TIMEOUT_MAX = 4
+_COMPANY_PER_TIMEOUT = 8  # a renewal waits for company, or comes early, by that part of it
+
+
+class Visibility(msgspec.Struct, frozen=True):
+    """How long messages stay hidden, and when that must be extended.
+
+    Attributes:
+        timeout_s: Of every receive and extension; at least 1, since a batch that is visible at once
+            could never be held at all.
+        hidden_ms: What can be relied on: the server counts from before its answer arrived here.
+        renew_after_ms: When to extend it: early enough that the function's whole timeout still
+            fits, where it can, and not so early that it is a loop.
+        is_heartbeat: Extended while a function runs, too.
+        queue_timeout_s: The queue's own; with a heartbeat another than ``timeout_s``.
+    """
+
+    timeout_s: int
+    hidden_ms: int
+    renew_after_ms: int
+    is_heartbeat: bool
+    queue_timeout_s: int
+
+    @property
+    def renew_retry_ms(self) -> int:
+        """How long to wait after an extension that failed."""
+        return self.hidden_ms // _RENEWALS_PER_TIMEOUT_MAX
+
+    @property
+    def company_ms(self) -> int:
+        """How much earlier than it must an extension may be asked for, to share a call."""
+        return self.hidden_ms // _COMPANY_PER_TIMEOUT
+
+
+def visibility_of(queue_timeout_s: int, policy: QueuePolicy) -> Visibility:
+    """Say how a mapping hides what it receives.
+
+    Args:
+        queue_timeout_s: 0..43200; the queue's visibility timeout.
+        policy: Its heartbeat takes the place of that timeout; its function's timeout must fit.
+    """
+    heartbeat_s = policy.options.heartbeat_s
+    timeout_s = max(1, queue_timeout_s) if heartbeat_s is None else heartbeat_s
+    timeout_ms = timeout_s * 1000
+    hidden_ms = timeout_ms - timeout_ms // 20
+    # A heartbeat goes on while the function runs: nothing need fit.
+    function_ms = 0 if heartbeat_s is not None else (policy.function_timeout_s or 0) * 1000
+    spare_ms = min(hidden_ms // 2, hidden_ms - function_ms)
+    return Visibility(
+        timeout_s=timeout_s,
+        hidden_ms=hidden_ms,
+        renew_after_ms=max(spare_ms, hidden_ms // _RENEWALS_PER_TIMEOUT_MAX),
+        is_heartbeat=heartbeat_s is not None,
+        queue_timeout_s=queue_timeout_s,
+    )
+
+
+class HeldBatch:
+    """A batch from its receive to its end.
+
+    Attributes:
+        messages: In the order they were received; only an open batch grows.
+        size_bytes: Of its event, from above.
+        groups: Of a FIFO queue's messages; empty for a standard queue.
+        received_ms: When its first message was.
+        hidden_until_ms: When its first message is visible again.
+        renew_at_ms: When that must be extended.
+        renew_until_ms: From when on it is not extended any more.
+        is_open: It still takes messages in.
+        due_ms: When it may be invoked.
+        attempt: How often its function did not run.
+        function_arn: Whose slot it holds: an update must not return slots to the wrong function.
+        ends_by_ms: When that function's timeout has ended its invocation.
+        renewals: Calls under way that extend it.
+        is_returning: It goes back to the queue, as soon as no extension could land after that.
+    """
+
+    __slots__ = (
+        "_renewable_ms",
+        "attempt",
+        "due_ms",
+        "ends_by_ms",
+        "function_arn",
+        "groups",
+        "hidden_until_ms",
+        "id",
+        "is_open",
+        "is_returning",
+        "messages",
+        "received_ms",
+        "renew_at_ms",
+        "renew_until_ms",
+        "renewal_asked_ms",
+        "renewal_failed",
+        "renewals",
+        "size_bytes",
+    )
+
+    def __init__(self, batch_id: int, visibility: Visibility, now: Instant) -> None:
+        self.id = batch_id
+        self.messages: list[Message] = []
+        self.size_bytes = 0
+        self.groups = _NO_GROUPS
+        self.received_ms = now.monotonic_ms
+        self.hidden_until_ms = now.monotonic_ms + visibility.hidden_ms
+        self.renew_at_ms = now.monotonic_ms + visibility.renew_after_ms
+        self._renewable_ms = now.monotonic_ms + VISIBILITY_MS_MAX - visibility.timeout_s * 1000
+        self.renew_until_ms = self._renewable_ms
+        self.is_open = True
+        self.due_ms = 0
+        self.attempt = 0
+        self.function_arn = ""
+        self.ends_by_ms = 0
+        self.renewals = 0
+        self.renewal_asked_ms = 0
+        self.renewal_failed = False
+        self.is_returning = False
+
+    def close(self) -> None:
+        """Take no more messages in: it may go."""
+        self.is_open = False
+        self.due_ms = 0
+
+    def to_batch(self) -> MessageBatch:
+        """Give what is invoked."""
+        return MessageBatch(self.id, tuple(self.messages))
+
+    def is_ready(self, now: Instant) -> bool:
+        """Tell whether it may be invoked now, as far as its own clocks say."""
+        return self.due_ms <= now.monotonic_ms < self.hidden_until_ms and not self.is_returning
+
+    def renew_until(self, moment_ms: int) -> None:
+        """Extend it up to that moment, and never longer than SQS lets it be hidden."""
+        self.renew_until_ms = min(self._renewable_ms, moment_ms)
