@@ -371,7 +371,16 @@ def test_unknown_mapping_is_refused_with_the_known_names(server: Server) -> None
 
     answer = server.send("GET", "/penstock/v1/mappings/click/position")
 
-    text = "There is no mapping 'click'; give its UUID, or its name, of: clicks"
+    text = "There is no mapping 'click'. Mappings of this project: clicks."
+    assert (answer.status, answer.json) == (404, {"message": text})
+
+
+def test_unknown_mapping_where_none_has_a_name_is_refused(server: Server) -> None:
+    add_mapping(server, name=None)
+
+    answer = server.send("GET", "/penstock/v1/mappings/click/position")
+
+    text = "There is no mapping 'click'. No mapping has a name: give a UUID."
     assert (answer.status, answer.json) == (404, {"message": text})
 
 
@@ -383,7 +392,7 @@ def test_name_in_several_regions_is_refused(server: Server) -> None:
     answer = server.send("GET", "/penstock/v1/mappings/clicks/position")
 
     assert answer.status == 400
-    assert answer.json["message"].endswith(f"give the UUID, of: {UUID}, {other}")
+    assert answer.json["message"].endswith(f"Give one of their UUIDs: {UUID}, {other}.")
 
 
 def test_mapping_that_is_being_deleted_stays(server: Server) -> None:

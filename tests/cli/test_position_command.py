@@ -157,7 +157,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(server: Server) -> N
     assert [result.exit_code for result in results] == [2, 2]
     assert results[0].stderr.startswith("penstock: The mapping 'orders' reads the queue ")
     assert results[1].stderr == (
-        "penstock: There is no mapping 'click'; give its UUID, or its name, of: clicks, orders\n"
+        "penstock: There is no mapping 'click'. Mappings of this project: clicks, orders.\n"
     )
 
 

@@ -26,14 +26,15 @@ async def find_mapping(context: ApiContext, named: str) -> EventSourceMapping:
     found = [mapping for mapping in mappings if mapping.name == named]
     if not found:
         names = sorted({mapping.name for mapping in mappings if mapping.name is not None})
-        known = ", ".join(names[:_NAMES_SHOWN_MAX]) or "none"
-        raise ApiError(
-            NOT_FOUND, f"There is no mapping {named!r}; give its UUID, or its name, of: {known}"
-        )
+        known = "No mapping has a name: give a UUID"
+        if names:
+            known = f"Mappings of this project: {', '.join(names[:_NAMES_SHOWN_MAX])}"
+        raise ApiError(NOT_FOUND, f"There is no mapping {named!r}. {known}.")
     if len(found) > 1:
         uuids = ", ".join(mapping.uuid for mapping in found)
         raise ApiError(
-            VALIDATION, f"Several regions have a mapping {named!r}; give the UUID, of: {uuids}"
+            VALIDATION,
+            f"Several regions have a mapping {named!r}. Give one of their UUIDs: {uuids}.",
         )
     return found[0]
 
