@@ -72,6 +72,17 @@ def test_list_counts_what_has_left_the_journal(
     )
 
 
+@pytest.mark.parametrize("arguments", [("list",), ("show", "f1")], ids=["list", "show"])
+def test_no_line_of_a_table_is_blank_or_ends_with_spaces(
+    server: Server, arguments: tuple[str, ...]
+) -> None:
+    add_failures(server, "f1", reason="it failed for a reason that is long")
+
+    lines = call_well("failures", *arguments).splitlines()
+
+    assert [line for line in lines if line != line.rstrip() or not line] == []
+
+
 def test_show_gives_the_event(server: Server) -> None:
     add_failures(server, "f1", reason="it said nö")
 
