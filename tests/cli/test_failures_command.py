@@ -120,21 +120,41 @@ def test_redrive_goes_on_after_one_that_stays_and_ends_with_1(server: Server) ->
     add_failures(server, "f1", "f2")
     server.world.functions.answer = FunctionResult(b'{"errorMessage":"still broken"}', "Unhandled")
 
-    result = call("failures", "redrive", "f1", "none", "f2")
+    result = call("failures", "redrive", "f1", "f2")
 
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert [line.split(" stays: ")[0] for line in lines] == ["f1", "none", "f2"]
+    assert [line.split(" stays: ")[0] for line in lines] == ["f1", "f2"]
     assert "still broken" in lines[0]
-    assert "There is no failure 'none'" in lines[1]
     assert ids(server) == ["f1", "f2"]
+
+
+def test_redrive_of_what_is_no_failure_ends_with_2_as_show_does(server: Server) -> None:
+    add_failures(server, "f1")
+
+    result = call("failures", "redrive", "none", "f1")
+
+    assert (result.exit_code, result.stdout) == (2, "f1 redriven\n")
+    assert result.stderr == call("failures", "show", "none").stderr
+    assert result.stderr.startswith("penstock: There is no failure 'none'")
+
+
+def test_redrive_of_all_minds_none_that_has_gone_meanwhile(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_failures(server, "f1", "f2")
+    listed = server.store.list_failures()
+    server.store.delete_failures(["f1"])
+    monkeypatch.setattr(server.store, "list_failures", lambda **_asked: listed)
+
+    assert call_well("failures", "redrive", "--all") == "f1 is gone\nf2 redriven\n"
 
 
 def test_redrive_in_json_says_what_was_refused() -> None:
     result = call("failures", "redrive", "none", "--format", "json")
 
     answer = json.loads(result.stdout)
-    assert (result.exit_code, answer["id"], answer["redriven"]) == (1, "none", False)
+    assert (result.exit_code, answer["id"], answer["redriven"]) == (2, "none", False)
 
 
 def test_purge_by_id(server: Server) -> None:
