@@ -39,6 +39,8 @@ FIRST = {
     "reason": "",
     "cause": "",
 }
+PAGED_PREFIX = "55555555-5555-5555-5555-"
+PAGED = tuple(f"{PAGED_PREFIX}{number:012}" for number in (1, 2, 3))
 TABLE_EVENT = b'{"Records":[{"dynamodb":{"SequenceNumber":"7"}}]}'
 
 
@@ -76,13 +78,29 @@ def test_failures_are_listed_without_their_events(server: Server) -> None:
 
 
 def test_list_is_read_in_pages(server: Server) -> None:
-    add_failures(server, "f1", "f2", "f3")
+    one, two, three = PAGED
+    add_failures(server, *PAGED)
 
     first = get(server, "?limit=2")
 
-    assert [failure["id"] for failure in first["failures"]] == ["f1", "f2"]
-    assert first["next_after"] == "f2"
-    assert ids(server, "?limit=2&after=f2") == ["f3"]
+    assert [failure["id"] for failure in first["failures"]] == [one, two]
+    assert first["next_after"] == two
+    assert ids(server, f"?limit=2&after={two}") == [three]
+
+
+def test_list_goes_on_after_a_failure_that_has_gone(server: Server) -> None:
+    add_failures(server, *PAGED[1:])
+
+    assert ids(server, f"?after={PAGED[0]}") == list(PAGED[1:])
+    assert ids(server, "?after=") == list(PAGED[1:])
+
+
+@pytest.mark.parametrize("after", ["zzz", "f1", PAGED_PREFIX, "1"])
+def test_after_that_is_no_failures_id_is_refused(server: Server, after: str) -> None:
+    answer = server.send("GET", FAILURES + f"?after={after}")
+
+    assert (answer.status, answer.code) == (400, "ValidationException")
+    assert f"The after '{after}' is no failure's id" in answer.json["message"]
 
 
 def test_list_is_of_one_mapping_when_it_is_named(server: Server) -> None:

@@ -23,6 +23,11 @@ def _clear(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     point_at(server, monkeypatch)
 
 
+def numbered(number: int) -> str:
+    """Give an id of the form that failures have."""
+    return f"55555555-5555-5555-5555-{number:012}"
+
+
 def ids(server: Server) -> list[str]:
     return [failure.id for failure in server.store.list_failures()]
 
@@ -46,10 +51,18 @@ def test_list_shows_each_failure_in_a_line(server: Server) -> None:
 
 
 def test_list_says_what_it_did_not_show(server: Server) -> None:
-    add_failures(server, "f1", "f2", "f3")
+    one, two, three = map(numbered, (1, 2, 3))
+    add_failures(server, one, two, three)
 
-    assert call_well("failures", "list", "--limit", "2").splitlines()[-1] == "more: --after f2"
-    assert "f3" in call_well("failures", "list", "--limit", "2", "--after", "f2")
+    assert call_well("failures", "list", "--limit", "2").splitlines()[-1] == f"more: --after {two}"
+    assert three in call_well("failures", "list", "--limit", "2", "--after", two)
+
+
+def test_list_after_what_is_no_failures_id_is_refused() -> None:
+    result = call("failures", "list", "--after", "zzz")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "The after 'zzz' is no failure's id" in result.stderr
 
 
 def test_list_is_of_one_mapping_when_it_is_named(server: Server) -> None:
@@ -106,13 +119,13 @@ def test_redrive_of_one(server: Server) -> None:
 
 
 def test_redrive_of_all_of_a_mapping(server: Server) -> None:
-    add_failures(server, *(f"f{number:04}" for number in range(1_002)))
+    add_failures(server, *map(numbered, range(1_002)))
     add_failures(server, "other", mapping_uuid=OTHER_UUID)
 
     output = call_well("failures", "redrive", "--mapping", UUID, "--all", "--format", "json")
 
     answers = [json.loads(line) for line in output.splitlines()]
-    assert [answer["id"] for answer in answers] == [f"f{number:04}" for number in range(1_002)]
+    assert [answer["id"] for answer in answers] == [numbered(each) for each in range(1_002)]
     assert ids(server) == ["other"]
 
 

@@ -7,7 +7,7 @@ from penstock.api.answers import check_query, json_answer, refused
 from penstock.api.bodies import read_json_object
 from penstock.api.context import ApiContext
 from penstock.api.errors import NOT_FOUND, ApiError
-from penstock.api.mapping_names import find_mapping_uuid
+from penstock.api.mapping_names import find_mapping_uuid, is_uuid
 from penstock.api.redrive import Redriver
 from penstock.model.failure import Failure
 
@@ -26,7 +26,7 @@ class FailureHandlers:
         """Give failures without their events, oldest first."""
         query = request.query
         check_query(query, ("mapping", "after", "limit"))
-        limit, after = _read_limit(query.get("limit")), query.get("after", "")
+        limit, after = _read_limit(query.get("limit")), _read_after(query.get("after", ""))
         mapping_uuid = await self._mapping_uuid(query.get("mapping"))
         failures, evicted_count = await self._context.store_calls.run(
             lambda store: (
@@ -112,6 +112,19 @@ def _read_limit(text: str | None) -> int:
     if not 1 <= limit <= PAGE_SIZE_MAX:
         raise refused(f"The limit {text!r} is not from 1 to {PAGE_SIZE_MAX}")
     return limit
+
+
+def _read_after(text: str) -> str:
+    """Read the query's after; the failure itself may have left the journal since it was listed.
+
+    Raises:
+        ApiError: It cannot be a failure's id.
+    """
+    if text and not is_uuid(text):
+        raise refused(
+            f"The after {text!r} is no failure's id: that is a UUID, as the list shows it"
+        )
+    return text
 
 
 def _to_wire(failure: Failure) -> dict[str, object]:

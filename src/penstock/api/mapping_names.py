@@ -13,6 +13,11 @@ _NAMES_SHOWN_MAX = 20
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+def is_uuid(text: str) -> bool:
+    """Tell whether a text has the form of what mappings and failures are identified by."""
+    return _UUID.fullmatch(text) is not None
+
+
 async def find_mapping(context: ApiContext, named: str) -> EventSourceMapping:
     """Find a mapping by its uuid or its name.
 
@@ -61,6 +66,6 @@ async def find_mapping_uuid(context: ApiContext, named: str) -> str:
     Raises:
         ApiError: It is no uuid, and no mapping has that name.
     """
-    if _UUID.fullmatch(named):
+    if is_uuid(named):
         return named
     return (await find_mapping(context, named)).uuid
