@@ -23,6 +23,7 @@ OTHER_UUID = "44444444-4444-4444-4444-444444444444"
 FIRST = {
     "id": "f1",
     "mapping": UUID,
+    "mapping_name": "clicks",
     "kind": "kinesis",
     "stream_arn": STREAM_ARN,
     "function_arn": FUNCTION_ARN,
@@ -75,6 +76,15 @@ def test_failures_are_listed_without_their_events(server: Server) -> None:
     add_failures(server, "f1")
 
     assert get(server) == {"failures": [FIRST], "next_after": None, "evicted_count": 0}
+
+
+def test_failure_whose_mapping_is_gone_has_no_name_of_it(server: Server) -> None:
+    add_failures(server, "f1", mapping_uuid=OTHER_UUID)
+
+    (failure,) = get(server)["failures"]
+
+    assert (failure["mapping"], failure["mapping_name"]) == (OTHER_UUID, None)
+    assert server.send("GET", FAILURES + "/f1").json["mapping_name"] is None
 
 
 def test_list_is_read_in_pages(server: Server) -> None:

@@ -41,6 +41,7 @@ def test_list_shows_each_failure_in_a_line(server: Server) -> None:
     assert lines[1].split() == [
         "f1",
         "1970-01-01T00:00:01Z",
+        "clicks",
         "RetryAttemptsExhausted",
         "2",
         "left",
@@ -48,6 +49,15 @@ def test_list_shows_each_failure_in_a_line(server: Server) -> None:
         "ship",
     ]
     assert len(lines) == 3
+
+
+def test_list_names_the_mapping_of_each_failure(server: Server) -> None:
+    add_failures(server, "f1")
+    add_failures(server, "f2", mapping_uuid=OTHER_UUID)  # its row is gone
+
+    lines = call_well("failures", "list").splitlines()
+
+    assert [line.split()[2] for line in lines] == ["MAPPING", "clicks", OTHER_UUID]
 
 
 def test_list_says_what_it_did_not_show(server: Server) -> None:

@@ -172,11 +172,21 @@ def _redrive_one(service: ServiceOptions, failure_id: str, *, is_named: bool) ->
 
 def _print_failures(failures: list[dict[str, Any]]) -> None:
     print_table(
-        ("ID", "DISCARDED", "CONDITION", "RECORDS", "SHARD", "FIRST SEQUENCE NUMBER", "FUNCTION"),
+        (
+            "ID",
+            "DISCARDED",
+            "MAPPING",
+            "CONDITION",
+            "RECORDS",
+            "SHARD",
+            "FIRST SEQUENCE NUMBER",
+            "FUNCTION",
+        ),
         [
             (
                 each["id"],
                 show_time(each["discarded_ms"]),
+                each["mapping_name"] or each["mapping"],
                 each["condition"],
                 str(each["record_count"]),
                 each["shard"],
@@ -193,7 +203,7 @@ def _print_failure(failure: dict[str, Any]) -> None:
     rows = [
         (name.removesuffix("_ms"), show_time(each) if name.endswith("_ms") else str(each))
         for name, each in failure.items()
-        if each != ""
+        if each not in ("", None)
     ]
     print_table(("", ""), rows)
     print_json(json.dumps(event, ensure_ascii=False).encode())
