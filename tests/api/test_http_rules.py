@@ -196,6 +196,49 @@ def test_lambda_operation_not_offered_never_falls_through(
 @pytest.mark.parametrize(
     ("method", "path", "headers"),
     [
+        pytest.param("GET", "/penstock/v1/foo", {}, id="unknown"),
+        pytest.param("GET", "/penstock/", {}, id="nothing"),
+        pytest.param("POST", "/penstock/v1/failures", SIGNED, id="method"),
+        pytest.param("PUT", "/penstock/v1/failures", {}, id="unsigned"),
+    ],
+)
+def test_own_operation_that_does_not_exist_never_falls_through(
+    gateway: Server, server: Server, method: str, path: str, headers: dict[str, str]
+) -> None:
+    for each in (gateway, server):
+        answer = each.send(method, path, b"", headers)
+
+        assert (answer.status, answer.code) == (404, "NotFoundException")
+        assert answer.json["message"].startswith(f"{method} {path} is no operation of Penstock")
+
+
+def test_own_operation_signed_for_another_service_is_told_so(gateway: Server) -> None:
+    signed = {"Authorization": SIGNED["Authorization"].replace("/lambda/", "/execute-api/")}
+
+    answer = gateway.send("DELETE", "/penstock/v1/failures?all=true", b"", signed)
+
+    assert answer.status == 404
+    assert "signed for execute-api and not lambda" in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        pytest.param("/penstock/v1/key", SIGNED_FOR_S3, id="signed"),
+        pytest.param("/penstock/key?X-Amz-Credential=test", {}, id="presigned"),
+    ],
+)
+def test_bucket_named_penstock_is_of_s3(
+    gateway: Server, path: str, headers: dict[str, str]
+) -> None:
+    answer = gateway.send("GET", path, b"", headers)
+
+    assert answer.body == f"elsewhere GET {path.partition('?')[0]}".encode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
         pytest.param("GET", "/", {}, id="unsigned"),
         pytest.param("PUT", "/bucket/key", SIGNED_FOR_S3, id="signed"),
         pytest.param("POST", MAPPINGS, SIGNED_FOR_S3, id="lambda's path, signed for s3"),
