@@ -137,6 +137,28 @@ def test_malformed_create_is_refused(server: Server, body: bytes, code: str) -> 
     assert (answer.status, answer.code) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param(
+            b'{"a": 1, "BatchSize": 1e400}', "the member 'BatchSize' has a number", id="n"
+        ),
+        pytest.param(b'{"Tags": "\xff"}', "the member 'Tags' is not UTF-8 text", id="bytes"),
+        pytest.param(b'{"\xff": 1}', "the body is not UTF-8 text", id="name"),
+        pytest.param(b"[1e400]", "the body has a number that is out of range", id="list"),
+        pytest.param(b"[" * 100_000, "the body is nested too deeply", id="deep"),
+        pytest.param(b"{", "the body is not well-formed (Input data was truncated)", id="cut"),
+        pytest.param(b"[]", "the body is no object", id="list of nothing"),
+    ],
+)
+def test_body_that_cannot_be_read_is_told_in_plain_words(
+    server: Server, body: bytes, text: str
+) -> None:
+    message = server.send("POST", MAPPINGS, body, SIGNED).json["message"]
+
+    assert message.startswith(f"Could not parse request body into json: {text}")
+
+
 def test_wrong_content_type_is_refused(server: Server) -> None:
     headers = SIGNED | {"Content-Type": "text/plain;charset=utf-8"}
 

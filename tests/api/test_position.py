@@ -284,13 +284,26 @@ def test_changes_are_audited(server: Server) -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        pytest.param({}, "missing required field `action`. Give {", id="empty"),
-        pytest.param({"action": "move"}, "Invalid enum value 'move'", id="unknown action"),
-        pytest.param({**TO_HORIZON, "why": 1}, "unknown field `why`", id="unknown member"),
+        pytest.param({}, "The action is missing. Give {", id="empty"),
+        pytest.param({"action": "move"}, 'must be rewind or skip, not "move"', id="unknown action"),
+        pytest.param({**TO_HORIZON, "why": 1}, "There is no member 'why'", id="unknown member"),
         pytest.param({"action": "rewind"}, "rewind cannot be done with no further", id="nowhere"),
         pytest.param({**TO_HORIZON, "timestamp": 1}, "done with timestamp, to. Give", id="two"),
         pytest.param({**TO_HORIZON, "action": "skip"}, "skip cannot be done with to", id="skip to"),
-        pytest.param({"action": "rewind", "to": "LATEST"}, "Invalid enum value 'LATEST'", id="end"),
+        pytest.param(
+            {"action": "rewind", "to": "LATEST"}, 'must be TRIM_HORIZON, not "LATEST"', id="end"
+        ),
+        pytest.param(
+            {"action": "rewind", "timestamp": True},
+            "The timestamp must be a number or a string, not true. Give {",
+            id="true",
+        ),
+        pytest.param({"action": 10**30}, f"or skip, not 1{'0' * 30}. Give {{", id="large number"),
+        pytest.param(
+            {"action": "rewind", "shard": ["x" * 100]},
+            f'The shard must be a string, not ["{"x" * 58}.... Give {{',
+            id="long value",
+        ),
         pytest.param(
             {**TO_RECORD, "sequence_number": "x1"}, "sequence_number 'x1' is none", id="no number"
         ),
