@@ -30,6 +30,14 @@ class Clock(Protocol):
         ...
 
 
+class PreciseClock(Clock, Protocol):
+    """A clock that also measures what is shown to people."""
+
+    def precise_ms(self) -> float:
+        """Give milliseconds with fractions, since some moment; for durations, not deadlines."""
+        ...
+
+
 class QueueSource(Protocol):
     """One queue, as a mapping reads it.
 

@@ -23,6 +23,7 @@ OTHER_UUID = "44444444-4444-4444-4444-444444444444"
 FIRST = {
     "id": "f1",
     "mapping": UUID,
+    "mapping_name": "clicks",
     "kind": "kinesis",
     "stream_arn": STREAM_ARN,
     "function_arn": FUNCTION_ARN,
@@ -39,6 +40,8 @@ FIRST = {
     "reason": "",
     "cause": "",
 }
+PAGED_PREFIX = "55555555-5555-5555-5555-"
+PAGED = tuple(f"{PAGED_PREFIX}{number:012}" for number in (1, 2, 3))
 TABLE_EVENT = b'{"Records":[{"dynamodb":{"SequenceNumber":"7"}}]}'
 
 
@@ -75,14 +78,39 @@ def test_failures_are_listed_without_their_events(server: Server) -> None:
     assert get(server) == {"failures": [FIRST], "next_after": None, "evicted_count": 0}
 
 
+def test_failure_whose_mapping_is_gone_has_no_name_of_it(server: Server) -> None:
+    add_failures(server, "f1", mapping_uuid=OTHER_UUID)
+
+    (failure,) = get(server)["failures"]
+
+    assert (failure["mapping"], failure["mapping_name"]) == (OTHER_UUID, None)
+    assert server.send("GET", FAILURES + "/f1").json["mapping_name"] is None
+
+
 def test_list_is_read_in_pages(server: Server) -> None:
-    add_failures(server, "f1", "f2", "f3")
+    one, two, three = PAGED
+    add_failures(server, *PAGED)
 
     first = get(server, "?limit=2")
 
-    assert [failure["id"] for failure in first["failures"]] == ["f1", "f2"]
-    assert first["next_after"] == "f2"
-    assert ids(server, "?limit=2&after=f2") == ["f3"]
+    assert [failure["id"] for failure in first["failures"]] == [one, two]
+    assert first["next_after"] == two
+    assert ids(server, f"?limit=2&after={two}") == [three]
+
+
+def test_list_goes_on_after_a_failure_that_has_gone(server: Server) -> None:
+    add_failures(server, *PAGED[1:])
+
+    assert ids(server, f"?after={PAGED[0]}") == list(PAGED[1:])
+    assert ids(server, "?after=") == list(PAGED[1:])
+
+
+@pytest.mark.parametrize("after", ["zzz", "f1", PAGED_PREFIX, "1"])
+def test_after_that_is_no_failures_id_is_refused(server: Server, after: str) -> None:
+    answer = server.send("GET", FAILURES + f"?after={after}")
+
+    assert (answer.status, answer.code) == (400, "ValidationException")
+    assert f"The after '{after}' is no failure's id" in answer.json["message"]
 
 
 def test_list_is_of_one_mapping_when_it_is_named(server: Server) -> None:

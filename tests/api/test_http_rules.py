@@ -137,6 +137,28 @@ def test_malformed_create_is_refused(server: Server, body: bytes, code: str) -> 
     assert (answer.status, answer.code) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param(
+            b'{"a": 1, "BatchSize": 1e400}', "the member 'BatchSize' has a number", id="n"
+        ),
+        pytest.param(b'{"Tags": "\xff"}', "the member 'Tags' is not UTF-8 text", id="bytes"),
+        pytest.param(b'{"\xff": 1}', "the body is not UTF-8 text", id="name"),
+        pytest.param(b"[1e400]", "the body has a number that is out of range", id="list"),
+        pytest.param(b"[" * 100_000, "the body is nested too deeply", id="deep"),
+        pytest.param(b"{", "the body is not well-formed (Input data was truncated)", id="cut"),
+        pytest.param(b"[]", "the body is no object", id="list of nothing"),
+    ],
+)
+def test_body_that_cannot_be_read_is_told_in_plain_words(
+    server: Server, body: bytes, text: str
+) -> None:
+    message = server.send("POST", MAPPINGS, body, SIGNED).json["message"]
+
+    assert message.startswith(f"Could not parse request body into json: {text}")
+
+
 def test_wrong_content_type_is_refused(server: Server) -> None:
     headers = SIGNED | {"Content-Type": "text/plain;charset=utf-8"}
 
@@ -191,6 +213,49 @@ def test_lambda_operation_not_offered_never_falls_through(
 
     assert (answer.status, answer.code) == (404, "UnknownOperationException")
     assert answer.json["message"].endswith(f"does not offer this operation yet: {method} {path}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        pytest.param("GET", "/penstock/v1/foo", {}, id="unknown"),
+        pytest.param("GET", "/penstock/", {}, id="nothing"),
+        pytest.param("POST", "/penstock/v1/failures", SIGNED, id="method"),
+        pytest.param("PUT", "/penstock/v1/failures", {}, id="unsigned"),
+    ],
+)
+def test_own_operation_that_does_not_exist_never_falls_through(
+    gateway: Server, server: Server, method: str, path: str, headers: dict[str, str]
+) -> None:
+    for each in (gateway, server):
+        answer = each.send(method, path, b"", headers)
+
+        assert (answer.status, answer.code) == (404, "NotFoundException")
+        assert answer.json["message"].startswith(f"{method} {path} is no operation of Penstock")
+
+
+def test_own_operation_signed_for_another_service_is_told_so(gateway: Server) -> None:
+    signed = {"Authorization": SIGNED["Authorization"].replace("/lambda/", "/execute-api/")}
+
+    answer = gateway.send("DELETE", "/penstock/v1/failures?all=true", b"", signed)
+
+    assert answer.status == 404
+    assert "signed for execute-api and not lambda" in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        pytest.param("/penstock/v1/key", SIGNED_FOR_S3, id="signed"),
+        pytest.param("/penstock/key?X-Amz-Credential=test", {}, id="presigned"),
+    ],
+)
+def test_bucket_named_penstock_is_of_s3(
+    gateway: Server, path: str, headers: dict[str, str]
+) -> None:
+    answer = gateway.send("GET", path, b"", headers)
+
+    assert answer.body == f"elsewhere GET {path.partition('?')[0]}".encode()
 
 
 @pytest.mark.parametrize(

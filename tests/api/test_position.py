@@ -284,13 +284,26 @@ def test_changes_are_audited(server: Server) -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        pytest.param({}, "missing required field `action`. Give {", id="empty"),
-        pytest.param({"action": "move"}, "Invalid enum value 'move'", id="unknown action"),
-        pytest.param({**TO_HORIZON, "why": 1}, "unknown field `why`", id="unknown member"),
+        pytest.param({}, "The action is missing. Give {", id="empty"),
+        pytest.param({"action": "move"}, 'must be rewind or skip, not "move"', id="unknown action"),
+        pytest.param({**TO_HORIZON, "why": 1}, "There is no member 'why'", id="unknown member"),
         pytest.param({"action": "rewind"}, "rewind cannot be done with no further", id="nowhere"),
         pytest.param({**TO_HORIZON, "timestamp": 1}, "done with timestamp, to. Give", id="two"),
         pytest.param({**TO_HORIZON, "action": "skip"}, "skip cannot be done with to", id="skip to"),
-        pytest.param({"action": "rewind", "to": "LATEST"}, "Invalid enum value 'LATEST'", id="end"),
+        pytest.param(
+            {"action": "rewind", "to": "LATEST"}, 'must be TRIM_HORIZON, not "LATEST"', id="end"
+        ),
+        pytest.param(
+            {"action": "rewind", "timestamp": True},
+            "The timestamp must be a number or a string, not true. Give {",
+            id="true",
+        ),
+        pytest.param({"action": 10**30}, f"or skip, not 1{'0' * 30}. Give {{", id="large number"),
+        pytest.param(
+            {"action": "rewind", "shard": ["x" * 100]},
+            f'The shard must be a string, not ["{"x" * 58}.... Give {{',
+            id="long value",
+        ),
         pytest.param(
             {**TO_RECORD, "sequence_number": "x1"}, "sequence_number 'x1' is none", id="no number"
         ),
@@ -371,7 +384,16 @@ def test_unknown_mapping_is_refused_with_the_known_names(server: Server) -> None
 
     answer = server.send("GET", "/penstock/v1/mappings/click/position")
 
-    text = "There is no mapping 'click'; give its UUID, or its name, of: clicks"
+    text = "There is no mapping 'click'. Mappings of this project: clicks."
+    assert (answer.status, answer.json) == (404, {"message": text})
+
+
+def test_unknown_mapping_where_none_has_a_name_is_refused(server: Server) -> None:
+    add_mapping(server, name=None)
+
+    answer = server.send("GET", "/penstock/v1/mappings/click/position")
+
+    text = "There is no mapping 'click'. No mapping has a name: give a UUID."
     assert (answer.status, answer.json) == (404, {"message": text})
 
 
@@ -383,7 +405,7 @@ def test_name_in_several_regions_is_refused(server: Server) -> None:
     answer = server.send("GET", "/penstock/v1/mappings/clicks/position")
 
     assert answer.status == 400
-    assert answer.json["message"].endswith(f"give the UUID, of: {UUID}, {other}")
+    assert answer.json["message"].endswith(f"Give one of their UUIDs: {UUID}, {other}.")
 
 
 def test_mapping_that_is_being_deleted_stays(server: Server) -> None:

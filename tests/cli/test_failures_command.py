@@ -23,6 +23,11 @@ def _clear(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     point_at(server, monkeypatch)
 
 
+def numbered(number: int) -> str:
+    """Give an id of the form that failures have."""
+    return f"55555555-5555-5555-5555-{number:012}"
+
+
 def ids(server: Server) -> list[str]:
     return [failure.id for failure in server.store.list_failures()]
 
@@ -36,6 +41,7 @@ def test_list_shows_each_failure_in_a_line(server: Server) -> None:
     assert lines[1].split() == [
         "f1",
         "1970-01-01T00:00:01Z",
+        "clicks",
         "RetryAttemptsExhausted",
         "2",
         "left",
@@ -45,11 +51,28 @@ def test_list_shows_each_failure_in_a_line(server: Server) -> None:
     assert len(lines) == 3
 
 
-def test_list_says_what_it_did_not_show(server: Server) -> None:
-    add_failures(server, "f1", "f2", "f3")
+def test_list_names_the_mapping_of_each_failure(server: Server) -> None:
+    add_failures(server, "f1")
+    add_failures(server, "f2", mapping_uuid=OTHER_UUID)  # its row is gone
 
-    assert call_well("failures", "list", "--limit", "2").splitlines()[-1] == "more: --after f2"
-    assert "f3" in call_well("failures", "list", "--limit", "2", "--after", "f2")
+    lines = call_well("failures", "list").splitlines()
+
+    assert [line.split()[2] for line in lines] == ["MAPPING", "clicks", OTHER_UUID]
+
+
+def test_list_says_what_it_did_not_show(server: Server) -> None:
+    one, two, three = map(numbered, (1, 2, 3))
+    add_failures(server, one, two, three)
+
+    assert call_well("failures", "list", "--limit", "2").splitlines()[-1] == f"more: --after {two}"
+    assert three in call_well("failures", "list", "--limit", "2", "--after", two)
+
+
+def test_list_after_what_is_no_failures_id_is_refused() -> None:
+    result = call("failures", "list", "--after", "zzz")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "The after 'zzz' is no failure's id" in result.stderr
 
 
 def test_list_is_of_one_mapping_when_it_is_named(server: Server) -> None:
@@ -70,6 +93,17 @@ def test_list_counts_what_has_left_the_journal(
         call_well("failures", "list").splitlines()[-1]
         == "7 older failures have left the full journal"
     )
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("show", "f1")], ids=["list", "show"])
+def test_no_line_of_a_table_is_blank_or_ends_with_spaces(
+    server: Server, arguments: tuple[str, ...]
+) -> None:
+    add_failures(server, "f1", reason="it failed for a reason that is long")
+
+    lines = call_well("failures", *arguments).splitlines()
+
+    assert [line for line in lines if line != line.rstrip() or not line] == []
 
 
 def test_show_gives_the_event(server: Server) -> None:
@@ -95,13 +129,13 @@ def test_redrive_of_one(server: Server) -> None:
 
 
 def test_redrive_of_all_of_a_mapping(server: Server) -> None:
-    add_failures(server, *(f"f{number:04}" for number in range(1_002)))
+    add_failures(server, *map(numbered, range(1_002)))
     add_failures(server, "other", mapping_uuid=OTHER_UUID)
 
     output = call_well("failures", "redrive", "--mapping", UUID, "--all", "--format", "json")
 
     answers = [json.loads(line) for line in output.splitlines()]
-    assert [answer["id"] for answer in answers] == [f"f{number:04}" for number in range(1_002)]
+    assert [answer["id"] for answer in answers] == [numbered(each) for each in range(1_002)]
     assert ids(server) == ["other"]
 
 
@@ -109,21 +143,41 @@ def test_redrive_goes_on_after_one_that_stays_and_ends_with_1(server: Server) ->
     add_failures(server, "f1", "f2")
     server.world.functions.answer = FunctionResult(b'{"errorMessage":"still broken"}', "Unhandled")
 
-    result = call("failures", "redrive", "f1", "none", "f2")
+    result = call("failures", "redrive", "f1", "f2")
 
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert [line.split(" stays: ")[0] for line in lines] == ["f1", "none", "f2"]
+    assert [line.split(" stays: ")[0] for line in lines] == ["f1", "f2"]
     assert "still broken" in lines[0]
-    assert "There is no failure 'none'" in lines[1]
     assert ids(server) == ["f1", "f2"]
+
+
+def test_redrive_of_what_is_no_failure_ends_with_2_as_show_does(server: Server) -> None:
+    add_failures(server, "f1")
+
+    result = call("failures", "redrive", "none", "f1")
+
+    assert (result.exit_code, result.stdout) == (2, "f1 redriven\n")
+    assert result.stderr == call("failures", "show", "none").stderr
+    assert result.stderr.startswith("penstock: There is no failure 'none'")
+
+
+def test_redrive_of_all_minds_none_that_has_gone_meanwhile(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_failures(server, "f1", "f2")
+    listed = server.store.list_failures()
+    server.store.delete_failures(["f1"])
+    monkeypatch.setattr(server.store, "list_failures", lambda **_asked: listed)
+
+    assert call_well("failures", "redrive", "--all") == "f1 is gone\nf2 redriven\n"
 
 
 def test_redrive_in_json_says_what_was_refused() -> None:
     result = call("failures", "redrive", "none", "--format", "json")
 
     answer = json.loads(result.stdout)
-    assert (result.exit_code, answer["id"], answer["redriven"]) == (1, "none", False)
+    assert (result.exit_code, answer["id"], answer["redriven"]) == (2, "none", False)
 
 
 def test_purge_by_id(server: Server) -> None:

@@ -45,9 +45,9 @@ def test_show_says_where_each_shard_stands(server: Server) -> None:
     assert lines_of(call_well("position", "show", "clicks")) == [
         ["clicks", f"({UUID}):", "Enabled,", "No", "records", "processed"],
         [f"{STREAM_ARN},", "starts", "at", "TRIM_HORIZON,", "epoch", "0"],
-        ["SHARD", "STATE", "SEQUENCE", "NUMBER", "ARRIVED", "BEHIND"],
+        ["SHARD", "STATE", "PLACE", "ARRIVED", "BEHIND"],
         ["parent", "ended", "-", "-", "-"],
-        ["left", "reading", "120", "2020-09-13T12:26:40Z", "2.1", "min"],
+        ["left", "reading", "after", "120", "2020-09-13T12:26:40Z", "2.1", "min"],
         ["right", "not", "started", "-", "-", "-"],
     ]
 
@@ -56,7 +56,7 @@ def test_long_numbers_are_not_cut_off_in_a_pipe(server: Server) -> None:
     number = "9" * 129
     run_to(server, left=Checkpoint(AfterSequenceNumber(number)))
 
-    assert f" {number} " in call_well("position", "show", "clicks")
+    assert f" after {number} " in call_well("position", "show", "clicks")
 
 
 def test_json_is_the_answer_of_the_service(server: Server) -> None:
@@ -91,7 +91,7 @@ def test_rewind_to_a_record_shows_where_the_mapping_stands_then(server: Server) 
     place = server.store.read_place(UUID)
     assert place is not None
     assert place.checkpoints["left"] == Checkpoint(AtSequenceNumber("120"))
-    assert ["left", "not", "started", "120", "-", "-"] in lines_of(output)
+    assert ["left", "not", "started", "at", "120", "-", "-"] in lines_of(output)
 
 
 def test_skip(server: Server) -> None:
@@ -157,7 +157,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(server: Server) -> N
     assert [result.exit_code for result in results] == [2, 2]
     assert results[0].stderr.startswith("penstock: The mapping 'orders' reads the queue ")
     assert results[1].stderr == (
-        "penstock: There is no mapping 'click'; give its UUID, or its name, of: clicks, orders\n"
+        "penstock: There is no mapping 'click'. Mappings of this project: clicks, orders.\n"
     )
 
 

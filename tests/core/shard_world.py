@@ -128,7 +128,8 @@ class ShardWorld:
         answer = max((len(r.event) for r in self.shard), default=0) * 100
         largest = max([BATCH_BYTES_MAX, *(len(r.event) for r in self.shard)])
         in_flight = largest * self.policy.parallelization_factor
-        assert held_bytes <= SHARD_BYTES_MAX + answer + 2 * in_flight
+        gathered = in_flight if self.policy.batching_window_s else 0
+        assert held_bytes <= max(SHARD_BYTES_MAX, gathered) + answer + 2 * in_flight
         self.held_bytes = held_bytes
 
     def _audit(self, command: s.Command) -> None:

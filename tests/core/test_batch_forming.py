@@ -83,13 +83,24 @@ def test_batch_of_a_tumbling_window_leaves_room_for_its_state() -> None:
     assert formed(batches, lane) == [["1", "2"], ["3"]]
 
 
-def test_lane_that_is_full_forms_a_batch_though_its_window_has_not_ended() -> None:
+def test_lane_of_many_gathers_a_whole_batch_for_its_batching_window() -> None:
     batches = forming(batching_window_s=300, batch_size=10_000, parallelization_factor=10)
+    lane = lane_of_records(*records(1, 2, size=BATCH_BYTES_MAX // 3))
+
+    assert lane.buffered_bytes > SHARD_BYTES_MAX // 10
+    assert batches.is_hungry(lane)
+    assert formed(batches, lane) == []
+
+    lane.take_all(tuple(records(3, 4, size=BATCH_BYTES_MAX // 3)), 0)
+    assert batches.is_full(lane)
+    assert formed(batches, lane) == [["1", "2"]]
+
+
+def test_lane_of_many_without_a_batching_window_holds_its_share_of_the_shard() -> None:
     lane = lane_of_records(record(1, size=SHARD_BYTES_MAX // 10))
 
-    assert batches.is_full(lane)
-    assert not batches.is_hungry(lane)
-    assert formed(batches, lane) == [["1"]]
+    assert forming(batch_size=10_000, parallelization_factor=10).is_full(lane)
+    assert not forming(batch_size=10_000, parallelization_factor=5).is_full(lane)
 
 
 def test_record_that_is_given_up_is_alone_in_its_batch() -> None:

@@ -33,6 +33,10 @@ class ShiftedClock:
         """Read both clocks."""
         return self._clock.now().plus_ms(self.shift_ms)
 
+    def precise_ms(self) -> float:
+        """Keep ``PreciseClock``."""
+        return self._clock.precise_ms() + self.shift_ms
+
 
 class LogLines:
     """A function's log, line by line, and a way to wait for a line."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,6 +95,24 @@ def test_log_has_lambdas_lines_and_the_invoker_gets_its_tail(tmp_path: Path, run
         assert result.log_tail.decode() == "\n".join(log.lines[:5]) + "\n"
 
     run(main())
+
+
+def test_report_has_fractions_of_milliseconds(tmp_path: Path, run: Run) -> None:
+    log = LogLines()
+
+    async def main() -> None:
+        body = "def handler(event, context): return None"
+        async with hosted(local_function(tmp_path, body), log=log) as host:
+            for _ in range(5):
+                await call(host)
+
+    run(main())
+
+    reports = "\n".join(line for line in log.lines if line.startswith("REPORT"))
+    durations = re.findall(r"\tDuration: (\d+)\.(\d\d) ms\tBilled Duration: (\d+) ms", reports)
+    assert len(durations) == 5
+    assert any(hundredths != "00" for _, hundredths, _ in durations)
+    assert all(int(billed) in (int(whole), int(whole) + 1) for whole, _, billed in durations)
 
 
 def test_handler_that_prints_a_hundred_megabytes_is_cut_and_counted(

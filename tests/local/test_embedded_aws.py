@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,8 +64,42 @@ def endpoint() -> Iterator[str]:
         runner.run(child.stop(5))
 
 
-def client(service: str, endpoint: str) -> object:
+def client(service: str, endpoint: str) -> Any:
     return create_client(isolated_session(), service, endpoint=endpoint, region="us-east-1")
+
+
+class SomeStream:
+    """A Kinesis stream of its own, which a test reshards."""
+
+    def __init__(self, endpoint: str, name: str, shard_count: int) -> None:
+        self.kinesis = client("kinesis", endpoint)
+        self.name = name
+        self.kinesis.create_stream(StreamName=name, ShardCount=shard_count)
+
+    def put(self, data: str, hash_key: int) -> None:
+        record = {"Data": data.encode(), "PartitionKey": "k", "ExplicitHashKey": str(hash_key)}
+        self.kinesis.put_records(StreamName=self.name, Records=[record])
+
+    def split(self, number: int, at: int) -> None:
+        self.kinesis.split_shard(
+            StreamName=self.name, ShardToSplit=shard_name(number), NewStartingHashKey=str(at)
+        )
+
+    def held(self) -> dict[str, str]:
+        """Give what each shard holds, of records with one letter."""
+        shards = self.kinesis.list_shards(StreamName=self.name)["Shards"]
+        return {shard["ShardId"]: self._read(shard["ShardId"]) for shard in shards}
+
+    def _read(self, shard_id: str) -> str:
+        iterator = self.kinesis.get_shard_iterator(
+            StreamName=self.name, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        records = self.kinesis.get_records(ShardIterator=iterator)["Records"]
+        return "".join(record["Data"].decode() for record in records)
+
+
+def shard_name(number: int) -> str:
+    return f"shardId-{number:012}"
 
 
 def test_declared_resources_are_made_and_made_again(tmp_path: Path, endpoint: str) -> None:
@@ -129,6 +164,61 @@ def test_embedded_aws_that_is_down_is_no_mistake_of_the_file(tmp_path: Path) -> 
         pytest.raises(SourceUnavailableError, match="cannot create the queue 'orders'"),
     ):
         create_resources(read(tmp_path, PROJECT), f"http://127.0.0.1:{reserved.getsockname()[1]}")
+
+
+def test_stream_that_was_split_puts_records_into_the_children(endpoint: str) -> None:
+    stream = SomeStream(endpoint, "split", 1)
+    stream.put("a", 7)
+
+    stream.split(0, 2**127)
+    for data, hash_key in [("b", 7), ("c", 2**127 - 1), ("d", 2**127), ("e", 2**128 - 1)]:
+        stream.put(data, hash_key)
+
+    assert stream.held() == {shard_name(0): "a", shard_name(1): "bc", shard_name(2): "de"}
+
+
+def test_stream_that_was_merged_puts_records_into_the_child(endpoint: str) -> None:
+    stream = SomeStream(endpoint, "merged", 2)
+    stream.put("a", 7)
+
+    stream.kinesis.merge_shards(
+        StreamName="merged", ShardToMerge=shard_name(0), AdjacentShardToMerge=shard_name(1)
+    )
+    stream.put("b", 7)
+
+    assert stream.held() == {shard_name(0): "a", shard_name(1): "", shard_name(2): "b"}
+
+
+def test_stream_whose_shards_were_counted_anew_puts_records_into_open_shards(endpoint: str) -> None:
+    stream = SomeStream(endpoint, "counted", 1)
+
+    stream.kinesis.update_shard_count(
+        StreamName="counted", TargetShardCount=3, ScalingType="UNIFORM_SCALING"
+    )
+    for hash_key in range(0, 2**128, 2**125):
+        stream.put("a", hash_key)
+
+    shards = stream.kinesis.list_shards(StreamName="counted")["Shards"]
+    closed = [
+        shard["ShardId"]
+        for shard in shards
+        if "EndingSequenceNumber" in shard["SequenceNumberRange"]
+    ]
+    held = stream.held()
+    assert closed
+    assert {held[each] for each in closed} == {""}
+    assert "".join(held.values()) == "a" * 8
+
+
+def test_shard_that_cannot_be_split_stays_as_it_is(endpoint: str) -> None:
+    stream = SomeStream(endpoint, "whole", 1)
+    stream.put("a", 7)
+
+    with pytest.raises(stream.kinesis.exceptions.InvalidArgumentException):
+        stream.split(0, 0)
+
+    stream.put("b", 7)
+    assert stream.held() == {shard_name(0): "ab"}
 
 
 @pytest.mark.parametrize("header", ["Origin", "Sec-Fetch-Site"])

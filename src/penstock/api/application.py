@@ -1,9 +1,9 @@
 """The HTTP application: routes, who may call, and what every answer carries.
 
 One port serves Lambda's API for mappings, tags and Invoke, the service's own ``/penstock/v1``, and,
-under ``penstock dev``, every other AWS API through ``fallback``. A path of Lambda's that is not
-offered is refused here and never falls through: the embedded AWS would answer it with state of its
-own.
+under ``penstock dev``, every other AWS API through ``fallback``. A path of Lambda's or of the
+service's own that is not offered is refused here and never falls through: the embedded AWS would
+answer it with state of its own, or as a bucket that is not there.
 """
 
 import re
@@ -43,6 +43,8 @@ MAPPINGS_PATH = "/2015-03-31/event-source-mappings"
 TAGS_PATH = "/2017-03-31/tags"
 FUNCTIONS_PATH = "/2015-03-31/functions"
 HEALTH_PATH = OPERATIONS_PATH + "/health"
+_OWN_PATH = "/penstock/"
+_OWN_OPERATIONS = f"{HEALTH_PATH}, mappings/MAPPING/position and failures beside it, {METRICS_PATH}"
 _READING_METHODS = ("GET", "HEAD")
 # Lambda's nouns: what an unsigned request to a dated path is taken to mean.
 _LAMBDA_PATH = re.compile(
@@ -114,6 +116,15 @@ class _Routes:
         """Answer what no route serves."""
         credential = read_credential_scope(request.headers.get("Authorization", ""))
         service = None if credential is None else credential.service
+        if request.path.startswith(_OWN_PATH) and not _is_for_bucket(request, service):
+            signed = (
+                "" if service in (None, "lambda") else f", signed for {service} and not lambda,"
+            )
+            raise ApiError(
+                NOT_FOUND,
+                f"{request.method} {request.path}{signed} is no operation of Penstock, which has "
+                f"{_OWN_OPERATIONS}",
+            )
         if service == "lambda" or (service is None and _LAMBDA_PATH.fullmatch(request.path)):
             raise ApiError(
                 UNKNOWN_OPERATION,
@@ -123,10 +134,15 @@ class _Routes:
             return await self._fallback(request)
         raise ApiError(
             NOT_FOUND,
-            "This port serves Lambda's API for event source mappings, their tags and Invoke, "
-            f"{HEALTH_PATH}, mappings/MAPPING/position and failures beside it, and {METRICS_PATH}; "
-            f"{request.method} {request.path} is none of them",
+            "This port serves Lambda's API for event source mappings, their tags and Invoke, and "
+            f"{_OWN_OPERATIONS}; {request.method} {request.path} is none of them",
         )
+
+
+def _is_for_bucket(request: web.Request, service: str | None) -> bool:
+    """Tell whether S3 is meant, by a signature or a presigned URL: a bucket may be ``penstock``."""
+    presigned = ("X-Amz-Credential", "AWSAccessKeyId")
+    return service == "s3" or any(name in request.query for name in presigned)
 
 
 def _answer_middleware(context: ApiContext) -> Middleware:

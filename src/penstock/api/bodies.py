@@ -79,10 +79,49 @@ async def read_json_object(request: web.Request, operation: str) -> dict[str, ob
             f"The content type of the {operation} request body is {content_type}, not JSON.",
         )
     body = await read_body(request, operation, bytes_max=CONTROL_BYTES_MAX, s_max=CONTROL_S_MAX)
-    try:
-        parameters = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise ApiError(SERIALIZATION, f"Could not parse request body into json: {exc}") from exc
+    parameters = decode_json(body or b"{}", SERIALIZATION)
     if not isinstance(parameters, dict):
-        raise ApiError(SERIALIZATION, "Could not parse request body into json: not an object")
+        raise ApiError(SERIALIZATION, f"{_NO_JSON}: the body is no object")
     return parameters
+
+
+def decode_json(body: bytes, error: ErrorKind) -> object:
+    """Decode a body's JSON.
+
+    Raises:
+        ApiError: Of the kind ``error``: it is no JSON, or none that can be read.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except _UNREADABLE as exc:
+        raise ApiError(error, f"{_NO_JSON}: {_find_culprit(body)} {_explain(exc)}") from exc
+
+
+_NO_JSON = "Could not parse request body into json"
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _find_culprit(body: bytes) -> str:
+    """Name the member that cannot be read, or the body when it is none of its members."""
+    try:
+        for name, member in msgspec.json.decode(body, type=dict[str, msgspec.Raw]).items():
+            try:
+                msgspec.json.decode(member)
+            except _UNREADABLE:
+                return f"the member {name!r}"
+    except _UNREADABLE:
+        pass
+    return "the body"
+
+
+def _explain(error: Exception) -> str:
+    """Say what is wrong with JSON, in a caller's words."""
+    match error:
+        case RecursionError():
+            return "is nested too deeply"
+        case UnicodeDecodeError():
+            return "is not UTF-8 text"
+        case msgspec.ValidationError():  # nothing else of a value is judged here
+            return "has a number that is out of range"
+        case _:
+            return f"is not well-formed ({error})"

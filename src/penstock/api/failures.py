@@ -7,9 +7,10 @@ from penstock.api.answers import check_query, json_answer, refused
 from penstock.api.bodies import read_json_object
 from penstock.api.context import ApiContext
 from penstock.api.errors import NOT_FOUND, ApiError
-from penstock.api.mapping_names import find_mapping_uuid
+from penstock.api.mapping_names import find_mapping_uuid, is_uuid
 from penstock.api.redrive import Redriver
 from penstock.model.failure import Failure
+from penstock.ports import Store
 
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1_000
@@ -26,17 +27,18 @@ class FailureHandlers:
         """Give failures without their events, oldest first."""
         query = request.query
         check_query(query, ("mapping", "after", "limit"))
-        limit, after = _read_limit(query.get("limit")), query.get("after", "")
+        limit, after = _read_limit(query.get("limit")), _read_after(query.get("after", ""))
         mapping_uuid = await self._mapping_uuid(query.get("mapping"))
-        failures, evicted_count = await self._context.store_calls.run(
+        failures, names, evicted_count = await self._context.store_calls.run(
             lambda store: (
                 store.list_failures(mapping_uuid=mapping_uuid, after=after, limit=limit),
+                _mapping_names(store),
                 store.evicted_failure_count(),
             )
         )
         return json_answer(
             {
-                "failures": [_to_wire(failure) for failure in failures],
+                "failures": [_to_wire(each, names.get(each.mapping_uuid)) for each in failures],
                 "next_after": failures[-1].id if len(failures) == limit else None,
                 "evicted_count": evicted_count,
             }
@@ -46,8 +48,10 @@ class FailureHandlers:
         """Give one failure with its event."""
         check_query(request.query)
         failure = await self._read(request)
+        names = await self._context.store_calls.run(_mapping_names)
         event = msgspec.Raw(failure.event) if failure.event else None
-        return json_answer(_to_wire(failure) | {"event": event})
+        shown = _to_wire(failure, names.get(failure.mapping_uuid))
+        return json_answer(shown | {"event": event})
 
     async def redrive(self, request: web.Request) -> web.Response:
         """Invoke the failure's function with its event again; success takes it off the journal."""
@@ -92,6 +96,10 @@ class FailureHandlers:
         return failure
 
 
+def _mapping_names(store: Store) -> dict[str, str | None]:
+    return {mapping.uuid: mapping.name for mapping in store.list_mappings()}
+
+
 def _missing(failure_id: str) -> ApiError:
     return ApiError(
         NOT_FOUND,
@@ -114,11 +122,30 @@ def _read_limit(text: str | None) -> int:
     return limit
 
 
-def _to_wire(failure: Failure) -> dict[str, object]:
-    """Give a failure without its event; times are in Unix ms."""
+def _read_after(text: str) -> str:
+    """Read the query's after; the failure itself may have left the journal since it was listed.
+
+    Raises:
+        ApiError: It cannot be a failure's id.
+    """
+    if text and not is_uuid(text):
+        raise refused(
+            f"The after {text!r} is no failure's id: that is a UUID, as the list shows it"
+        )
+    return text
+
+
+def _to_wire(failure: Failure, mapping_name: str | None) -> dict[str, object]:
+    """Give a failure without its event; times are in Unix ms.
+
+    Args:
+        failure: Of the journal.
+        mapping_name: None: its mapping has none, or is gone.
+    """
     return {
         "id": failure.id,
         "mapping": failure.mapping_uuid,
+        "mapping_name": mapping_name,
         "kind": failure.kind,
         "stream_arn": failure.stream_arn,
         "function_arn": failure.function_arn,

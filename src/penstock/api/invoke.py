@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
-from penstock.api.bodies import read_body
+from penstock.api.bodies import decode_json, read_body
 from penstock.api.context import ApiContext
 from penstock.api.errors import (
     ACCESS_DENIED,
@@ -66,7 +66,7 @@ class InvokeHandler:
             too_large=REQUEST_TOO_LARGE,
         )
         payload = payload or b"{}"
-        _check_json(payload)
+        decode_json(payload, INVALID_REQUEST_CONTENT)
         if self._context.functions.find(arn) is None:
             raise _not_found(arn)
         if invocation_type == "DryRun":
@@ -126,15 +126,6 @@ def _function_arn(parameters: Mapping[str, str], scope: Scope) -> str:
         )
     qualified = msgspec.structs.replace(reference, qualifier=qualifier or reference.qualifier)
     return qualified.arn
-
-
-def _check_json(payload: bytes) -> None:
-    try:
-        msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise ApiError(
-            INVALID_REQUEST_CONTENT, f"Could not parse request body into json: {exc}"
-        ) from exc
 
 
 def _not_found(arn: str) -> ApiError:

@@ -13,6 +13,11 @@ _NAMES_SHOWN_MAX = 20
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+def is_uuid(text: str) -> bool:
+    """Tell whether a text has the form of what mappings and failures are identified by."""
+    return _UUID.fullmatch(text) is not None
+
+
 async def find_mapping(context: ApiContext, named: str) -> EventSourceMapping:
     """Find a mapping by its uuid or its name.
 
@@ -26,14 +31,15 @@ async def find_mapping(context: ApiContext, named: str) -> EventSourceMapping:
     found = [mapping for mapping in mappings if mapping.name == named]
     if not found:
         names = sorted({mapping.name for mapping in mappings if mapping.name is not None})
-        known = ", ".join(names[:_NAMES_SHOWN_MAX]) or "none"
-        raise ApiError(
-            NOT_FOUND, f"There is no mapping {named!r}; give its UUID, or its name, of: {known}"
-        )
+        known = "No mapping has a name: give a UUID"
+        if names:
+            known = f"Mappings of this project: {', '.join(names[:_NAMES_SHOWN_MAX])}"
+        raise ApiError(NOT_FOUND, f"There is no mapping {named!r}. {known}.")
     if len(found) > 1:
         uuids = ", ".join(mapping.uuid for mapping in found)
         raise ApiError(
-            VALIDATION, f"Several regions have a mapping {named!r}; give the UUID, of: {uuids}"
+            VALIDATION,
+            f"Several regions have a mapping {named!r}. Give one of their UUIDs: {uuids}.",
         )
     return found[0]
 
@@ -60,6 +66,6 @@ async def find_mapping_uuid(context: ApiContext, named: str) -> str:
     Raises:
         ApiError: It is no uuid, and no mapping has that name.
     """
-    if _UUID.fullmatch(named):
+    if is_uuid(named):
         return named
     return (await find_mapping(context, named)).uuid

@@ -36,6 +36,7 @@ from penstock.model.stream import (
 )
 
 _SEQUENCE_NUMBER = re.compile(r"[0-9]{1,129}")  # Kinesis: 129 digits at most; DynamoDB: 40
+_SHOWN_CHARACTERS_MAX = 60  # of a value that is refused
 _SHAPES = (
     'Give {"action": "rewind", "to": "TRIM_HORIZON"}, {"action": "rewind", "timestamp": TIME}, '
     '{"action": "rewind", "shard": ID, "sequence_number": NUMBER}, or {"action": "skip", '
@@ -103,7 +104,7 @@ class PositionHandlers:
         try:
             asked = msgspec.convert(body, _ChangeRequest)
         except msgspec.ValidationError as exc:
-            raise refused(f"{exc}. {_SHAPES}") from exc
+            raise refused(f"{_explain(exc, body)}. {_SHAPES}") from exc
         members = asked.given()
         if asked.action == "rewind" and members == {"to"}:
             return ToHorizon()
@@ -162,6 +163,30 @@ class _ChangeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             for name in self.__struct_fields__
             if name != "action" and getattr(self, name) is not None
         }
+
+
+_MEMBERS = {
+    "action": "rewind or skip",
+    "to": "TRIM_HORIZON",
+    "timestamp": "a number or a string",
+    "shard": "a string",
+    "sequence_number": "a string",
+}
+_WRONG_MEMBER = re.compile(r"`\$\.(?P<name>\w+)`")
+
+
+def _explain(error: msgspec.ValidationError, body: dict[str, object]) -> str:
+    """Say which member is wrong, and what it must be."""
+    unknown = next((name for name in body if name not in _MEMBERS), None)
+    if unknown is not None:
+        return f"There is no member {unknown!r}"
+    wrong = _WRONG_MEMBER.search(str(error))
+    if wrong is None:  # the one that must be there
+        return "The action is missing"
+    name = wrong["name"]
+    value = msgspec.json.encode(body[name]).decode()
+    shown = value if len(value) <= _SHOWN_CHARACTERS_MAX else value[:_SHOWN_CHARACTERS_MAX] + "..."
+    return f"The {name} must be {_MEMBERS[name]}, not {shown}"
 
 
 def _starting_position(mapping: EventSourceMapping) -> Position | str:

@@ -22,6 +22,10 @@ class RequestRefusedError(ConfigurationError):
     """The service says what is wrong with the request."""
 
 
+class NotThereError(RequestRefusedError):
+    """The service does not have what the request names."""
+
+
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """End with one clear line on stderr: 2 for what the user can mend, 1 for what failed."""

@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from penstock.cli.errors import RequestRefusedError, ServiceFailedError, one_line_errors
+from penstock.cli.errors import (
+    EXIT_CONFIGURATION,
+    NotThereError,
+    RequestRefusedError,
+    ServiceFailedError,
+    one_line_errors,
+)
 from penstock.cli.output import print_json, print_table, show_time
 from penstock.cli.service_options import ServiceOptions, with_service_options
 
@@ -79,15 +85,15 @@ def redrive(
     """Invoke functions again with the events of failures, one after another, oldest first.
 
     Give IDs, or --all. One that succeeds leaves the journal; one that does not stays, and the next
-    one is tried. Ends with 1 when any stays.
+    one is tried. Ends with 1 when any stays, with 2 when an ID is no failure's.
     """
     if bool(failure_ids) == is_all or (failure_ids and mapping):
         raise click.UsageError("Give IDs, or --all, or --mapping MAPPING --all")
     with one_line_errors():
         if is_all:
             failure_ids = tuple(dict.fromkeys(_all_ids(service, mapping)))
-        has_failed = _redrive_each(service, failure_ids)
-    raise SystemExit(1 if has_failed else 0)
+        exit_codes = [_redrive_one(service, each, is_named=not is_all) for each in failure_ids]
+    raise SystemExit(max(exit_codes, default=0))
 
 
 @command.command("purge")
@@ -138,29 +144,49 @@ def _all_ids(service: ServiceOptions, mapping: str | None) -> Iterator[str]:
         after = page["next_after"]
 
 
-def _redrive_each(service: ServiceOptions, failure_ids: tuple[str, ...]) -> bool:
-    """Redrive one after another; tells whether any of them stays."""
-    has_failed = False
-    for each in failure_ids:
-        try:
-            answer = service.call("POST", "failures", each, "redrive", answer_s=REDRIVE_S)
-            reason, line = answer.members["reason"], answer.body.decode()
-        except (RequestRefusedError, ServiceFailedError) as exc:
-            reason = str(exc)
-            line = json.dumps({"id": each, "redriven": False, "reason": reason})
-        has_failed |= reason is not None
-        text = f"{each} redriven" if reason is None else f"{each} stays: {reason}"
-        click.echo(line if service.is_json else text)
-    return has_failed
+def _redrive_one(service: ServiceOptions, failure_id: str, *, is_named: bool) -> int:
+    """Redrive one and say what became of it; gives the exit code.
+
+    Args:
+        service: Has the journal.
+        failure_id: The failure.
+        is_named: By the caller; else it was listed, and may have gone since.
+    """
+    is_there = True
+    try:
+        answer = service.call("POST", "failures", failure_id, "redrive", answer_s=REDRIVE_S)
+        reason, line = answer.members["reason"], answer.body.decode()
+    except (RequestRefusedError, ServiceFailedError) as exc:
+        is_there, reason = not isinstance(exc, NotThereError), str(exc)
+        line = json.dumps({"id": failure_id, "redriven": False, "reason": reason})
+    if service.is_json:
+        click.echo(line)
+    elif not is_there:
+        click.echo(f"penstock: {reason}" if is_named else f"{failure_id} is gone", err=is_named)
+    else:
+        click.echo(f"{failure_id} redriven" if reason is None else f"{failure_id} stays: {reason}")
+    if not is_there:
+        return EXIT_CONFIGURATION if is_named else 0
+    return 0 if reason is None else 1
 
 
 def _print_failures(failures: list[dict[str, Any]]) -> None:
     print_table(
-        ("ID", "DISCARDED", "CONDITION", "RECORDS", "SHARD", "FIRST SEQUENCE NUMBER", "FUNCTION"),
+        (
+            "ID",
+            "DISCARDED",
+            "MAPPING",
+            "CONDITION",
+            "RECORDS",
+            "SHARD",
+            "FIRST SEQUENCE NUMBER",
+            "FUNCTION",
+        ),
         [
             (
                 each["id"],
                 show_time(each["discarded_ms"]),
+                each["mapping_name"] or each["mapping"],
                 each["condition"],
                 str(each["record_count"]),
                 each["shard"],
@@ -177,7 +203,7 @@ def _print_failure(failure: dict[str, Any]) -> None:
     rows = [
         (name.removesuffix("_ms"), show_time(each) if name.endswith("_ms") else str(each))
         for name, each in failure.items()
-        if each != ""
+        if each not in ("", None)
     ]
     print_table(("", ""), rows)
     print_json(json.dumps(event, ensure_ascii=False).encode())

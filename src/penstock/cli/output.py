@@ -19,17 +19,24 @@ def print_json(body: bytes) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their headings; nothing is cut off."""
+    """Print rows under their headings, if these say anything; nothing is cut off.
+
+    No line ends with spaces: what people paste and programs split stays as it reads.
+    """
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, show_header=any(columns))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+    for segments in console.render_lines(table, pad=False):
+        line = Text.assemble(*[(segment.text, segment.style or "") for segment in segments])
+        line.rstrip()
+        console.print(line, soft_wrap=True)
 
 
 def show_time(wall_ms: int | None) -> str:

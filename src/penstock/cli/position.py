@@ -11,6 +11,7 @@ from penstock.cli.output import print_json, print_table, show_duration, show_tim
 from penstock.cli.service_options import ServiceOptions, with_service_options
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")
+_PREPOSITIONS = {"AT_SEQUENCE_NUMBER": "at", "AFTER_SEQUENCE_NUMBER": "after"}
 
 
 @click.group("position")
@@ -36,9 +37,10 @@ def command() -> None:
 def show(service: ServiceOptions, mapping: str) -> None:
     """Show how far MAPPING has come with each shard.
 
-    The state is `not started`, `reading` or `ended`; the sequence number is of the last record that
-    is settled; behind says, while the mapping runs, how old the oldest record is that is not done,
-    or else how far the shard's newest record is ahead.
+    The state is `not started`, `reading` or `ended`. The place is `after` the last record that is
+    settled, or `at` the record that a rewind has put the shard to. Behind says, while the mapping
+    runs, how old the oldest record is that is not done, or else how far the shard's newest record
+    is ahead.
     """
     _call(service, "GET", mapping)
 
@@ -125,6 +127,12 @@ def _call(
         _print_position(answer.members)
 
 
+def _show_place(shard: dict[str, Any]) -> str:
+    """Say whether a record is the next one or the last one that is settled; a dash for none."""
+    preposition = _PREPOSITIONS.get(shard["position"])
+    return "-" if preposition is None else f"{preposition} {shard['sequence_number']}"
+
+
 def _print_position(shown: dict[str, Any]) -> None:
     start = shown["start"]["position"]
     if "timestamp_ms" in shown["start"]:
@@ -133,12 +141,12 @@ def _print_position(shown: dict[str, Any]) -> None:
     click.echo(f"{named}: {shown['mapping_state']}, {shown['last_processing_result']}")
     click.echo(f"{shown['stream_arn']}, starts at {start}, epoch {shown['epoch']}")
     print_table(
-        ("SHARD", "STATE", "SEQUENCE NUMBER", "ARRIVED", "BEHIND"),
+        ("SHARD", "STATE", "PLACE", "ARRIVED", "BEHIND"),
         [
             (
                 each["shard"],
                 each["state"],
-                each["sequence_number"] or "-",
+                _show_place(each),
                 show_time(each["arrived_ms"]),
                 show_duration(each["behind_ms"]),
             )

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
 from penstock.cli.errors import (
+    NotThereError,
     RequestRefusedError,
     ServiceFailedError,
     ServiceUnreachableError,
@@ -68,7 +69,8 @@ class ServiceClient:
 
         Raises:
             ServiceUnreachableError: Nothing answers.
-            RequestRefusedError: The request cannot be done.
+            RequestRefusedError: The request cannot be done; NotThereError when it names what is
+                not there.
             ServiceFailedError: The service failed, or it is no Penstock.
         """
         quoted = "".join(f"/{quote(segment, safe='')}" for segment in path)
@@ -129,6 +131,8 @@ class ServiceClient:
         )
         if not isinstance(message, str):
             raise self._strange(status)
+        if status == HTTPStatus.NOT_FOUND:
+            raise NotThereError(message)
         is_refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
         raise (RequestRefusedError if is_refused else ServiceFailedError)(message)
 

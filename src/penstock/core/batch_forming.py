@@ -19,7 +19,9 @@ from penstock.model.function import PAYLOAD_BYTES_MAX
 from penstock.model.instant import Instant
 from penstock.model.stream import StreamBatch, StreamRecord
 
-SHARD_BYTES_MAX = 32 * 1024 * 1024  # of records read ahead per shard; a lane's batch comes on top
+# Of records read ahead per shard; a lane's batch comes on top. Lanes that gather for a batching
+# window may hold more: each of them a whole batch.
+SHARD_BYTES_MAX = 32 * 1024 * 1024
 MS_PER_S = 1000
 
 
@@ -48,8 +50,10 @@ class BatchForming:
         self._age_ms_max = None if age_s is None else age_s * MS_PER_S
         state_bytes = 0 if window is None else STATE_BYTES_MAX
         self._batch_bytes_max = PAYLOAD_BYTES_MAX - EVENT_ENVELOPE_BYTES_MAX - state_bytes
-        self._lane_bytes_max = min(
-            self._batch_bytes_max, SHARD_BYTES_MAX // policy.parallelization_factor
+        share_bytes = SHARD_BYTES_MAX // policy.parallelization_factor
+        # A share below the quota would close batches before their window ends.
+        self._lane_bytes_max = (
+            self._batch_bytes_max if self._wait_ms else min(self._batch_bytes_max, share_bytes)
         )
 
     # How much a lane may hold.
@@ -98,7 +102,7 @@ class BatchForming:
         if count == 0:  # the first record is of a later tumbling window
             return self.form(lane, now, is_complete=is_complete)
         is_due = now.monotonic_ms >= lane.gathered_since_ms + self._wait_ms
-        if not (is_closed or is_due or is_complete or self.is_full(lane)):
+        if not (is_closed or is_due or is_complete):
             return False
         lane.form(next(self._ids), count)
         return True

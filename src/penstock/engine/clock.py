@@ -15,3 +15,7 @@ class SystemClock:
         # Rounded up: a timer of the loop may fire up to its clock's resolution early, and a
         # machine woken for a deadline must see that the deadline has come.
         return Instant(int(monotonic_s * 1000) + 1, int(time.time() * 1000))
+
+    def precise_ms(self) -> float:
+        """Keep ``PreciseClock``; the loop's own time may be of whole milliseconds."""
+        return time.perf_counter() * 1000

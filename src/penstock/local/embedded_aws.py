@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from penstock.local.lifeline import Lifeline
+from penstock.local.moto_kinesis import mend_kinesis
 from penstock.model.errors import ConfigurationError
 
 HOP_HEADER = "x-penstock-hop"  # set by the gateway on everything it forwards
@@ -105,6 +106,7 @@ def serve(settings: EmbeddedAwsSettings, on_listening: Callable[[], None]) -> No
     from werkzeug.serving import make_server  # noqa: PLC0415
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    mend_kinesis()
     application = DomainDispatcherApplication(create_backend_app)
     with listen(settings.port) as listening:
         server = make_server(

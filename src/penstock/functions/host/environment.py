@@ -24,7 +24,7 @@ from penstock.functions.host.failures import exit_text, status_of
 from penstock.functions.host.log_capture import LogCapture
 from penstock.functions.host.runtime_api import RuntimeApi
 from penstock.model.function import FunctionErrorKind, FunctionResult
-from penstock.ports import Clock
+from penstock.ports import PreciseClock
 
 READ_BYTES = 64 * 1024  # a pipe's capacity on Linux
 MEMORY_READ_INTERVAL_S = 0.1  # a read costs a fifth of a short invocation
@@ -89,7 +89,7 @@ class Environment:
         settings: ProcessSettings,
         *,
         log: LogCapture,
-        clock: Clock,
+        clock: PreciseClock,
         listener: EnvironmentListener,
     ) -> None:
         self.log_tail = b""
@@ -104,8 +104,8 @@ class Environment:
         self._output: int | None = None
         self._is_stopping = False
         self._invocation: Invocation | None = None
-        self._started_s = 0.0
-        self._dispatched_s = 0.0
+        self._started_ms = 0.0
+        self._dispatched_ms = 0.0
         self._init_ms: float | None = None
         self._init_report = ""
         self._memory_mb: int | None = None
@@ -113,8 +113,7 @@ class Environment:
 
     async def run(self, log_stream_name: str) -> Exited | NotStarted:
         """Start the process and wait for its end; cancelling kills it."""
-        loop = asyncio.get_running_loop()
-        self._started_s = loop.time()
+        self._started_ms = self._clock.precise_ms()
         try:
             address = await self._api.start()
             self._process = await self._spawn(address, log_stream_name)
@@ -133,7 +132,7 @@ class Environment:
     def dispatch(self, invocation: Invocation) -> None:
         """Hand an invocation to the ready runtime."""
         self._invocation = invocation
-        self._dispatched_s = asyncio.get_running_loop().time()
+        self._dispatched_ms = self._clock.precise_ms()
         self._log.write(f"START RequestId: {invocation.id} Version: $LATEST")
         digits = invocation.id.replace("-", "")
         seconds = self._clock.now().wall_ms // 1000
@@ -166,7 +165,7 @@ class Environment:
     def runtime_ready(self) -> None:
         """Keep ``RuntimeListener``."""
         if self._init_ms is None:
-            self._init_ms = self._ms_since(self._started_s)
+            self._init_ms = self._clock.precise_ms() - self._started_ms
             self._init_report = f"\tInit Duration: {self._init_ms:.2f} ms"
         self._listener.environment_ready(self._id)
 
@@ -267,7 +266,7 @@ class Environment:
             self._log.cut()
 
     def _write_init_report(self, status: str) -> None:
-        duration_ms = self._ms_since(self._started_s)
+        duration_ms = self._clock.precise_ms() - self._started_ms
         self._log.write(
             f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: init\tStatus: {status}"
         )
@@ -276,7 +275,7 @@ class Environment:
     def _write_end(self, invocation_id: str, status: str) -> None:
         """Write Lambda's END and REPORT lines."""
         self._invocation = None
-        duration_ms = self._ms_since(self._dispatched_s)
+        duration_ms = self._clock.precise_ms() - self._dispatched_ms
         used_mb = self._memory_used_mb()
         used = f"\tMax Memory Used: {used_mb} MB" if used_mb is not None else ""
         self._log.write(f"END RequestId: {invocation_id}")
@@ -307,9 +306,6 @@ class Environment:
     def _timestamp(self) -> str:
         moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def _ms_since(self, start_s: float) -> float:
-        return (asyncio.get_running_loop().time() - start_s) * 1000
 
 
 def _runtime_client_folder() -> str:

@@ -55,7 +55,7 @@ from penstock.model.function import (
     FunctionResult,
     LocalProcess,
 )
-from penstock.ports import Clock
+from penstock.ports import PreciseClock
 
 
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class FunctionHost:
         self,
         function: Function,
         *,
-        clock: Clock,
+        clock: PreciseClock,
         draw_request_id: Callable[[], str],
         log: LogSink,
         settings: HostSettings,
