@@ -16,6 +16,7 @@ from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.operations import MappingOperations
 from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
+from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
@@ -56,6 +57,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         store_url: ``sqlite:////absolute/path``.
         drain_s: Limit for what is in flight to end when the service stops.
         long_poll_s: 0..20; how long an idle receive waits.
+        ramp: How fast the concurrency of queue mappings rises.
         streams: How streams are read, and the bounds of what is held of them.
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
@@ -69,6 +71,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str
     drain_s: int = 30
     long_poll_s: int = 20
+    ramp: RampPolicy = RampPolicy()
     streams: StreamSettings = StreamSettings()
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
@@ -166,6 +169,7 @@ class Service:
         supervisor = Supervisor(
             surroundings,
             EngineSettings(
+                ramp=settings.ramp,
                 long_poll_s=settings.long_poll_s,
                 streams=settings.streams,
                 is_verbose=settings.is_verbose,

@@ -7,9 +7,11 @@ from pathlib import Path
 import botocore.session
 import pytest
 
+from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping
 from penstock.local.project_file import Project, read_project
 from penstock.local.project_tables import MAPPING_PARAMETERS, QueueTable
+from penstock.local.service_run import service_settings
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, InvokeEndpoint, LambdaFunction, LocalProcess
@@ -111,6 +113,14 @@ def test_lambda_function_lives_where_its_arn_says(tmp_path: Path) -> None:
         ),
     )
     assert project.mappings[0].parameters["FunctionName"] == arn
+
+
+def test_service_table_sets_the_ramp_of_queues(tmp_path: Path) -> None:
+    project = read(tmp_path, "[service]\nqueue_ramp = { per_minute = 60, maximum = 1000 }\n")
+
+    settings = service_settings(project, address=("127.0.0.1", 0), store_url="", is_verbose=False)
+
+    assert settings.ramp == RampPolicy(initial=5, per_minute=60, maximum=1_000)
 
 
 def test_mapping_names_a_queue_of_the_file(tmp_path: Path) -> None:
@@ -356,6 +366,11 @@ MISTAKES = [
         f"{FUNCTION}{STREAM}{STREAM_MAPPING}StartingPositionTimestamp = 2018-11-02",
         "mappings[0].StartingPositionTimestamp: 2018-11-02 has no offset",
         id="timestamp-without-time",
+    ),
+    pytest.param(
+        "[service]\nqueue_ramp = { initial = 0 }",
+        "service.queue_ramp.initial: expected int >= 1",
+        id="ramp",
     ),
     pytest.param('[service]\naccount_id = "1"', "service.account_id: expected str", id="account"),
     pytest.param(

@@ -9,10 +9,22 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 AccountId = Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")]
 
 
+class QueueRampTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``queue_ramp``: how fast the concurrency of a queue mapping rises; AWS's by default.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    """
+
+    initial: Positive = 5
+    per_minute: Annotated[int, msgspec.Meta(ge=0)] = 300
+    maximum: Positive = 1_250
+
+
 class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[service]``: settings of the service itself; None takes the command's default.
 
     Attributes:
+        queue_ramp: Of queue mappings without provisioned pollers.
         stream_pace: ``aws``: at most 5 reads per second and shard; ``local``: as fast as it comes.
         read_ahead_mb: Of stream records held over all mappings, in MiB.
         iterator_age_warning_s: A shard that is further behind is warned of.
@@ -26,6 +38,7 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: Annotated[int, msgspec.Meta(ge=0, le=900)] = 30
     long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     allowed_hosts: list[str] = []
+    queue_ramp: QueueRampTable = QueueRampTable()
     stream_pace: Literal["aws", "local"] | None = None
     read_ahead_mb: Positive = 256
     iterator_age_warning_s: Positive = 60

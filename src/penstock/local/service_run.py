@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from penstock.core.scaling import RampPolicy
 from penstock.engine.surroundings import STREAMS_OF_LOCAL_SERVERS, StreamSettings
 from penstock.local.project_file import Project
 from penstock.local.project_tables import ServiceTable
@@ -47,6 +48,11 @@ def service_settings(
         long_poll_s=LONG_POLL_S if declared.long_poll_s is None else declared.long_poll_s,
         function_environment=dict(function_environment or {}),
         allowed_hosts=tuple(declared.allowed_hosts),
+        ramp=RampPolicy(
+            initial=declared.queue_ramp.initial,
+            per_minute=declared.queue_ramp.per_minute,
+            maximum=declared.queue_ramp.maximum,
+        ),
         streams=_stream_settings(declared),
         is_verbose=is_verbose,
     )
