@@ -25,9 +25,9 @@ class Project:
         self.store = SqlStore("sqlite://")
         self.world = World.with_defaults()
         self.world.sources.queues[OTHER_QUEUE_ARN] = QueueAttributes(30)
-        calls = InlineStore(self.store)
-        self.operations = MappingOperations(self.world.context(calls))
-        self._reconciliation = Reconciliation(self.operations, calls, scope=SCOPE)
+        context = self.world.context(InlineStore(self.store))
+        self.operations = MappingOperations(context)
+        self._reconciliation = Reconciliation(context, scope=SCOPE)
 
     def declare(self, *mappings: DeclaredMapping) -> dict[str | None, EventSourceMapping]:
         asyncio.run(self._reconciliation.run(mappings))

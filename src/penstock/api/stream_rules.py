@@ -14,14 +14,13 @@ from penstock.model.mapping import EventSourceMapping
 from penstock.model.stream import StartingPosition, StreamKind
 
 RECORD_AGE_S_MIN = 60
-METRICS_OF_STREAMS = ("EventCount",)
 
 
 def check_stream_request(request: MappingRequest) -> None:
     """Hold what a Create or an Update gives against the rules of single members.
 
     Raises:
-        ApiError: A destination, a record age or a metric that cannot be.
+        ApiError: A destination or a record age that cannot be.
     """
     _check_destinations(request)
     age_s = request.maximum_record_age_in_seconds
@@ -31,14 +30,6 @@ def check_stream_request(request: MappingRequest) -> None:
             f"MaximumRecordAgeInSeconds must be -1 or from {RECORD_AGE_S_MIN} to 604800, not "
             f"{age_s}"
         )
-    metrics = request.metrics_config.metrics if request.metrics_config is not None else None
-    for metric in metrics or ():
-        if metric not in METRICS_OF_STREAMS:
-            # Source: docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-            raise invalid_parameter(
-                f"The metric {metric} is of Kafka sources; a stream has "
-                f"{', '.join(METRICS_OF_STREAMS)}"
-            )
 
 
 def check_starting_position(mapping: EventSourceMapping, *, now_ms: int) -> None:
