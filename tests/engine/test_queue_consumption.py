@@ -15,6 +15,10 @@ from penstock.model.queue_options import QueueOptions
 FIFO_ARN = a_row().event_source_arn + ".fifo"
 
 
+def a_message(message_id: str) -> Message:
+    return Message(message_id, f"handle-{message_id}", msgspec.Raw(b'"hello"'))
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -50,6 +54,26 @@ def test_queue_policy_says_what_the_row_asks_for(
     assert {name: getattr(policy, name) for name in expected} == expected
 
 
+def test_queue_option_applies_to_a_mapping_that_runs() -> None:
+    async def make_serial() -> int:
+        async with Engine(a_row(state=State.ENABLED, batch_size=1)) as engine:
+            await engine.queue.until(lambda: engine.queue.receives == 1)
+            row = engine.row()
+            assert row is not None
+            engine.write(msgspec.structs.replace(row, tags={"penstock:concurrency": "1"}))
+            await engine.turn()
+            engine.functions.is_held = True
+            engine.queue.put(a_message("m1"), a_message("m2"))
+            await engine.until(lambda: bool(engine.functions.payloads))
+            await engine.turn()
+            in_flight = len(engine.functions.payloads)
+            engine.functions.release.set()
+            await engine.queue.until(lambda: len(engine.queue.deleted) == 2)
+            return in_flight
+
+    assert run(make_serial()) == 1
+
+
 UNREADABLE = {"penstock:of-a-later-version": "true"}
 BROKE = "mapping broke; it is restarted"
 
@@ -74,7 +98,7 @@ def test_queue_mapping_that_gets_an_option_that_nobody_knows_ends() -> None:
             row = engine.row()
             assert row is not None
             engine.write(msgspec.structs.replace(row, tags=UNREADABLE))
-            engine.queue.put(Message("m1", "handle-m1", msgspec.Raw(b'"hello"')))
+            engine.queue.put(a_message("m1"))
             await engine.until(lambda: BROKE in engine.log.events)
         return engine
 
