@@ -9,33 +9,44 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from penstock.api.context import ApiContext
 from penstock.api.errors import ApiError
 from penstock.api.operations import STREAM_BATCH_SIZE_DEFAULT, MappingOperations
-from penstock.api.wire import read_timestamp_ms, to_wire
+from penstock.api.shapes import check_parameters
+from penstock.api.tag_operations import TagOperations
+from penstock.api.wire import pollers_to_wire, read_timestamp_ms, to_wire
 from penstock.core.lifecycle import state_when_settled
 from penstock.model.arn import Scope, parse_function_name
 from penstock.model.errors import ConfigurationError
-from penstock.model.mapping import EventSourceMapping
-from penstock.ports import Store, StoreCalls
+from penstock.model.mapping import EventSourceMapping, ProvisionedPollers
+from penstock.ports import Store
 
 # What a member that the file no longer has goes back to; Update alone would leave it as it was.
-_CLEARED_OF_EVERY_SOURCE: dict[str, object] = {"Enabled": True, "FunctionResponseTypes": []}
-_CLEARED_OF_QUEUES = _CLEARED_OF_EVERY_SOURCE | {"BatchSize": 10, "ScalingConfig": {}}
+_CLEARED_OF_EVERY_SOURCE: dict[str, object] = {
+    "Enabled": True,
+    "FunctionResponseTypes": [],
+    "MaximumBatchingWindowInSeconds": 0,
+    "MetricsConfig": {"Metrics": []},
+}
+_CLEARED_OF_QUEUES = _CLEARED_OF_EVERY_SOURCE | {
+    "BatchSize": 10,
+    "ProvisionedPollerConfig": {},
+    "ScalingConfig": {},
+}
 _CLEARED_OF_STREAMS = _CLEARED_OF_EVERY_SOURCE | {
     "BatchSize": STREAM_BATCH_SIZE_DEFAULT,
     "BisectBatchOnFunctionError": False,
     "DestinationConfig": {"OnFailure": {}},
-    "MaximumBatchingWindowInSeconds": 0,
     "MaximumRecordAgeInSeconds": -1,
     "MaximumRetryAttempts": -1,
-    "MetricsConfig": {"Metrics": []},
     "ParallelizationFactor": 1,
     "TumblingWindowInSeconds": 0,
 }
 # Where a mapping reads from is given once; a queue mapping has no such members at all.
 _SOURCE = "EventSourceArn"
 _STARTS = ("StartingPosition", "StartingPositionTimestamp")
-_NOT_UPDATED = (_SOURCE, "Tags")  # tags have calls of their own
+_POLLERS = "ProvisionedPollerConfig"
+_NOT_UPDATED = (_SOURCE, "Tags")  # tags are no member of Update
 
 
 class DeclaredMapping(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,15 +78,14 @@ class Reconciliation:
     """Creates, updates and removes declared mappings; keeps the rest.
 
     Args:
-        operations: The API's own operations, with all their rules.
+        context: Of the API, whose own operations do the work, with all their rules.
         scope: Owns the mappings, but for those whose function is named by an ARN of another region.
     """
 
-    def __init__(
-        self, operations: MappingOperations, store_calls: StoreCalls, *, scope: Scope
-    ) -> None:
-        self._operations = operations
-        self._store_calls = store_calls
+    def __init__(self, context: ApiContext, *, scope: Scope) -> None:
+        self._operations = MappingOperations(context)
+        self._tags = TagOperations(context)
+        self._store_calls = context.store_calls
         self._scope = scope
 
     async def run(self, declared: Sequence[DeclaredMapping]) -> None:
@@ -114,24 +124,17 @@ class Reconciliation:
             await self._operations.create(scope, declared.parameters, name=declared.name)
             return
         request = _update_request(row, declared.parameters)
+        tags = _read_tags(row, declared.parameters)
         if _is_different(row, request):
-            await self._operations.update(row.scope, row.uuid, request)
-        await self._agree_tags(row, declared.parameters.get("Tags", {}))
+            # Together: an option that goes may make room for the parameter that comes.
+            await self._operations.update(row.scope, row.uuid, request, tags=tags)
+        elif tags != row.tags:
+            await self._tags.replace(row.scope, row.arn, tags)
 
     def _scope_of(self, parameters: Mapping[str, object]) -> Scope:
         """Give the scope of a new mapping: its function's region, as everywhere in Lambda."""
         function = parse_function_name(str(parameters.get("FunctionName", "")), self._scope)
         return Scope(self._scope.account, function.scope.region)
-
-    async def _agree_tags(self, row: EventSourceMapping, tags: object) -> None:
-        wanted = msgspec.convert(tags, dict[str, str])
-        if wanted == row.tags:
-            return
-        removed = [key for key in row.tags if key not in wanted]
-        if removed:
-            await self._operations.untag(row.scope, row.arn, removed)
-        if wanted:
-            await self._operations.tag(row.scope, row.arn, {"Tags": wanted})
 
     async def _remove(self, row: EventSourceMapping) -> None:
         await self._store_calls.run(lambda store: store.delete_mapping(row.uuid))
@@ -156,6 +159,17 @@ def _changed_for_good(row: EventSourceMapping, parameters: Mapping[str, object])
     return None
 
 
+def _read_tags(row: EventSourceMapping, parameters: Mapping[str, object]) -> dict[str, str]:
+    """Give the tags that the file has; a Create checks them itself.
+
+    Raises:
+        ApiError: They break the model.
+    """
+    tags = parameters.get("Tags", {})
+    check_parameters("TagResource", {"Resource": row.arn, "Tags": tags})
+    return msgspec.convert(tags, dict[str, str])
+
+
 def _cleared(row: EventSourceMapping) -> dict[str, object]:
     return _CLEARED_OF_QUEUES if row.stream_kind is None else _CLEARED_OF_STREAMS
 
@@ -172,6 +186,8 @@ def _is_different(row: EventSourceMapping, request: Mapping[str, object]) -> boo
     shown = _cleared(row) | to_wire(row)
     shown |= {"Enabled": row.enabled, "FunctionName": row.function_arn}
     asked = dict(request)
+    if isinstance(pollers := asked.get(_POLLERS), dict) and pollers:
+        asked[_POLLERS] = pollers_to_wire(ProvisionedPollers()) | pollers
     if "FunctionName" in asked:
         asked["FunctionName"] = parse_function_name(str(asked["FunctionName"]), row.scope).arn
     return any(shown.get(name) != value for name, value in asked.items())

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
-from penstock.api.operations import MappingOperations
 from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
 from penstock.core.scaling import RampPolicy
@@ -205,9 +204,8 @@ class Service:
         """Bring the store into agreement with what is declared, while nothing polls."""
         calls = context.store_calls
         await calls.run(lambda store: store.replace_functions(self._declared_functions))
-        operations = MappingOperations(context)
         scope = Scope(self._settings.account_id, self._settings.region)
-        await Reconciliation(operations, calls, scope=scope).run(self._declared_mappings)
+        await Reconciliation(context, scope=scope).run(self._declared_mappings)
         mappings = await calls.run(lambda store: store.list_mappings())
         raise_open_files_limit(open_files_needed(mappings, self._declared_functions))
 

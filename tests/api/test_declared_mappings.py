@@ -25,9 +25,9 @@ class Project:
         self.store = SqlStore("sqlite://")
         self.world = World.with_defaults()
         self.world.sources.queues[OTHER_QUEUE_ARN] = QueueAttributes(30)
-        calls = InlineStore(self.store)
-        self.operations = MappingOperations(self.world.context(calls))
-        self._reconciliation = Reconciliation(self.operations, calls, scope=SCOPE)
+        context = self.world.context(InlineStore(self.store))
+        self.operations = MappingOperations(context)
+        self._reconciliation = Reconciliation(context, scope=SCOPE)
 
     def declare(self, *mappings: DeclaredMapping) -> dict[str | None, EventSourceMapping]:
         asyncio.run(self._reconciliation.run(mappings))
@@ -48,6 +48,10 @@ def orders(*, replace: bool = False, **parameters: Any) -> DeclaredMapping:
 def clicks(*, replace: bool = False, **parameters: Any) -> DeclaredMapping:
     given = {"EventSourceArn": STREAM_ARN, "FunctionName": "ship", "StartingPosition": "LATEST"}
     return DeclaredMapping(name="clicks", parameters=given | parameters, replace=replace)
+
+
+def without_history(row: EventSourceMapping) -> EventSourceMapping:
+    return msgspec.structs.replace(row, uuid="", version=0)
 
 
 def test_declared_mapping_is_created_and_settled() -> None:
@@ -90,6 +94,76 @@ def test_declared_mapping_goes_back_to_defaults_for_what_the_file_no_longer_has(
 
     assert (row.batch_size, row.maximum_concurrency, row.tags) == (10, None, {})
     assert (row.report_batch_item_failures, row.state) == (False, State.ENABLED)
+
+
+QUEUE_OPTIONS: dict[str, Any] = {
+    "BatchSize": 100,
+    "Enabled": False,
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "MaximumBatchingWindowInSeconds": 5,
+    "MetricsConfig": {"Metrics": ["EventCount"]},
+    "ProvisionedPollerConfig": {"MaximumPollers": 5},
+    "Tags": {"penstock:visibility-heartbeat": "true", "team": "a"},
+}
+SERIAL = {"Tags": {"penstock:concurrency": "1"}}
+LIMITED = {"ScalingConfig": {"MaximumConcurrency": 3}}
+
+
+def test_declared_queue_mapping_with_every_option_is_not_written_again() -> None:
+    project = Project()
+    before = project.declare(orders(**QUEUE_OPTIONS))
+
+    assert project.declare(orders(**QUEUE_OPTIONS)) == before
+
+
+def test_declared_queue_mapping_goes_back_to_defaults() -> None:
+    project = Project()
+    optional = project.declare(orders(**QUEUE_OPTIONS))["orders"]
+    plain = Project().declare(orders())["orders"]
+
+    row = project.declare(orders())["orders"]
+
+    assert without_history(row) == without_history(plain) != without_history(optional)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(SERIAL, LIMITED, id="option, then parameter"),
+        pytest.param(LIMITED, SERIAL, id="parameter, then option"),
+        pytest.param({}, SERIAL, id="option alone"),
+    ],
+)
+def test_declared_option_makes_room_for_a_parameter(before: Any, after: Any) -> None:
+    project = Project()
+    project.declare(orders(**before))
+
+    row = project.declare(orders(**after))["orders"]
+
+    fresh = Project().declare(orders(**after))["orders"]
+    assert without_history(row) == without_history(fresh)
+
+
+def test_declared_tags_alone_do_not_ask_for_the_queue() -> None:
+    project = Project()
+    project.declare(orders())
+    del project.world.sources.queues[QUEUE_ARN]
+
+    row = project.declare(orders(Tags={"team": "a"}))["orders"]
+
+    assert (row.tags, row.state) == ({"team": "a"}, State.ENABLED)
+
+
+def test_declared_tag_that_is_no_text_is_refused_also_when_the_mapping_is_there() -> None:
+    project = Project()
+    numbered = orders(Tags={"penstock:concurrency": 1})
+    text = "NUMBER_VALUE can not be converted to string"
+
+    with pytest.raises(ConfigurationError, match=text):
+        project.declare(numbered)
+    project.declare(orders())
+    with pytest.raises(ConfigurationError, match=text):
+        project.declare(numbered)
 
 
 def test_declared_mapping_that_is_gone_is_removed() -> None:
@@ -174,10 +248,6 @@ STREAM_OPTIONS: dict[str, Any] = {
     "MetricsConfig": {"Metrics": ["EventCount"]},
     "ParallelizationFactor": 2,
 }
-
-
-def without_history(row: EventSourceMapping) -> EventSourceMapping:
-    return msgspec.structs.replace(row, uuid="", version=0)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import msgspec
 import pytest
 from api_fakes import QUEUE_ARN, SCOPE, FakeQueue, FakeSources, World
 
+from penstock.api.context import ApiContext
 from penstock.api.errors import RESOURCE_CONFLICT, RESOURCE_IN_USE, ApiError
 from penstock.api.operations import MappingOperations
+from penstock.api.tag_operations import ATTEMPTS_MAX, TagOperations
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.message import QueueAttributes
 from penstock.store.sql import SqlStore
@@ -36,6 +38,23 @@ class MeetingSources(FakeSources):
         return await super().open_queue(arn)
 
 
+class SettlingSources(FakeSources):
+    """Does the supervisor's part while a queue is looked at, so many times."""
+
+    def __init__(self, desk: "Desk", count: int) -> None:
+        super().__init__()
+        self._desk = desk
+        self._left = count
+
+    async def open_queue(self, arn: str) -> FakeQueue:
+        """Settle every row, then give the queue."""
+        if self._left:
+            self._left -= 1
+            for row in self._desk.store.list_mappings():
+                self._desk.settle(row.uuid)
+        return await super().open_queue(arn)
+
+
 class Desk:
     """The operations over a store in memory, which callers of two kinds share."""
 
@@ -49,9 +68,16 @@ class Desk:
 
     def over(self, sources: FakeSources) -> MappingOperations:
         """Give operations that look at queues through ``sources``."""
+        return MappingOperations(self._context(sources))
+
+    def tags_over(self, sources: FakeSources) -> TagOperations:
+        """Give operations on tags that look at queues through ``sources``."""
+        return TagOperations(self._context(sources))
+
+    def _context(self, sources: FakeSources) -> ApiContext:
         sources.queues = self.world.sources.queues
         world = World(sources, self.world.functions, self.world.engine)
-        return MappingOperations(world.context(InlineStore(self.store)))
+        return world.context(InlineStore(self.store))
 
     def settle(self, uuid: str) -> None:
         """Do the supervisor's part."""
@@ -130,3 +156,28 @@ def test_of_two_updates_to_one_function_at_once_one_is_a_duplicate(desk: Desk) -
 
     assert refused.kind is RESOURCE_CONFLICT
     assert str(refused).endswith(made.uuid)
+
+
+SERIAL = {"Tags": {"penstock:concurrency": "1"}}
+
+
+def test_options_are_judged_again_when_the_state_settles_meanwhile(desk: Desk) -> None:
+    mapping = asyncio.run(desk.operations.create(SCOPE, CREATE))
+    tags = desk.tags_over(SettlingSources(desk, 1))
+
+    asyncio.run(tags.tag(SCOPE, mapping.arn, SERIAL))
+
+    (row,) = desk.store.list_mappings()
+    assert (row.state, row.tags) == (State.ENABLED, SERIAL["Tags"])
+    assert desk.world.engine.changed[-1] == row
+
+
+def test_options_of_a_mapping_that_never_holds_still_are_refused_in_the_end(desk: Desk) -> None:
+    mapping = asyncio.run(desk.operations.create(SCOPE, CREATE))
+    tags = desk.tags_over(SettlingSources(desk, ATTEMPTS_MAX))
+
+    with pytest.raises(ApiError, match="try again") as caught:
+        asyncio.run(tags.tag(SCOPE, mapping.arn, SERIAL))
+
+    assert caught.value.kind is RESOURCE_CONFLICT
+    assert desk.store.list_mappings()[0].tags == {}

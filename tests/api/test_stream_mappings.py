@@ -104,6 +104,18 @@ def test_destination_that_cannot_take_records_is_refused(
         assert text in message
 
 
+def test_option_of_queues_is_refused(server: Server) -> None:
+    tags = {"penstock:concurrency": "1"}
+    arn = create(server)["EventSourceMappingArn"]
+
+    for call in (
+        lambda: create(server, FunctionName="ship:1", Tags=tags),
+        lambda: server.client().tag_resource(Resource=arn, Tags=tags),
+    ):
+        text = "The tag 'penstock:concurrency' is no option of a stream: penstock: options are of"
+        assert refusal(call)[1].startswith(text)
+
+
 @pytest.mark.parametrize("metric", ["ErrorCount", "KafkaMetrics"])
 def test_metric_of_kafka_is_refused(server: Server, metric: str) -> None:
     code, message = refusal(create, server, MetricsConfig={"Metrics": ["EventCount", metric]})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from penstock.api.shapes import check_parameters
 from penstock.api.wire import MappingRequest, apply_request, read_timestamp_ms, to_wire
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, ProvisionedPollers
 from penstock.model.stream import StartingPosition, StreamKind
 
 ARN_BY_KIND = {
@@ -30,6 +30,10 @@ positions = st.sampled_from(
 ) | st.tuples(st.just(StartingPosition.AT_TIMESTAMP), st.integers(0, 4_102_444_800_000))
 
 
+concurrencies = st.none() | st.integers(2, 1_000)
+pollers = st.none() | st.builds(ProvisionedPollers, st.integers(2, 200), st.integers(200, 2_000))
+
+
 @st.composite
 def mappings(draw: st.DrawFn) -> EventSourceMapping:
     kind = draw(st.sampled_from(list(ARN_BY_KIND)))
@@ -40,15 +44,16 @@ def mappings(draw: st.DrawFn) -> EventSourceMapping:
         function_arn=FUNCTION_ARN,
         stream_kind=kind,
         batch_size=draw(st.integers(1, 10_000)),
+        maximum_batching_window_s=draw(st.integers(0, 300)),
+        metrics=draw(st.sampled_from([(), ("EventCount",)])),
         report_batch_item_failures=draw(st.booleans()),
     )
     if kind is None:
-        maximum_concurrency = draw(st.none() | st.integers(2, 1_000))
-        return msgspec.structs.replace(plain, maximum_concurrency=maximum_concurrency)
+        numbers = {"maximum_concurrency": concurrencies, "provisioned_pollers": pollers}
+        return msgspec.structs.replace(plain, **{name: draw(numbers[name]) for name in numbers})
     position, timestamp_ms = draw(positions)
     return msgspec.structs.replace(
         plain,
-        maximum_batching_window_s=draw(st.integers(0, 300)),
         starting_position=position,
         starting_timestamp_ms=timestamp_ms,
         parallelization_factor=draw(st.integers(1, 10)),
@@ -57,7 +62,6 @@ def mappings(draw: st.DrawFn) -> EventSourceMapping:
         bisect_batch_on_function_error=draw(st.booleans()),
         tumbling_window_s=draw(st.integers(0, 900)),
         destination_arn=draw(st.none() | st.just("arn:aws:s3:::failures")),
-        metrics=draw(st.sampled_from([(), ("EventCount",)])),
     )
 
 

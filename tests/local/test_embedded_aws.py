@@ -28,6 +28,13 @@ max_receive_count = 3
 [[queues]]
 name = "dead"
 RedriveAllowPolicy = { redrivePermission = "allowAll" }
+[[queues]]
+name = "trades.fifo"
+ContentBasedDeduplication = true
+dead_letter_queue = "dead.fifo"
+max_receive_count = 4
+[[queues]]
+name = "dead.fifo"
 [[streams]]
 name = "clicks"
 ShardCount = 2
@@ -115,6 +122,19 @@ def test_declared_resources_are_made_and_made_again(tmp_path: Path, endpoint: st
     assert json.loads(attributes["RedrivePolicy"]) == {
         "deadLetterTargetArn": "arn:aws:sqs:us-east-1:111122223333:dead",
         "maxReceiveCount": 3,
+    }
+
+
+def test_fifo_queues_are_made_with_their_dead_letter_queue(tmp_path: Path, endpoint: str) -> None:
+    create_resources(read(tmp_path, PROJECT), endpoint)
+
+    sqs = create_client(isolated_session(), "sqs", endpoint=endpoint, region="us-east-1")
+    url = sqs.get_queue_url(QueueName="trades.fifo")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (attributes["FifoQueue"], attributes["ContentBasedDeduplication"]) == ("true", "true")
+    assert json.loads(attributes["RedrivePolicy"]) == {
+        "deadLetterTargetArn": "arn:aws:sqs:us-east-1:111122223333:dead.fifo",
+        "maxReceiveCount": 4,
     }
 
 

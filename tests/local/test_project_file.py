@@ -11,6 +11,7 @@ from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping
 from penstock.local.project_file import Project, read_project
 from penstock.local.project_tables import MAPPING_PARAMETERS, QueueTable
+from penstock.local.resources import queue_attributes
 from penstock.local.service_run import service_settings
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
@@ -19,6 +20,7 @@ from penstock.model.function import Function, InvokeEndpoint, LambdaFunction, Lo
 SCOPE = Scope("000000000000", "us-east-1")
 FUNCTION = '[functions.orders]\nurl = "http://127.0.0.1:9001"\n'
 QUEUE = '[[queues]]\nname = "orders"\n'
+FIFO = '[[queues]]\nname = "orders.fifo"\n'
 MAPPING = '[[mappings]]\nname = "orders"\nFunctionName = "orders"\n'
 STREAM = '[[streams]]\nname = "clicks"\n'
 STREAM_MAPPING = f'{MAPPING}stream = "clicks"\nStartingPosition = "LATEST"\n'
@@ -208,6 +210,46 @@ def test_queue_takes_sqs_own_attribute_names(tmp_path: Path) -> None:
     assert project.resources == (orders, QueueTable(name="dead"))
 
 
+def test_fifo_queue_is_called_so_and_may_say_so(tmp_path: Path) -> None:
+    project = read(
+        tmp_path,
+        f"{FIFO}FifoQueue = true\nContentBasedDeduplication = true\n"
+        'dead_letter_queue = "dead.fifo"\nmax_receive_count = 3\n'
+        '[[queues]]\nname = "dead.fifo"\n',
+    )
+
+    orders, dead = project.queues
+    assert (orders.is_fifo, dead.is_fifo, dead.fifo_queue) == (True, True, None)
+    assert queue_attributes(orders) == {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    assert queue_attributes(dead) == {"FifoQueue": "true"}
+    assert queue_attributes(QueueTable(name="orders", fifo_queue=False)) == {}
+
+
+def test_mapping_of_a_queue_takes_lambdas_parameters_and_options(tmp_path: Path) -> None:
+    project = read(
+        tmp_path,
+        f'{FUNCTION}{QUEUE}[[topics]]\nname = "failures"\n{MAPPING}queue = "orders"\n'
+        "BatchSize = 100\nMaximumBatchingWindowInSeconds = 5\n"
+        "ProvisionedPollerConfig = { MaximumPollers = 5 }\n"
+        'MetricsConfig = { Metrics = ["EventCount"] }\non_failure = "failures"\n'
+        'Tags = { team = "a", "penstock:maximum-receive-count" = "3" }\n',
+    )
+
+    assert project.mappings[0].parameters == {
+        "FunctionName": "orders",
+        "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:orders",
+        "BatchSize": 100,
+        "MaximumBatchingWindowInSeconds": 5,
+        "ProvisionedPollerConfig": {"MaximumPollers": 5},
+        "MetricsConfig": {"Metrics": ["EventCount"]},
+        "Tags": {
+            "team": "a",
+            "penstock:maximum-receive-count": "3",
+            "penstock:on-failure": "arn:aws:sns:us-east-1:000000000000:failures",
+        },
+    }
+
+
 def test_mapping_parameters_are_those_of_lambdas_model() -> None:
     model = botocore.session.Session().get_service_model("lambda")
 
@@ -286,6 +328,31 @@ MISTAKES = [
         "'order' is not a queue of this file; did you mean orders?",
         id="no-dead-letter-queue",
     ),
+    pytest.param(
+        f"{QUEUE}FifoQueue = true",
+        "queues[0].FifoQueue: the name 'orders' does not end in .fifo",
+        id="fifo-name",
+    ),
+    pytest.param(
+        f"{FIFO}FifoQueue = false",
+        "queues[0].FifoQueue: the name 'orders.fifo' ends in .fifo",
+        id="not-fifo-name",
+    ),
+    pytest.param(
+        f'{QUEUE}DeduplicationScope = "queue"',
+        "queues[0].DeduplicationScope: belongs to FIFO queues, whose names end in .fifo",
+        id="fifo-attribute",
+    ),
+    pytest.param(
+        f'{QUEUE}{FIFO}dead_letter_queue = "orders"\nmax_receive_count = 3',
+        "queues[1].dead_letter_queue: 'orders' is not a FIFO queue, and the dead letters of a FIFO",
+        id="fifo-dead-letters",
+    ),
+    pytest.param(
+        f'{FIFO}{QUEUE}dead_letter_queue = "orders.fifo"\nmax_receive_count = 3',
+        "queues[1].dead_letter_queue: 'orders.fifo' is not a standard queue, and the dead letters",
+        id="dead-letters",
+    ),
     pytest.param("[[mappings]]\n", "mappings[0]: name is missing", id="mapping-without-name"),
     pytest.param(
         '[[mappings]]\nname = "m"', "mappings[0]: FunctionName is missing", id="no-function-name"
@@ -356,6 +423,17 @@ MISTAKES = [
         f'{FUNCTION}{STREAM}{QUEUE}{STREAM_MAPPING}on_failure = "orders"\nDestinationConfig = {{}}',
         "mappings[0]: give either DestinationConfig or on_failure, not both",
         id="destination-twice",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\non_failure = "orders"\n'
+        'Tags = { "penstock:on-failure" = "x" }',
+        "mappings[0]: give either the tag penstock:on-failure or on_failure, not both",
+        id="tag-twice",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\non_failure = "orders"\nTags = 3',
+        "mappings[0].Tags: expected a table, got int (3)",
+        id="tags",
     ),
     pytest.param(
         f"{FUNCTION}{STREAM}{STREAM_MAPPING}StartingPositionTimestamp = 2018-11-02T06:13:29",

@@ -14,6 +14,7 @@ from penstock.model.function import (
 )
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.stream import StreamKind
 
 SCOPE = Scope("123456789012", "us-east-2")
 
@@ -84,3 +85,27 @@ def test_errors_that_may_pass_by_themselves_are_retryable() -> None:
         "InvokeAccessDeniedError",
         "StoreUnavailableError",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        pytest.param("sqs:us-east-2:123456789012:orders.fifo", None, [True], id="fifo"),
+        pytest.param("sqs:us-east-2:123456789012:orders", None, [False], id="standard"),
+        pytest.param(
+            "kinesis:us-east-2:123456789012:stream/s.fifo", StreamKind.KINESIS, [False], id="stream"
+        ),
+    ],
+)
+def test_mapping_of_a_fifo_queue_is_known_by_its_name(
+    name: str, kind: StreamKind | None, expected: list[bool]
+) -> None:
+    mapping = EventSourceMapping(
+        uuid="u",
+        scope=SCOPE,
+        event_source_arn=f"arn:aws:{name}",
+        function_arn="f",
+        stream_kind=kind,
+    )
+
+    assert [mapping.is_fifo] == expected

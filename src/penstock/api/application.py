@@ -34,6 +34,7 @@ from penstock.api.operator_routes import (
     operator_routes,
 )
 from penstock.api.signature import read_credential_scope
+from penstock.api.tag_operations import TagOperations
 from penstock.model.arn import Scope
 from penstock.model.errors import StoreConflictError, StoreError
 
@@ -64,7 +65,7 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
     """
     routes = _Routes(context.settings, fallback)
     application = web.Application(middlewares=[_answer_middleware(context)])
-    handlers = MappingHandlers(MappingOperations(context))
+    handlers = MappingHandlers(MappingOperations(context), TagOperations(context))
     mapping_path, tags_path = MAPPINGS_PATH + "/{UUID}", TAGS_PATH + "/{Resource}"
     lambda_routes: list[tuple[str, str, LambdaHandler]] = [
         ("POST", MAPPINGS_PATH, handlers.create),

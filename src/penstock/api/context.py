@@ -17,8 +17,8 @@ class Mappings(Protocol):
     def mapping_changed(self, mapping: EventSourceMapping) -> None:
         """Make the world as this row says; called after it was created, updated, or set to go.
 
-        It settles the row's state in the store. A change of tags alone is not told: the row's
-        version may therefore have moved on since.
+        It settles the row's state in the store. Tags that were changed are told too: the state
+        stays as it was, and options among them apply to what runs.
         """
         ...
 

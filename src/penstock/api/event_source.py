@@ -26,7 +26,7 @@ class EventSource(msgspec.Struct, frozen=True):
     kind: StreamKind | None
 
 
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
 _KINESIS_STREAM = re.compile(r"stream/[a-zA-Z0-9_.-]{1,128}")
 _KINESIS_CONSUMER = re.compile(r"stream/[^/]+/consumer/.+")
 _DYNAMODB_STREAM = re.compile(r"table/[a-zA-Z0-9_.-]{1,255}/stream/[^/\s]+")
@@ -82,8 +82,6 @@ def _check_queue(arn: Arn) -> None:
         raise invalid_parameter(
             f"{arn} is not a queue's ARN; the form is arn:aws:sqs:REGION:ACCOUNT:NAME"
         )
-    if arn.resource.endswith(".fifo"):
-        raise _not_implemented("FIFO queues")
 
 
 def _check_kinesis(arn: Arn) -> None:
@@ -104,6 +102,6 @@ def _unrecognized() -> ApiError:
 
 def _not_implemented(what: str) -> ApiError:
     return invalid_parameter(
-        f"{what} are not implemented in this version of Penstock; standard SQS queues, Kinesis "
-        "streams and DynamoDB streams are."
+        f"{what} are not implemented in this version of Penstock; SQS queues, Kinesis streams "
+        "and DynamoDB streams are."
     )

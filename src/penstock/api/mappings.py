@@ -9,6 +9,7 @@ from penstock.api.answers import json_answer
 from penstock.api.bodies import read_json_object
 from penstock.api.errors import SERIALIZATION, ApiError
 from penstock.api.operations import MappingOperations
+from penstock.api.tag_operations import TagOperations
 from penstock.model.arn import Scope
 from penstock.model.mapping import EventSourceMapping
 
@@ -18,8 +19,9 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")  # Python's int() takes 1_0, blanks a
 class MappingHandlers:
     """One handler per operation; each takes the request and the scope it was signed for."""
 
-    def __init__(self, operations: MappingOperations) -> None:
+    def __init__(self, operations: MappingOperations, tags: TagOperations) -> None:
         self._operations = operations
+        self._tags = tags
 
     async def create(self, request: web.Request, scope: Scope) -> web.Response:
         """CreateEventSourceMapping."""
@@ -53,19 +55,19 @@ class MappingHandlers:
 
     async def list_tags(self, request: web.Request, scope: Scope) -> web.Response:
         """ListTags."""
-        tags = await self._operations.list_tags(scope, request.match_info["Resource"])
+        tags = await self._tags.list_tags(scope, request.match_info["Resource"])
         return json_answer({"Tags": tags})
 
     async def tag(self, request: web.Request, scope: Scope) -> web.Response:
         """TagResource."""
         parameters = await read_json_object(request, "TagResource")
-        await self._operations.tag(scope, request.match_info["Resource"], parameters)
+        await self._tags.tag(scope, request.match_info["Resource"], parameters)
         return web.Response(status=204)
 
     async def untag(self, request: web.Request, scope: Scope) -> web.Response:
         """UntagResource."""
         keys = request.query.getall("tagKeys", None)
-        await self._operations.untag(scope, request.match_info["Resource"], keys)
+        await self._tags.untag(scope, request.match_info["Resource"], keys)
         return web.Response(status=204)
 
     async def _show(self, mapping: EventSourceMapping, *, status: int = 200) -> web.Response:

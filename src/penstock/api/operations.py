@@ -1,7 +1,6 @@
-"""The operations on mappings and their tags, for HTTP handlers and for callers in this process."""
+"""The operations on mappings, for HTTP handlers and for callers in this process."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import msgspec
 
@@ -16,6 +15,7 @@ from penstock.api.errors import (
 from penstock.api.event_source import EventSource, check_source
 from penstock.api.marker import make_marker, read_marker
 from penstock.api.probe import probe_source
+from penstock.api.queue_rules import check_options, check_queue_mapping, check_queue_request
 from penstock.api.shapes import check_parameters
 from penstock.api.stream_rules import (
     check_combination,
@@ -23,7 +23,7 @@ from penstock.api.stream_rules import (
     check_stream_request,
 )
 from penstock.api.tags import check_tags
-from penstock.api.validation import check_is_implemented, check_queue_batch_size
+from penstock.api.validation import check_is_implemented, check_metrics
 from penstock.api.wire import MappingRequest, apply_request, to_wire
 from penstock.core.lifecycle import (
     Request,
@@ -50,7 +50,7 @@ class MappingPage(msgspec.Struct, frozen=True):
 
 
 class MappingOperations:
-    """Create, Get, List, Update and Delete of mappings, and their tags.
+    """Create, Get, List, Update and Delete of mappings; ``TagOperations`` has their tags.
 
     A request is a dict with the API's own member names; every operation holds it against AWS's
     model and rules. When an operation returns, its effect is durable.
@@ -80,10 +80,9 @@ class MappingOperations:
         check_is_implemented(request, source.kind)
         asked = msgspec.convert(request, MappingRequest)
         mapping = self._draft(scope, source, asked, name)
-        _check_rules(mapping, asked)
+        _check_rules(mapping, asked, is_new=True)
         if source.kind is not None:
             check_starting_position(mapping, now_ms=self._now_ms())
-        check_tags(mapping.tags)
         reference, function = self._find_function(asked.function_name or "", scope)
         mapping = msgspec.structs.replace(mapping, function_arn=reference.arn)
         await self._refuse_duplicate(mapping)
@@ -121,29 +120,38 @@ class MappingOperations:
         return MappingPage(page, make_marker(page[-1].uuid) if len(remaining) > size else None)
 
     async def update(
-        self, scope: Scope, uuid: str, request: Mapping[str, object]
+        self,
+        scope: Scope,
+        uuid: str,
+        request: Mapping[str, object],
+        *,
+        tags: Mapping[str, str] | None = None,
     ) -> EventSourceMapping:
         """Change a mapping: members that are not given stay, empty values clear.
 
-        The source is looked at only when the function changes or polling begins: a mapping whose
-        source is gone can still be disabled.
+        A stream is looked at when the function changes or polling begins; a queue by every update
+        but one that disables, so that a mapping whose source is gone can still be disabled.
 
         Args:
             scope: Owns the mapping.
             uuid: The mapping's.
             request: UpdateEventSourceMapping's members, without the UUID.
+            tags: All that it shall have, changed in the same step; None: they stay. For callers in
+                this process: Lambda's API changes tags by calls of their own.
         """
         check_parameters("UpdateEventSourceMapping", {**request, "UUID": uuid})
         mapping = await self._read(scope, uuid)
         asked = msgspec.convert(request, MappingRequest)
         changed = apply_request(mapping, asked)
+        if tags is not None:
+            changed = msgspec.structs.replace(changed, tags=dict(tags))
         state = state_when_requested(
             mapping.state, update_request(was_enabled=mapping.enabled, enabled=changed.enabled)
         )
         if state is None:
             raise _in_use("update")
         check_is_implemented(request, mapping.stream_kind)
-        _check_rules(changed, asked)
+        _check_rules(changed, asked, is_new=False)
         changed = await self._change_function(changed, asked)
         changed = msgspec.structs.replace(changed, state=state, last_modified_ms=self._now_ms())
         try:
@@ -193,26 +201,6 @@ class MappingOperations:
             results |= await self._context.store_calls.run(read)
         return results
 
-    async def list_tags(self, scope: Scope, resource: str) -> dict[str, str]:
-        """Read a mapping's tags by its ARN."""
-        check_parameters("ListTags", {"Resource": resource})
-        uuid = _mapping_uuid(resource)
-        read = partial(_read_tagged, scope=scope, uuid=uuid, resource=resource)
-        return (await self._context.store_calls.run(read)).tags
-
-    async def tag(self, scope: Scope, resource: str, request: Mapping[str, object]) -> None:
-        """Add tags to a mapping; a key that is there gets the new value."""
-        check_parameters("TagResource", {**request, "Resource": resource})
-        added = msgspec.convert(request["Tags"], dict[str, str])
-        if not added:
-            raise invalid_parameter("An error occurred and the request cannot be processed.")
-        await self._change_tags(scope, resource, added=added)
-
-    async def untag(self, scope: Scope, resource: str, keys: Sequence[str] | None) -> None:
-        """Remove tags from a mapping; keys that are not there are passed over."""
-        check_parameters("UntagResource", {"Resource": resource, "TagKeys": keys})
-        await self._change_tags(scope, resource, removed=keys or ())
-
     def _draft(
         self, scope: Scope, source: EventSource, asked: MappingRequest, name: str | None
     ) -> EventSourceMapping:
@@ -235,25 +223,6 @@ class MappingOperations:
                 state_transition_reason=USER_ACTION,
             )
         return apply_request(mapping, asked)
-
-    async def _change_tags(
-        self,
-        scope: Scope,
-        resource: str,
-        *,
-        added: Mapping[str, str] | None = None,
-        removed: Sequence[str] = (),
-    ) -> None:
-        uuid = _mapping_uuid(resource)
-
-        def change(store: Store) -> None:
-            mapping = _read_tagged(store, scope=scope, uuid=uuid, resource=resource)
-            kept = {key: value for key, value in mapping.tags.items() if key not in removed}
-            tags = kept | dict(added or {})
-            check_tags(tags)
-            store.replace_mapping(msgspec.structs.replace(mapping, tags=tags))
-
-        await self._context.store_calls.run(change)
 
     async def _read(self, scope: Scope, uuid: str) -> EventSourceMapping:
         mapping = await self._context.store_calls.run(lambda store: store.get_mapping(scope, uuid))
@@ -287,6 +256,9 @@ class MappingOperations:
         """Merge the function that an update names; look at the source where that is called for."""
         name = asked.function_name or mapping.function_arn
         if name == mapping.function_arn and not asked.enabled:
+            if mapping.stream_kind is None and asked.enabled is None:
+                known = self._context.functions.find(name)
+                await probe_source(self._context.sources, mapping, known)
             return mapping
         reference, function = self._find_function(name, mapping.scope)
         changed = msgspec.structs.replace(mapping, function_arn=reference.arn)
@@ -322,13 +294,18 @@ def _in_use(verb: str) -> ApiError:
     )
 
 
-def _check_rules(mapping: EventSourceMapping, asked: MappingRequest) -> None:
+def _check_rules(mapping: EventSourceMapping, asked: MappingRequest, *, is_new: bool) -> None:
     """Hold a merged mapping, and what was asked for, against the rules of its kind of source."""
     if mapping.stream_kind is None:
-        check_queue_batch_size(asked.batch_size)
+        check_queue_request(asked, is_new=is_new)
+        check_queue_mapping(mapping)
     else:
         check_stream_request(asked)
         check_combination(mapping)
+    check_metrics(asked, mapping.stream_kind)
+    check_tags(mapping)
+    if mapping.stream_kind is None:
+        check_options(mapping)
 
 
 def _duplicate(mapping: EventSourceMapping) -> ApiError:
@@ -351,20 +328,3 @@ def _read_function_name(name: str, scope: Scope) -> FunctionReference:
         return parse_function_name(name, scope)
     except ConfigurationError as exc:
         raise invalid_parameter(str(exc)) from exc
-
-
-def _mapping_uuid(resource: str) -> str:
-    kind, _, identity = resource.split(":", 5)[5].partition(":")
-    if kind != "event-source-mapping":
-        raise invalid_parameter(
-            "This version of Penstock implements tags on event source mappings only; "
-            f"{resource} is none."
-        )
-    return identity
-
-
-def _read_tagged(store: Store, *, scope: Scope, uuid: str, resource: str) -> EventSourceMapping:
-    mapping = store.get_mapping(scope, uuid)
-    if mapping is None or mapping.arn != resource:
-        raise ApiError(RESOURCE_NOT_FOUND, f"Event source mapping not found: {resource}")
-    return mapping

@@ -1,9 +1,11 @@
-"""A look at a mapping's source before it is created, its function changes, or polling begins.
+"""A look at a mapping's source before it is created or changed, or polling begins.
 
 Source: recorded answers of AWS; the texts on permissions: docs/semantics.md#the-api
 """
 
 from penstock.api.errors import SERVICE, ApiError, invalid_parameter
+from penstock.api.queue_rules import check_options
+from penstock.core.queue_options import MAXIMUM_RECEIVE_COUNT, ON_FAILURE
 from penstock.model.arn import invoke_identity_arn
 from penstock.model.errors import (
     ConfigurationError,
@@ -18,24 +20,26 @@ from penstock.model.message import QueueAttributes
 from penstock.ports import Sources
 
 
-async def probe_source(sources: Sources, mapping: EventSourceMapping, function: Function) -> None:
+async def probe_source(
+    sources: Sources, mapping: EventSourceMapping, function: Function | None
+) -> None:
     """Look at the source, as AWS does before it answers; nothing is taken from it.
 
     A DynamoDB stream that takes no more records is good enough: what it holds can be read.
 
     Args:
         sources: Open it.
-        mapping: Names it.
-        function: Will run for it.
+        mapping: Names it; its options have been checked.
+        function: Will run for it; None: it was deleted since.
 
     Raises:
-        ApiError: It is not there, cannot be read, or does not suit the function.
+        ApiError: It is not there, cannot be read, or does not suit the function or the options.
     """
     arn = mapping.event_source_arn
     try:
         if mapping.stream_kind is None:
             queue = await sources.open_queue(arn)
-            _check_visibility(await queue.describe(), function)
+            _check_queue(await queue.describe(), mapping, function)
         else:
             identity_arn = invoke_identity_arn(mapping.scope, arn)
             stream = await sources.open_stream(arn, invoke_identity_arn=identity_arn)
@@ -44,8 +48,20 @@ async def probe_source(sources: Sources, mapping: EventSourceMapping, function: 
         raise _refusal(exc, mapping) from exc
 
 
+def _check_queue(
+    queue: QueueAttributes, mapping: EventSourceMapping, function: Function | None
+) -> None:
+    options = check_options(mapping)
+    if function is not None and options.heartbeat_s is None:
+        _check_visibility(queue, function)
+    if options.on_failure_arn is not None:
+        _check_last_receive(queue, options.maximum_receive_count)
+
+
 def _check_visibility(queue: QueueAttributes, function: Function) -> None:
     """Refuse a queue that would show a message again while the function may still run on it.
+
+    A heartbeat keeps a message hidden for as long as that takes.
 
     Raises:
         ApiError: The function's timeout is longer than the queue's visibility timeout.
@@ -56,6 +72,28 @@ def _check_visibility(queue: QueueAttributes, function: Function) -> None:
         raise invalid_parameter(
             f"Queue visibility timeout: {queue.visibility_timeout_s} seconds is less than "
             f"Function timeout: {function.timeout_s} seconds"
+        )
+
+
+def _check_last_receive(queue: QueueAttributes, maximum: int | None) -> None:
+    """Refuse an on-failure destination that nothing would ever reach.
+
+    Args:
+        queue: It moves a message to its dead-letter queue after its own maxReceiveCount.
+        maximum: The mapping's tag; None without it.
+
+    Source: docs/semantics.md#options
+    """
+    if maximum is None and queue.max_receive_count is None:
+        raise invalid_parameter(
+            f"The tag {ON_FAILURE} needs to know which failure is a message's last: the queue has "
+            f"no redrive policy; set the tag {MAXIMUM_RECEIVE_COUNT}"
+        )
+    if maximum is not None and maximum > (queue.max_receive_count or maximum):
+        raise invalid_parameter(
+            f"The tag {MAXIMUM_RECEIVE_COUNT} is {maximum}, and the queue's redrive policy moves "
+            f"messages away after {queue.max_receive_count} receives: nothing would reach the "
+            f"destination of {ON_FAILURE}"
         )
 
 

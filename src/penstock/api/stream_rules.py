@@ -6,24 +6,21 @@ Texts that were recorded are AWS's own; where a rule is documented without one, 
 Source: recorded answers of AWS, unless a rule names another.
 """
 
-import re
-
-from penstock.api.errors import ApiError, invalid_parameter
+from penstock.api.errors import invalid_parameter
 from penstock.api.wire import MappingRequest
-from penstock.model.arn import Arn, parse_arn
+from penstock.model.destination import check_destination
 from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.stream import StartingPosition, StreamKind
 
 RECORD_AGE_S_MIN = 60
-METRICS_OF_STREAMS = ("EventCount",)
 
 
 def check_stream_request(request: MappingRequest) -> None:
     """Hold what a Create or an Update gives against the rules of single members.
 
     Raises:
-        ApiError: A destination, a record age or a metric that cannot be.
+        ApiError: A destination or a record age that cannot be.
     """
     _check_destinations(request)
     age_s = request.maximum_record_age_in_seconds
@@ -33,14 +30,6 @@ def check_stream_request(request: MappingRequest) -> None:
             f"MaximumRecordAgeInSeconds must be -1 or from {RECORD_AGE_S_MIN} to 604800, not "
             f"{age_s}"
         )
-    metrics = request.metrics_config.metrics if request.metrics_config is not None else None
-    for metric in metrics or ():
-        if metric not in METRICS_OF_STREAMS:
-            # Source: docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-            raise invalid_parameter(
-                f"The metric {metric} is of Kafka sources; a stream has "
-                f"{', '.join(METRICS_OF_STREAMS)}"
-            )
 
 
 def check_starting_position(mapping: EventSourceMapping, *, now_ms: int) -> None:
@@ -96,48 +85,9 @@ def _check_destinations(request: MappingRequest) -> None:
             "Unsupported DestinationConfig parameter for given event source mapping type."
         )
     destination = config.on_failure.destination if config.on_failure is not None else None
-    if destination:
-        _check_destination(destination)
-
-
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-
-def _check_destination(text: str) -> None:
-    """Refuse what is no standard queue, no standard topic and no bucket.
-
-    Source: docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-    """
+    if not destination:
+        return
     try:
-        arn = parse_arn(text)
-    except ConfigurationError as exc:  # kafka:// is the other form that the model lets through
-        raise _unusable_destination(text) from exc
-    if arn.service in ("sqs", "sns") and arn.resource.endswith(".fifo"):
-        raise invalid_parameter(
-            f"The destination {text} is FIFO; only standard queues and topics can be destinations"
-        )
-    if not _is_destination(arn):
-        raise _unusable_destination(text)
-
-
-def _is_destination(arn: Arn) -> bool:
-    has_place = bool(arn.region and arn.account)
-    match arn.service:
-        case "sqs":
-            return has_place and _QUEUE_NAME.fullmatch(arn.resource) is not None
-        case "sns":
-            return has_place and _TOPIC_NAME.fullmatch(arn.resource) is not None
-        case "s3":
-            is_global = not arn.region and not arn.account
-            return is_global and _BUCKET_NAME.fullmatch(arn.resource) is not None
-        case _:
-            return False
-
-
-def _unusable_destination(text: str) -> ApiError:
-    return invalid_parameter(
-        f"The destination {text} cannot take failed records: give the ARN of a standard SQS queue, "
-        "a standard SNS topic, or an S3 bucket (arn:aws:s3:::NAME)"
-    )
+        check_destination(destination)
+    except ConfigurationError as exc:
+        raise invalid_parameter(str(exc)) from exc

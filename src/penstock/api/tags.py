@@ -2,27 +2,29 @@
 
 Source: docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html (count, reserved prefix);
 botocore's lambda model (characters; its lengths are checked in ``shapes.py``); recorded answers of
-AWS (the count's text). Tags that begin with ``penstock:`` are this service's own options
-(docs/semantics.md#options).
+AWS (the count's text). Tags that begin with ``penstock:`` are this service's own options, read by
+``core/queue_options.py`` (docs/semantics.md#options).
 """
 
 import unicodedata
-from collections.abc import Mapping
 
 from penstock.api.errors import invalid_parameter
+from penstock.core.queue_options import is_option
+from penstock.model.mapping import EventSourceMapping
 
 TAGS_MAX = 50
 
 
-def check_tags(tags: Mapping[str, str]) -> None:
+def check_tags(mapping: EventSourceMapping) -> None:
     """Refuse tags that AWS refuses, and options that nobody reads.
 
     Args:
-        tags: All that the mapping will have.
+        mapping: With all the tags that it will have.
 
     Raises:
-        ApiError: Too many, a character or a key that is not allowed, or an unknown option.
+        ApiError: Too many, a character or a key that is not allowed, or an option on a stream.
     """
+    tags = mapping.tags
     if len(tags) > TAGS_MAX:
         raise invalid_parameter("Number of tags exceeds resource tag limit.")
     for key, value in tags.items():
@@ -32,9 +34,9 @@ def check_tags(tags: Mapping[str, str]) -> None:
             )
         if key.lower().startswith("aws:"):
             raise invalid_parameter(f"The tag key {key!r} is reserved: it begins with aws:")
-        if key.lower().startswith("penstock:"):
+        if mapping.stream_kind is not None and is_option(key):
             raise invalid_parameter(
-                f"Unknown option {key!r}: this version of Penstock has no penstock: options"
+                f"The tag {key!r} is no option of a stream: penstock: options are of queues"
             )
 
 

@@ -1,4 +1,4 @@
-"""The parameters that a mapping may have, by the kind of its source, and the rules of a queue's.
+"""The parameters that a mapping may have, by the kind of its source.
 
 Parameters that this version lacks are refused, never accepted and ignored. The order of the checks
 is the one observed on AWS (``operations.py`` keeps it).
@@ -9,9 +9,10 @@ Source: recorded answers of AWS, unless a rule names another.
 from collections.abc import Mapping
 
 from penstock.api.errors import invalid_parameter
+from penstock.api.wire import MappingRequest
 from penstock.model.stream import StreamKind
 
-BATCH_SIZE_WITHOUT_WINDOW_MAX = 10
+METRICS = ("EventCount",)
 
 _OF_EVERY_SOURCE = {
     "BatchSize",
@@ -19,30 +20,25 @@ _OF_EVERY_SOURCE = {
     "EventSourceArn",
     "FunctionName",
     "FunctionResponseTypes",
+    "MaximumBatchingWindowInSeconds",
+    "MetricsConfig",
     "Tags",
 }
-_OF_QUEUES = _OF_EVERY_SOURCE | {"ScalingConfig"}
+_OF_QUEUES = _OF_EVERY_SOURCE | {"ProvisionedPollerConfig", "ScalingConfig"}
 _OF_STREAMS = _OF_EVERY_SOURCE | {
     "BisectBatchOnFunctionError",
     "DestinationConfig",
-    "MaximumBatchingWindowInSeconds",
     "MaximumRecordAgeInSeconds",
     "MaximumRetryAttempts",
-    "MetricsConfig",
     "ParallelizationFactor",
     "StartingPosition",
     "StartingPositionTimestamp",
     "TumblingWindowInSeconds",
 }
 # AWS has these and this version does not; the values say "none" or "the default".
-_NOT_YET_OF_EVERY_SOURCE: dict[str, tuple[object, ...]] = {
+_NOT_YET: dict[str, tuple[object, ...]] = {
     "FilterCriteria": ({}, {"Filters": []}, {"Filters": None}),
     "KMSKeyArn": ("",),
-}
-_NOT_YET_OF_QUEUES = _NOT_YET_OF_EVERY_SOURCE | {
-    "MaximumBatchingWindowInSeconds": (0,),
-    "MetricsConfig": ({}, {"Metrics": []}),
-    "ProvisionedPollerConfig": (),
 }
 
 
@@ -57,7 +53,6 @@ def check_is_implemented(request: Mapping[str, object], kind: StreamKind | None)
         ApiError: A parameter has no effect here.
     """
     implemented = _OF_QUEUES if kind is None else _OF_STREAMS
-    not_yet = _NOT_YET_OF_QUEUES if kind is None else _NOT_YET_OF_EVERY_SOURCE
     for name, value in request.items():
         if value is None or name in implemented:
             continue
@@ -65,30 +60,31 @@ def check_is_implemented(request: Mapping[str, object], kind: StreamKind | None)
             raise invalid_parameter(
                 "Unsupported DestinationConfig parameter for given event source mapping type."
             )
-        if name not in not_yet:
+        if name not in _NOT_YET:
             camel = name[0].lower() + name[1:]
             raise invalid_parameter(
                 f"Unsupported '{camel}' parameter for given event source mapping type."
             )
-        if value not in not_yet[name]:
-            source = "SQS, with a BatchSize of 1 to 10," if kind is None else "streams"
+        if value not in _NOT_YET[name]:
+            source = "queues" if kind is None else "streams"
             raise invalid_parameter(
                 f"This version of Penstock does not implement {name} yet; for {source} it has "
                 f"{', '.join(sorted(implemented))}."
             )
 
 
-def check_queue_batch_size(batch_size: int | None) -> None:
-    """Refuse a batch that only a batching window could fill.
-
-    The page asks the same of streams; their batches of more than 10 are accepted without a window,
-    as AWS's own defaults are.
+def check_metrics(request: MappingRequest, kind: StreamKind | None) -> None:
+    """Refuse metrics of other sources.
 
     Raises:
-        ApiError: More than 10 messages.
+        ApiError: One that neither queues nor streams have.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
-    if batch_size is not None and batch_size > BATCH_SIZE_WITHOUT_WINDOW_MAX:
-        raise invalid_parameter(
-            "Maximum batch window in seconds must be greater than 0 if maximum batch size is "
-            "greater than 10"
-        )
+    metrics = request.metrics_config.metrics if request.metrics_config is not None else None
+    for metric in metrics or ():
+        if metric not in METRICS:
+            noun = "queue" if kind is None else "stream"
+            raise invalid_parameter(
+                f"The metric {metric} is of Kafka sources; a {noun} has {', '.join(METRICS)}"
+            )

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from penstock.api.errors import invalid_parameter
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, ProvisionedPollers
 from penstock.model.position import NO_RECORDS_PROCESSED
 from penstock.model.stream import StartingPosition
 
@@ -18,6 +18,20 @@ class ScalingConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """A queue mapping's own limit."""
 
     maximum_concurrency: int | None = None
+
+
+class ProvisionedPollerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A queue mapping's own pollers; what is not given has AWS's default."""
+
+    minimum_pollers: int | None = None
+    maximum_pollers: int | None = None
+    poller_group_name: str | None = None
+
+    def to_pollers(self) -> ProvisionedPollers | None:
+        """Give the pollers; None without a number: back to pollers on demand."""
+        numbers = {"minimum": self.minimum_pollers, "maximum": self.maximum_pollers}
+        given = {name: number for name, number in numbers.items() if number is not None}
+        return ProvisionedPollers(**given) if given else None
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -47,6 +61,7 @@ class MappingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal")
     enabled: bool | None = None
     batch_size: int | None = None
     scaling_config: ScalingConfig | None = None
+    provisioned_poller_config: ProvisionedPollerConfig | None = None
     function_response_types: tuple[str, ...] | None = None
     tags: dict[str, str] | None = None
     maximum_batching_window_in_seconds: int | None = None
@@ -78,6 +93,8 @@ def apply_request(mapping: EventSourceMapping, request: MappingRequest) -> Event
     changes = {name: value for name, value in changes.items() if value is not None}
     if request.scaling_config is not None:
         changes["maximum_concurrency"] = request.scaling_config.maximum_concurrency
+    if request.provisioned_poller_config is not None:
+        changes["provisioned_pollers"] = request.provisioned_poller_config.to_pollers()
     if request.function_response_types is not None:
         changes["report_batch_item_failures"] = (
             REPORT_BATCH_ITEM_FAILURES in request.function_response_types
@@ -135,8 +152,9 @@ def to_wire(
 ) -> dict[str, object]:
     """Give an EventSourceMappingConfiguration with exactly the members AWS gives for its source.
 
-    ``ScalingConfig`` and ``MetricsConfig`` are there only when set, ``FunctionResponseTypes``
-    always; ``LastModified`` is in epoch seconds with a fraction. Tags are not part of it.
+    ``ScalingConfig``, ``ProvisionedPollerConfig`` and ``MetricsConfig`` are there only when set,
+    ``FunctionResponseTypes`` always; ``LastModified`` is in epoch seconds with a fraction. Tags are
+    not part of it.
 
     Args:
         mapping: The row.
@@ -160,9 +178,18 @@ def to_wire(
     }
     if mapping.maximum_concurrency is not None:
         shape["ScalingConfig"] = {"MaximumConcurrency": mapping.maximum_concurrency}
+    if mapping.provisioned_pollers is not None:
+        shape["ProvisionedPollerConfig"] = pollers_to_wire(mapping.provisioned_pollers)
+    if mapping.metrics:
+        shape["MetricsConfig"] = {"Metrics": list(mapping.metrics)}
     if mapping.stream_kind is not None:
         shape |= _stream_members(mapping) | {"LastProcessingResult": processing_result}
     return shape
+
+
+def pollers_to_wire(pollers: ProvisionedPollers) -> dict[str, int]:
+    """Give a ProvisionedPollerConfig, with both its numbers."""
+    return {"MinimumPollers": pollers.minimum, "MaximumPollers": pollers.maximum}
 
 
 def _stream_members(mapping: EventSourceMapping) -> dict[str, object]:
@@ -179,6 +206,4 @@ def _stream_members(mapping: EventSourceMapping) -> dict[str, object]:
     }
     if mapping.starting_timestamp_ms is not None:
         members["StartingPositionTimestamp"] = mapping.starting_timestamp_ms / 1000
-    if mapping.metrics:
-        members["MetricsConfig"] = {"Metrics": list(mapping.metrics)}
     return members

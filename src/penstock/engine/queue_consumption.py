@@ -1,11 +1,19 @@
-"""A queue mapping that runs."""
+"""A queue mapping that runs.
+
+The API lets no tag through that cannot be read. A store that a later version wrote may hold one:
+such a mapping does not run, and its keeper says why, again and again.
+"""
+
+import msgspec
 
 from penstock.core import queue_contract as q
 from penstock.core.queue_consumer import QueueConsumer
+from penstock.core.queue_options import read_queue_options
 from penstock.driver import Driver
 from penstock.engine.queue_log import Log, QueueLog
 from penstock.engine.queue_work import QueueWork
 from penstock.engine.surroundings import EngineSettings, Surroundings
+from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import FunctionInvoker
 
@@ -25,7 +33,13 @@ class QueueConsumption:
     ) -> None:
         self._functions = surroundings.functions
         self._settings = settings
-        policy = queue_policy_of(mapping, settings, surroundings.functions)
+        self._unreadable: ConfigurationError | None = None
+        try:
+            policy = queue_policy_of(mapping, settings, surroundings.functions)
+        except ConfigurationError as exc:
+            self._unreadable = exc
+            plain = msgspec.structs.replace(mapping, tags={})
+            policy = queue_policy_of(plain, settings, surroundings.functions)
         self._work = QueueWork(mapping.uuid, policy.queue_arn, surroundings)
         self._driver: Driver[q.Input, q.Command] = Driver(
             QueueConsumer(policy, settings.ramp),
@@ -37,7 +51,13 @@ class QueueConsumption:
         self._told = policy
 
     async def run(self) -> None:
-        """Consume until ``stop``."""
+        """Consume until ``stop``.
+
+        Raises:
+            ConfigurationError: The mapping's tags cannot be read.
+        """
+        if self._unreadable is not None:
+            raise self._unreadable
         self._work.connect(self._driver.send)
         try:
             await self._driver.run(q.Started())
@@ -45,8 +65,12 @@ class QueueConsumption:
             self._work.disconnect()
 
     def change(self, mapping: EventSourceMapping) -> None:
-        """Follow the row from now on."""
-        policy = queue_policy_of(mapping, self._settings, self._functions)
+        """Follow the row from now on; end where it cannot be read, to be begun anew."""
+        try:
+            policy = queue_policy_of(mapping, self._settings, self._functions)
+        except ConfigurationError:
+            self.stop(is_node_stopping=False)
+            return
         if policy != self._told:
             self._driver.send(q.PolicyChanged(policy))
             self._told = policy
@@ -68,14 +92,22 @@ class QueueConsumption:
 def queue_policy_of(
     mapping: EventSourceMapping, settings: EngineSettings, functions: FunctionInvoker
 ) -> q.QueuePolicy:
-    """Say what a mapping asks of its queue's consumer."""
+    """Say what a mapping asks of its queue's consumer.
+
+    Raises:
+        ConfigurationError: Its tags cannot be read.
+    """
     function = functions.find(mapping.function_arn)
+    options = read_queue_options(mapping.tags, is_fifo=mapping.is_fifo)
     return q.QueuePolicy(
         function_arn=mapping.function_arn,
         queue_arn=mapping.event_source_arn,
         batch_size=mapping.batch_size,
         function_timeout_s=function.timeout_s if function else None,
-        maximum_concurrency=mapping.maximum_concurrency,
+        batching_window_s=mapping.maximum_batching_window_s,
+        maximum_concurrency=options.concurrency or mapping.maximum_concurrency,
+        pollers=mapping.provisioned_pollers,
+        options=options,
         report_batch_item_failures=mapping.report_batch_item_failures,
         long_poll_s=settings.long_poll_s,
     )

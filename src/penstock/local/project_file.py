@@ -144,7 +144,7 @@ def _load(path: Path) -> dict[str, object]:
 
 def _read_all_resources(document: dict[str, object], place: Place) -> Resources:
     return Resources(
-        queues=_check_dead_letters(_read_resources(document, "queues", QueueTable, place), place),
+        queues=_check_queues(_read_resources(document, "queues", QueueTable, place), place),
         streams=_read_resources(document, "streams", StreamTable, place),
         tables=_read_resources(document, "tables", TableTable, place),
         topics=_read_resources(document, "topics", TopicTable, place),
@@ -164,20 +164,54 @@ def _read_resources(
     return tuple(by_name.values())
 
 
-def _check_dead_letters(queues: tuple[QueueTable, ...], place: Place) -> tuple[QueueTable, ...]:
-    """Refuse a redrive that is half said, said twice, or leads to a queue that is not declared."""
-    names = [queue.name for queue in queues]
+def _check_queues(queues: tuple[QueueTable, ...], place: Place) -> tuple[QueueTable, ...]:
+    by_name = {queue.name: queue for queue in queues}
     for index, queue in enumerate(queues):
         where = place.at("queues").at_index(index)
-        target, count = queue.dead_letter_queue, queue.max_receive_count
-        if (target is None) != (count is None):
-            raise where.error("dead_letter_queue and max_receive_count belong together")
-        if target is not None and queue.redrive_policy is not None:
-            raise where.error("give either RedrivePolicy or dead_letter_queue, not both")
-        if target is not None and target not in names:
-            text = f"{target!r} is not a queue of this file; {suggest(target, names, 'queues')}"
-            raise where.at("dead_letter_queue").error(text)
+        _check_kind(queue, where)
+        _check_dead_letters(queue, by_name, where)
     return queues
+
+
+def _check_kind(queue: QueueTable, place: Place) -> None:
+    """Refuse a FIFO queue that is not called so, and attributes of FIFO queues on another.
+
+    Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+    """
+    if queue.fifo_queue is not None and queue.fifo_queue is not queue.is_fifo:
+        verb = "does not end" if queue.fifo_queue else "ends"
+        text = f"the name {queue.name!r} {verb} in .fifo, as the names of FIFO queues alone do"
+        raise place.at("FifoQueue").error(text)
+    given = {
+        "ContentBasedDeduplication": queue.content_based_deduplication,
+        "DeduplicationScope": queue.deduplication_scope,
+        "FifoThroughputLimit": queue.fifo_throughput_limit,
+    }
+    for key, value in given.items():
+        if value is not None and not queue.is_fifo:
+            raise place.at(key).error("belongs to FIFO queues, whose names end in .fifo")
+
+
+def _check_dead_letters(queue: QueueTable, by_name: dict[str, QueueTable], place: Place) -> None:
+    """Refuse a redrive that is half said, said twice, or leads to a queue that cannot take it.
+
+    Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
+        sqs-dead-letter-queues.html (the same kind of queue)
+    """
+    target, count = queue.dead_letter_queue, queue.max_receive_count
+    if (target is None) != (count is None):
+        raise place.error("dead_letter_queue and max_receive_count belong together")
+    if target is None:
+        return
+    where = place.at("dead_letter_queue")
+    if queue.redrive_policy is not None:
+        raise place.error("give either RedrivePolicy or dead_letter_queue, not both")
+    if target not in by_name:
+        choices = suggest(target, list(by_name), "queues")
+        raise where.error(f"{target!r} is not a queue of this file; {choices}")
+    if by_name[target].is_fifo is not queue.is_fifo:
+        kind = "a FIFO queue" if queue.is_fifo else "a standard queue"
+        raise where.error(f"{target!r} is not {kind}, and the dead letters of {kind} need one")
 
 
 def _read_functions(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from penstock.core.queue_options import ON_FAILURE
 from penstock.declared_mappings import DeclaredMapping
 from penstock.local.project_tables import (
     MAPPING_PARAMETERS,
@@ -19,6 +20,7 @@ from penstock.local.resource_arns import bucket_arn, queue_arn, stream_arn, topi
 from penstock.local.toml_table import (
     Place,
     describe,
+    expect_table,
     expect_tables,
     read_table,
     refuse_unknown_keys,
@@ -99,10 +101,13 @@ class MappingReader(msgspec.Struct, frozen=True):
                 ' has) or "LATEST" (what comes from now on)'
             )
         if own.on_failure is not None:
-            if "DestinationConfig" in given:
-                raise place.error("give either DestinationConfig or on_failure, not both")
             destination = self._destination_arn(own.on_failure, place.at("on_failure"))
-            parameters["DestinationConfig"] = {"OnFailure": {"Destination": destination}}
+            if _is_queue(source_arn):
+                parameters["Tags"] = _tagged(given.get("Tags", {}), destination, place)
+            elif "DestinationConfig" in given:
+                raise place.error("give either DestinationConfig or on_failure, not both")
+            else:
+                parameters["DestinationConfig"] = {"OnFailure": {"Destination": destination}}
         if _TIMESTAMP in given:
             parameters[_TIMESTAMP] = _read_time(given[_TIMESTAMP], place.at(_TIMESTAMP))
         return parameters
@@ -166,12 +171,21 @@ class MappingReader(msgspec.Struct, frozen=True):
             if name in _names(tables)
         ]
         if len(found) > 1:
-            raise place.error(f"{name!r} is {' and '.join(found)}; give DestinationConfig instead")
+            instead = f"DestinationConfig, or a queue mapping's tag {ON_FAILURE}"
+            raise place.error(f"{name!r} is {' and '.join(found)}; give {instead}")
         if not found:
             choices = _names((*resources.queues, *resources.topics, *resources.buckets))
             listed = suggest(name, choices, "queues, topics and buckets")
             raise place.error(f"{name!r} is no queue, topic or bucket of this file; {listed}")
         return found[0]
+
+
+def _tagged(tags: object, destination: str, place: Place) -> dict[str, object]:
+    """Add a queue mapping's destination to its tags: Lambda has no parameter for it."""
+    given = expect_table(tags, place.at("Tags"))
+    if ON_FAILURE in given:
+        raise place.error(f"give either the tag {ON_FAILURE} or on_failure, not both")
+    return {**given, ON_FAILURE: destination}
 
 
 def _names(

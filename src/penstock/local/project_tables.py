@@ -72,8 +72,8 @@ class MappingTable(msgspec.Struct, frozen=True, kw_only=True):
         stream: The name of a Kinesis stream in the same file, likewise.
         table: The name of a table in the same file; its stream is read. A table that is made anew
             has another stream, so such a mapping is made anew with it.
-        on_failure: The name of a queue, topic or bucket in the same file, in place of
-            DestinationConfig.
+        on_failure: The name of a queue, topic or bucket in the same file, in place of a stream's
+            DestinationConfig, or of a queue's tag ``penstock:on-failure``.
         replace: Allows a change of source, which deletes the mapping and creates it anew.
     """
 
@@ -122,10 +122,12 @@ MAPPING_PARAMETERS = (
 class QueueTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[[queues]]``: SQS's own attribute names, and two keys that spell a redrive policy.
 
+    A name that ends in ``.fifo`` makes a FIFO queue; ``FifoQueue`` need not be said.
+
     Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,80}(\.fifo)?$")]
+    name: Annotated[str, msgspec.Meta(pattern=r"^([a-zA-Z0-9_-]{1,80}|[a-zA-Z0-9_-]{1,75}\.fifo)$")]
     dead_letter_queue: str | None = None
     max_receive_count: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     delay_s: int | None = msgspec.field(default=None, name="DelaySeconds")
@@ -148,6 +150,11 @@ class QueueTable(msgspec.Struct, frozen=True, kw_only=True):
     )
     deduplication_scope: str | None = msgspec.field(default=None, name="DeduplicationScope")
     fifo_throughput_limit: str | None = msgspec.field(default=None, name="FifoThroughputLimit")
+
+    @property
+    def is_fifo(self) -> bool:
+        """Tell whether it is a FIFO queue; SQS has it in the name."""
+        return self.name.endswith(".fifo")
 
 
 class StreamTable(msgspec.Struct, frozen=True, kw_only=True):

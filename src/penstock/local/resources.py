@@ -153,8 +153,13 @@ def _parameters(resource: ResourceTable, without: frozenset[str]) -> dict[str, o
 
 
 def queue_attributes(queue: QueueTable) -> dict[str, str]:
-    """Spell a queue's attributes as SQS takes them, all text; the redrive policy comes later."""
-    given = _parameters(queue, _QUEUE_KEYS | {"RedrivePolicy"})
+    """Spell a queue's attributes as SQS takes them, all text; the redrive policy comes later.
+
+    FifoQueue is given to FIFO queues alone: SQS takes no false.
+    """
+    given = _parameters(queue, _QUEUE_KEYS | {"RedrivePolicy", "FifoQueue"})
+    if queue.is_fifo:
+        given["FifoQueue"] = True
     return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in given.items()

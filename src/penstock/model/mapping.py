@@ -88,6 +88,11 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
     @property
+    def is_fifo(self) -> bool:
+        """Tell whether it reads a FIFO queue; SQS has it in the name."""
+        return self.stream_kind is None and self.event_source_arn.endswith(".fifo")
+
+    @property
     def arn(self) -> str:
         """EventSourceMappingArn."""
         partition = self.event_source_arn.split(":", 2)[1]
