@@ -9,6 +9,7 @@ from penstock.model.queue_options import (
 )
 
 _PREFIX = "penstock:"
+_NONE = QueueOptions()
 
 
 def tags_of(options: QueueOptions) -> dict[str, str]:
@@ -30,6 +31,8 @@ def tags_of(options: QueueOptions) -> dict[str, str]:
 
 def options_of(tags: dict[str, str]) -> QueueOptions:
     """Read the options that a mapping's tags ask for."""
+    if not tags:
+        return _NONE
 
     def number(name: str) -> int | None:
         text = tags.get(_PREFIX + name)

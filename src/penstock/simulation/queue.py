@@ -112,7 +112,7 @@ class SimulatedQueue:
             group=group,
             deduplication_id=deduplication_id,
         )
-        self._auditor.queues.message_sent(self.arn, message_id, body)
+        self._auditor.queues.message_sent(self.arn, message_id, body, group=group)
         self._trace.note(self.name, "sent", message_id, group)
         self._stored[message_id] = stored
         self._shelf.put(stored)

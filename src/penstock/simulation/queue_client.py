@@ -1,13 +1,13 @@
 """The client that a mapping reads a simulated queue with, over a wire that loses things."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from penstock.model.errors import SourceError
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.queue import ReceiveAsk, SimulatedQueue
 from penstock.simulation.trace import Trace
-from penstock.simulation.wire import Reply, Wire
+from penstock.simulation.wire import AnswerT, Reply, Wire
 
 
 class SimulatedQueueSource:
@@ -25,6 +25,7 @@ class SimulatedQueueSource:
         self._wire = wire
         self._auditor = auditor
         self.receives_denied: SourceError | None = None
+        self._call_count = 0
 
     async def describe(self) -> QueueAttributes:
         """Read the queue's attributes."""
@@ -74,7 +75,7 @@ class SimulatedQueueSource:
         def serve(reply: Reply[DeleteReport]) -> None:
             self._queue.delete(reply, messages)
 
-        return await self._wire.call(serve)
+        return await self._call(serve)
 
     async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
         """Hide messages, each for its time from now; 0 gives one back."""
@@ -88,13 +89,26 @@ class SimulatedQueueSource:
             self._queue.change_visibility(reply, changes)
 
         try:
-            await self._wire.call(serve)
+            await self._call(serve)
         except SourceError:
             self._auditor.queues.return_failed(returned)
             raise
         for change in changes:
             handles = [change.message.receipt_handle]
             self._auditor.queues.extension_answered(handles, asked_ms, change.timeout_s * 1000)
+
+    async def _call(self, serve: Callable[[Reply[AnswerT]], None]) -> AnswerT:
+        """Call the queue, and let the auditor know how long it took."""
+        self._call_count += 1
+        call_id = self._call_count
+        has_failed = True
+        self._auditor.queues.call_began(self._queue.arn, call_id)
+        try:
+            answer = await self._wire.call(serve)
+            has_failed = False
+        finally:
+            self._auditor.queues.call_ended(self._queue.arn, call_id, has_failed=has_failed)
+        return answer
 
     def _note(self, verb: str, messages: Sequence[Message]) -> None:
         if messages:

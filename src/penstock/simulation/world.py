@@ -153,6 +153,7 @@ class World:
             if self.plan.never_receives_twice(plan):
                 self.auditor.books.never_twice.add(arn)
             mapping = self.auditor.books.mappings[arn]
+            mapping.max_receive_count = plan.max_receive_count
             mapping.has_big_messages = plan.body_bytes >= BIG_BODY_BYTES
             for number, at_ms in enumerate(plan.sent_at_ms):
                 for _ in range(2 if number in plan.resent else 1):
