@@ -6,6 +6,7 @@ import pytest
 from penstock.core.shard_contract import ReadPace
 from penstock.model.stream import StartingPosition, StreamKind
 from penstock.simulation.faults import StreamFaultRates
+from penstock.simulation.mapping_plans import FunctionPlan
 from penstock.simulation.streams.rules import StreamRule
 from penstock.simulation.streams.run import run_stream_world
 from penstock.simulation.streams.stream import StreamTraits
@@ -15,7 +16,6 @@ from penstock.simulation.streams.workload import (
     StreamPlan,
     StreamWorldPlan,
 )
-from penstock.simulation.workload import FunctionPlan
 
 TRAITS = StreamTraits(
     answer_count_max=1_000,

@@ -4,8 +4,9 @@ import pytest
 
 from penstock.core.scaling import RampPolicy
 from penstock.simulation.faults import FaultRates
+from penstock.simulation.mapping_plans import FunctionPlan, MappingPlan
 from penstock.simulation.run import run_world
-from penstock.simulation.workload import FunctionPlan, MappingPlan, WorldPlan
+from penstock.simulation.workload import WorldPlan
 
 AT_ONCE = RampPolicy(initial=1_000, maximum=1_000)
 

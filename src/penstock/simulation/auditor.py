@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from penstock.model.mapping import EventSourceMapping, State
+from penstock.simulation.failure_audit import FailureAudit
 from penstock.simulation.function_audit import FunctionAudit
+from penstock.simulation.group_audit import GroupAudit
 from penstock.simulation.ledger import AuditedMapping, Books, Fate, Holding, Rule, SentMessage
 from penstock.simulation.pace_audit import PaceAudit
 from penstock.simulation.queue_audit import QueueAudit
+from penstock.simulation.visibility_audit import VisibilityAudit
 
 
 class Auditor:
@@ -22,13 +25,17 @@ class Auditor:
         queues: Told by the simulated queues.
         functions: Told by the simulated functions.
         pace: Told by the simulated queues' clients.
+        failures: Told by the simulated on-failure destination.
     """
 
     def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
         self.books = Books(now_ms, last_lines)
         self.pace = PaceAudit(self.books)
-        self.queues = QueueAudit(self.books, self.pace)
-        self.functions = FunctionAudit(self.books, self.pace)
+        groups = GroupAudit(self.books)
+        visibility = VisibilityAudit(self.books)
+        self.failures = FailureAudit(self.books)
+        self.queues = QueueAudit(self.books, self.pace, groups, visibility, self.failures)
+        self.functions = FunctionAudit(self.books, self.pace, groups, visibility)
 
     def is_settled(self) -> bool:
         """Tell whether every message sent so far has ended."""
@@ -52,6 +59,7 @@ class Auditor:
         mapping.rows.append((self.books.now_ms(), row))
         mapping.is_stopping = not row.enabled or row.state is State.DELETING
         if mapping.is_stopping:
+            mapping.stopping_ms = self.books.now_ms()
             self.functions.forget_lost(mapping)
         mapping.waited_through = 0
         if is_changed:
@@ -77,10 +85,14 @@ class Auditor:
         """Take note that every mapping is asked to stop."""
         for mapping in self.books.mappings.values():
             mapping.is_stopping = True
+            mapping.stopping_ms = self.books.now_ms()
             self.functions.forget_lost(mapping)
 
     def node_crashed(self) -> None:
-        """Take note that the engine was killed: ``node_started`` draws the line."""
+        """Take note that the engine was killed: it owes nothing to what had failed by then."""
+        for message in self.books.messages.values():
+            message.not_before_ms = 0
+            message.failed_copy = None
 
     def report(self, rule: enum.StrEnum, text: str) -> None:
         """Write a violation down."""

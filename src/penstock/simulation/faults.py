@@ -37,8 +37,10 @@ class FaultRates(WireRates, frozen=True, kw_only=True):
     Attributes:
         delete_entry_failed: Per message: the server failed on it; it is not deleted.
         delete_entry_refused: Per message: the server refuses its handle.
-        delete_forgotten: Per message: reported as deleted, and it comes again.
-        duplicated: Per receive: a message that is hidden is handed out a second time.
+        delete_forgotten: Per message: reported as deleted, and it comes again. Standard queues.
+        delete_delayed: Per message: reported as deleted, and deleted later. Standard queues.
+        duplicated: Per receive: a message that is hidden is handed out a second time. Standard
+            queues.
         short_poll_missed: Per receive that does not wait: only some servers were asked.
         function_failed: Per invocation: the function raises.
         function_partial: Per invocation: it names some good messages as failed.
@@ -52,6 +54,7 @@ class FaultRates(WireRates, frozen=True, kw_only=True):
     delete_entry_failed: float = 0.0
     delete_entry_refused: float = 0.0
     delete_forgotten: float = 0.0
+    delete_delayed: float = 0.0
     duplicated: float = 0.0
     short_poll_missed: float = 0.0
     function_failed: float = 0.0

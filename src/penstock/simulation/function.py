@@ -21,10 +21,21 @@ DIRECT_PAYLOAD = b'{"direct":true}'
 _ERROR = b'{"errorType":"Simulated","errorMessage":"drawn"}'
 
 
+class _Attributes(msgspec.Struct):
+    group: str = msgspec.field(name="MessageGroupId", default="")
+
+
 class _Record(msgspec.Struct, rename="camel"):
     message_id: str
     receipt_handle: str
     body: msgspec.Raw
+    attributes: _Attributes
+    event_source_arn: str = msgspec.field(name="eventSourceARN")
+
+    @property
+    def group(self) -> str:
+        """The group whose order counts; empty on a standard queue."""
+        return self.attributes.group if self.event_source_arn.endswith(".fifo") else ""
 
 
 class _Event(msgspec.Struct):
@@ -38,11 +49,13 @@ class Temper(msgspec.Struct, frozen=True, kw_only=True):
         duration_ms: Shortest and longest run; the function's timeout cuts it off.
         reports_failures: It names the poison messages of a batch; else it raises on them.
         capacity: Runs at once where it runs; more are throttled. None: as many as are asked for.
+        is_careless: Of a FIFO group it names the messages that failed, and not those after them.
     """
 
     duration_ms: tuple[int, int]
     reports_failures: bool
     capacity: int | None = None
+    is_careless: bool = False
 
 
 class _Ending(msgspec.Struct, frozen=True):
@@ -182,6 +195,8 @@ class SimulatedFunctions:
         failed = set(poison)
         if self._chance.strikes(rates.function_partial):
             failed.add(self._chance.rng.choice(records).message_id)
+        if not temper.is_careless:
+            failed = _with_those_after(failed, records)
         if not failed:
             return _Ending(Verdict(), FunctionResult(self._chance.rng.choice(EMPTY_RESPONSES)))
         failures = [{"itemIdentifier": message_id} for message_id in sorted(failed)]
@@ -190,6 +205,18 @@ class SimulatedFunctions:
 
     def _draw_duration_ms(self, function: Function, temper: Temper) -> int:
         return min(function.timeout_s * 1000, self._chance.rng.randint(*temper.duration_ms))
+
+
+def _with_those_after(failed: set[str], records: list[_Record]) -> set[str]:
+    """Add what stands behind a failure in its group, as AWS asks functions to do."""
+    stopped: set[str] = set()
+    named = set(failed)
+    for record in records:
+        if record.message_id in failed:
+            stopped.add(record.group)
+        elif record.group and record.group in stopped:
+            named.add(record.message_id)
+    return named
 
 
 def _failure() -> FunctionResult:

@@ -1,10 +1,13 @@
 """Checks what functions are given, and writes down how they end."""
 
+import itertools
 from collections.abc import Sequence
 
-from penstock.model.function import PAYLOAD_BYTES_MAX
 from penstock.model.mapping import EventSourceMapping
+from penstock.simulation.batch_audit import BatchAudit
+from penstock.simulation.group_audit import GroupAudit
 from penstock.simulation.ledger import (
+    ROW_GRACE_MS,
     AuditedInvocation,
     AuditedMapping,
     Books,
@@ -14,9 +17,10 @@ from penstock.simulation.ledger import (
     Verdict,
     unqualified,
 )
+from penstock.simulation.option_tags import options_of
 from penstock.simulation.pace_audit import PaceAudit
+from penstock.simulation.visibility_audit import VisibilityAudit
 
-ROW_GRACE_MS = 100  # a change of a row reaches its consumer within this time
 SLOT_GRACE_MS = 30_000  # slots granted before a function's concurrency fell may be used that long
 STARVING_SLACK = 10  # invocations that a function rejects end at once, and count here
 
@@ -28,9 +32,18 @@ class FunctionAudit:
         invocation_count: Batches that were sent to functions.
     """
 
-    def __init__(self, books: Books, pace: PaceAudit) -> None:
+    def __init__(
+        self,
+        books: Books,
+        pace: PaceAudit,
+        groups: GroupAudit,
+        visibility: VisibilityAudit,
+    ) -> None:
         self._books = books
         self._pace = pace
+        self._groups = groups
+        self._visibility = visibility
+        self._batches = BatchAudit(books)
         self.invocation_count = 0
 
     def direct_dispatched(self, function_arn: str) -> None:
@@ -58,12 +71,7 @@ class FunctionAudit:
         for copy, record in zip(copies, records, strict=True):
             self._check_dispatched_copy(copy, record)
             mapping.held.pop(copy.receipt_handle, None)
-        since_ms = min(copy.delivered_ms for copy in copies) - ROW_GRACE_MS
-        size_max = max(row.batch_size for row in mapping.rows_since(since_ms))
-        if len(copies) > size_max:
-            self._books.report(Rule.BATCH_COUNT, f"{len(copies)} messages; BatchSize is {size_max}")
-        if payload_bytes > PAYLOAD_BYTES_MAX:
-            self._books.report(Rule.BATCH_BYTES, f"{payload_bytes} bytes")
+        self._batches.dispatched(mapping, copies, payload_bytes)
         rows = mapping.rows_since(now_ms - ROW_GRACE_MS)
         self._check_mapping_concurrency(mapping, rows)
         self._check_concurrency(function_arn)
@@ -71,7 +79,9 @@ class FunctionAudit:
         mapping.running_count += 1
         self._books.running_by_function[function_arn] = self._books.running_count(function_arn) + 1
         self.invocation_count += 1
-        return AuditedInvocation(function_arn, mapping.queue_arn, copies, rows)
+        invocation = AuditedInvocation(function_arn, mapping.queue_arn, copies, rows, now_ms)
+        self._groups.dispatched(invocation)
+        return invocation
 
     def _check_dispatched_copy(self, copy: HandedMessage, record: tuple[str, str, bytes]) -> None:
         message_id, _, body = record
@@ -89,7 +99,7 @@ class FunctionAudit:
     def _check_mapping_concurrency(
         self, mapping: AuditedMapping, rows: tuple[EventSourceMapping, ...]
     ) -> None:
-        limits = [row.maximum_concurrency for row in rows]
+        limits = [options_of(row.tags).concurrency or row.maximum_concurrency for row in rows]
         known = [limit for limit in limits if limit is not None]
         if len(known) == len(limits) and mapping.running_count >= max(known):
             text = f"{mapping.running_count} are running; MaximumConcurrency is {max(known)}"
@@ -136,6 +146,7 @@ class FunctionAudit:
         for copy in invocation.copies:
             is_finished = self._has_succeeded(invocation, copy)
             copy.holding = Holding.FINISHED if is_finished else Holding.FAILED
+        self._visibility.answered(invocation)
         if any(copy.holding is Holding.FAILED for copy in invocation.copies):
             self._books.mappings[invocation.queue_arn].calm_since_ms = self._books.now_ms()
 
@@ -173,15 +184,32 @@ class FunctionAudit:
 
     def _has_succeeded(self, invocation: AuditedInvocation, copy: HandedMessage) -> bool:
         verdict = invocation.verdict
-        return verdict is not None and any(
-            verdict.has_succeeded(
-                copy.message.message_id, reports_failures=row.report_batch_item_failures
-            )
-            for row in invocation.rows
-        )
+        if verdict is None:
+            return False
+        message_id = copy.message.message_id
+        for row in invocation.rows:
+            reports = row.report_batch_item_failures
+            if verdict.has_succeeded(message_id, reports_failures=reports):
+                is_strict = reports and options_of(row.tags).fifo_strict
+                if not (is_strict and _stands_behind_a_failure(invocation, copy, verdict)):
+                    return True
+        return False
 
     def _leave(self, invocation: AuditedInvocation) -> None:
         if invocation.is_running:
             invocation.is_running = False
             self._books.mappings[invocation.queue_arn].running_count -= 1
             self._books.running_by_function[invocation.function_arn] -= 1
+            self._groups.left(invocation)
+
+
+def _stands_behind_a_failure(
+    invocation: AuditedInvocation, copy: HandedMessage, verdict: Verdict
+) -> bool:
+    """Tell whether an earlier message of its group in the same batch failed."""
+    group = copy.message.group
+    before = itertools.takewhile(lambda other: other is not copy, invocation.copies)
+    return bool(group) and any(
+        other.message.group == group and other.message.message_id in verdict.failed_ids
+        for other in before
+    )

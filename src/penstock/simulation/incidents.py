@@ -15,10 +15,10 @@ from penstock.model.errors import (
     SourceUnavailableError,
 )
 from penstock.model.mapping import EventSourceMapping, State
-from penstock.simulation import workload as w
+from penstock.simulation import incident_plans as p
 from penstock.simulation.function import DIRECT_PAYLOAD
 from penstock.simulation.loop import pass_s
-from penstock.simulation.names import SCOPE, function_arn, queue_arn
+from penstock.simulation.names import SCOPE, function_arn
 from penstock.simulation.world import World
 
 
@@ -28,41 +28,41 @@ class Incidents:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def befall(self, incident: w.Incident) -> None:
+    async def befall(self, incident: p.Incident) -> None:
         """Wait for the incident's moment, let it happen, and put right what it broke."""
         if not await self._wait_for(incident):
             return
         match incident:
-            case w.UpdateMapping():
+            case p.UpdateMapping():
                 await self._update(incident)
-            case w.DisableMapping(mapping=mapping, for_ms=for_ms):
+            case p.DisableMapping(mapping=mapping, for_ms=for_ms):
                 await self._request(mapping, enabled=False)
                 await pass_s(for_ms / 1000)
                 await self._request(mapping, enabled=True)
-            case w.RecreateMapping(mapping=mapping, for_ms=for_ms):
+            case p.RecreateMapping(mapping=mapping, for_ms=for_ms):
                 await self._recreate(mapping, for_ms)
-            case w.RemoveFunction():
+            case p.RemoveFunction():
                 await self._remove_function(incident)
-            case w.StopNode(for_ms=for_ms):
+            case p.StopNode(for_ms=for_ms):
                 await self._world.stop_node()
                 await self._restart(for_ms)
-            case w.CrashNode(for_ms=for_ms):
+            case p.CrashNode(for_ms=for_ms):
                 await self._world.node.crash()
                 await self._restart(for_ms)
-            case w.BreakQueue():
+            case p.BreakQueue():
                 await self._break_queue(incident)
-            case w.ChangeConcurrency(function=function, concurrency=concurrency):
+            case p.ChangeConcurrency(function=function, concurrency=concurrency):
                 self._world.declare_function(function, concurrency)
-            case w.InvokeDirectly(function=function):
+            case p.InvokeDirectly(function=function):
                 await self._invoke_directly(function)
-            case w.JumpWall(by_ms=by_ms):
+            case p.JumpWall(by_ms=by_ms):
                 self._world.clock.jump_wall(by_ms)
             case _:
                 assert_never(incident)
 
-    async def _wait_for(self, incident: w.Incident) -> bool:
+    async def _wait_for(self, incident: p.Incident) -> bool:
         """Wait for the incident's moment; False when it does not come in the safety phase."""
-        if not isinstance(incident, (w.DisableMapping, w.RecreateMapping, w.StopNode, w.CrashNode)):
+        if not isinstance(incident, (p.DisableMapping, p.RecreateMapping, p.StopNode, p.CrashNode)):
             await pass_s(incident.at_ms / 1000)
             return True
         happens = asyncio.Event()
@@ -80,14 +80,20 @@ class Incidents:
             self._world.node.start()
             self._world.auditor.books.has_changed.set()
 
-    async def _update(self, incident: w.UpdateMapping) -> None:
+    async def _update(self, incident: p.UpdateMapping) -> None:
         await self._request(
             incident.mapping,
             function_arn=function_arn(incident.function, incident.at_ms),
             batch_size=incident.batch_size,
-            maximum_concurrency=incident.maximum_concurrency,
+            maximum_concurrency=self._allowed_concurrency(incident),
             report_batch_item_failures=incident.report_failures,
         )
+
+    def _allowed_concurrency(self, incident: p.UpdateMapping) -> int | None:
+        """Give the MaximumConcurrency of an update; beside another bound it is refused."""
+        plan = self._world.plan.mappings[incident.mapping]
+        is_bound = plan.pollers is not None or plan.options.concurrency is not None
+        return None if is_bound else incident.maximum_concurrency
 
     async def _request(self, index: int, **changes: object) -> EventSourceMapping:
         """Change a mapping's row as the API does; give the row."""
@@ -106,7 +112,7 @@ class Incidents:
     async def _wait_until_settled(self, index: int) -> EventSourceMapping:
         """Wait for the row of a queue's mapping: requests are refused while it is in use."""
         while True:
-            rows = self._world.store.list_mappings(event_source_arn=queue_arn(index))
+            rows = self._world.store.list_mappings(event_source_arn=self._world.queue_arn_of(index))
             if rows and rows[0].state in {State.ENABLED, State.DISABLED}:
                 return rows[0]
             self._world.row_changed.clear()
@@ -125,15 +131,15 @@ class Incidents:
         self._world.store.insert_mapping(again)
         self._world.node.mapping_changed(again)
 
-    async def _remove_function(self, incident: w.RemoveFunction) -> None:
+    async def _remove_function(self, incident: p.RemoveFunction) -> None:
         function = self._world.functions.find(function_arn(incident.function))
         self._world.functions.remove(function_arn(incident.function))
         await pass_s(incident.for_ms / 1000)
         concurrency = function.concurrency if function else 1
         self._world.declare_function(incident.function, concurrency)
 
-    async def _break_queue(self, incident: w.BreakQueue) -> None:
-        arn = queue_arn(incident.mapping)
+    async def _break_queue(self, incident: p.BreakQueue) -> None:
+        arn = self._world.queue_arn_of(incident.mapping)
         self._world.trace.note(arn, "breaks", incident.error)
         error = _ERRORS[incident.error](incident.error)
         source, wire = self._world.sources.by_arn[arn], self._world.sources.wires[arn]

@@ -7,8 +7,12 @@ from collections.abc import Callable
 import msgspec
 
 from penstock.model.mapping import EventSourceMapping
+from penstock.model.queue_options import QueueOptions
+from penstock.simulation.option_tags import options_of
 
 CALM_FOR_EVER_MS = -(10**9)  # before any world began
+SLOW_MS = 1_000  # a call that takes longer is no calm one
+ROW_GRACE_MS = 100  # a change of a row reaches its consumer within this time
 
 
 class Rule(enum.StrEnum):
@@ -19,6 +23,16 @@ class Rule(enum.StrEnum):
     ALTERED = "a function sees what was sent"
     BATCH_COUNT = "no batch above BatchSize"
     BATCH_BYTES = "no event above 6 MB"
+    WINDOW = "no batch is invoked before its window ends, unless it is full"
+    GROUP_ORDER = "a group's messages are invoked in order, each when those before it are settled"
+    GROUP_IN_FLIGHT = "a group has one batch in flight"
+    ONE_GROUP = "with fifo-one-group a batch is of one group"
+    STRICT = "with fifo-strict a message is deleted only after those before it in its group"
+    HEARTBEAT_LONG = "with a heartbeat nothing is hidden for longer than one period"
+    HEARTBEAT_LOST = "with a heartbeat nothing is visible while its function runs"
+    BACKOFF = "what failed is not received before its back-off"
+    RECORDED_EARLY = "only what failed for the last time is recorded"
+    NOT_RECORDED = "what failed for the last time is recorded where that was asked for"
     MAPPING_CONCURRENCY = "no more invocations than MaximumConcurrency"
     FUNCTION_CONCURRENCY = "no more invocations than the function has slots"
     OVERPULL = "at most one receive's messages are held above the free slots"
@@ -56,14 +70,29 @@ class SentMessage(msgspec.Struct):
     """A message as its sender knows it.
 
     Attributes:
+        group: Of a FIFO queue; empty on a standard queue, where groups have no order.
+        number: Its place among the messages of its group.
         has_succeeded: Some invocation that carried it ended well for it.
+        is_recorded: The on-failure destination has it, and the engine was told.
+        not_before_ms: After a failure: it must not be received before its back-off.
+        failed_copy: The copy that failed last.
     """
 
     message_id: str
     queue_arn: str
     body: bytes
+    group: str = ""
+    number: int = 0
     fate: Fate = Fate.QUEUED
     has_succeeded: bool = False
+    is_recorded: bool = False
+    not_before_ms: int = 0
+    failed_copy: "HandedMessage | None" = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether nothing more need happen to it."""
+        return self.fate is not Fate.QUEUED or self.has_succeeded or self.is_recorded
 
 
 class Holding(enum.Enum):
@@ -84,7 +113,7 @@ class HandedMessage(msgspec.Struct):
     """A copy of a message, known by its receipt handle.
 
     Attributes:
-        timeout_ms: The queue's visibility timeout.
+        timeout_ms: How long its receive hid it: the queue's visibility timeout, or its own.
         hidden_until_ms: When the message is visible again, as the server sees it.
         invocable_until_ms: The last moment at which a consumer may invoke it. Later than
             ``hidden_until_ms`` only where the answer came so late that nobody could know.
@@ -93,18 +122,21 @@ class HandedMessage(msgspec.Struct):
         is_doubled: The message was handed out again meanwhile, or an extension of it was passed
             over in silence: what its holder believes about its visibility may be wrong.
         rejected_ms: When its invocations were rejected.
+        failed_ms: When the engine was told that it failed.
     """
 
     receipt_handle: str
     message: SentMessage
     timeout_ms: int
     hidden_until_ms: int
+    receive_count: int = 1
     invocable_until_ms: int = 0
     believed_until_ms: int = 0
     delivered_ms: int = 0
     holding: Holding = Holding.ON_ITS_WAY
     is_doubled: bool = False
     rejected_ms: list[int] = []
+    failed_ms: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -134,6 +166,7 @@ class AuditedInvocation(msgspec.Struct):
 
     Attributes:
         rows: The mapping's rows that may have been in force when it began.
+        began_ms: When it was dispatched.
         is_running: It counts as under way: its slot must not be used by another.
         is_lost: The engine was told that nobody will tell it how this one ends.
     """
@@ -142,6 +175,7 @@ class AuditedInvocation(msgspec.Struct):
     queue_arn: str
     copies: tuple[HandedMessage, ...]
     rows: tuple[EventSourceMapping, ...]
+    began_ms: int = 0
     verdict: Verdict | None = None
     is_running: bool = True
     is_lost: bool = False
@@ -159,6 +193,11 @@ class AuditedMapping(msgspec.Struct):
             ran nothing.
         calm_since_ms: No throttle, error or change touched it since then; a start is no trouble.
         is_stopping: A graceful stop was asked for.
+        stopping_ms: When one was asked for last.
+        body_bytes_max: The size of its queue's largest message.
+        max_receive_count: Its queue's; None without a redrive policy.
+        troubled_ms: When a call to its queue last failed, or took long.
+        calls_ms: When the calls to its queue began that are under way, long polls apart.
     """
 
     queue_arn: str
@@ -169,7 +208,12 @@ class AuditedMapping(msgspec.Struct):
     waited_through: int = 0
     calm_since_ms: int = CALM_FOR_EVER_MS
     is_stopping: bool = False
+    stopping_ms: int = CALM_FOR_EVER_MS
     has_big_messages: bool = False
+    body_bytes_max: int = 0
+    max_receive_count: int | None = None
+    troubled_ms: int = CALM_FOR_EVER_MS
+    calls_ms: dict[int, int] = {}
 
     @property
     def row(self) -> EventSourceMapping:
@@ -183,6 +227,15 @@ class AuditedMapping(msgspec.Struct):
             if from_ms <= since_ms:
                 first = index
         return tuple(row for _, row in self.rows[first:])
+
+    def options_since(self, since_ms: int) -> list[QueueOptions]:
+        """Give the options of every row that was in force at ``since_ms`` or later."""
+        return [options_of(row.tags) for row in self.rows_since(since_ms)]
+
+    def is_troubled(self, since_ms: int, now_ms: int) -> bool:
+        """Tell whether a call to its queue failed or was slow at ``since_ms`` or later."""
+        is_slow = any(now_ms - began_ms > SLOW_MS for began_ms in self.calls_ms.values())
+        return is_slow or self.troubled_ms >= since_ms
 
 
 class AuditedReceives(msgspec.Struct):

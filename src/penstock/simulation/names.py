@@ -3,11 +3,13 @@
 from penstock.model.arn import Scope
 
 SCOPE = Scope("000000000000", "eu-west-1")
+FAILURE_ARN = f"arn:aws:sqs:{SCOPE.region}:{SCOPE.account}:failures"
 
 
-def queue_arn(index: int) -> str:
+def queue_arn(index: int, *, is_fifo: bool = False) -> str:
     """Name a mapping's queue."""
-    return f"arn:aws:sqs:{SCOPE.region}:{SCOPE.account}:queue-{index}"
+    end = ".fifo" if is_fifo else ""
+    return f"arn:aws:sqs:{SCOPE.region}:{SCOPE.account}:queue-{index}{end}"
 
 
 def function_arn(index: int, variant: int = 0) -> str:

@@ -23,7 +23,8 @@ from penstock.ports import (
 )
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.ledger import Rule
-from penstock.simulation.queue import SimulatedQueue, SimulatedQueueSource
+from penstock.simulation.queue import SimulatedQueue
+from penstock.simulation.queue_client import SimulatedQueueSource
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Wire
 

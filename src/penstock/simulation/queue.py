@@ -1,8 +1,10 @@
-"""A simulated SQS queue, as AWS documents it, and the client that a mapping reads it with.
+"""A simulated SQS queue, as AWS documents it.
 
-Modelled: visibility timeouts, receive counts, a new receipt handle per receive, redrive to a
-dead-letter queue, long polls that a send wakes, short polls that miss messages, copies handed out
-twice, deletes that are lost, refused or forgotten, and polls whose client has gone.
+Modelled: visibility timeouts and their bound of 12 hours, receive counts, a new receipt handle per
+receive, redrive to a dead-letter queue, long polls that a message wakes, and polls whose client has
+gone. Of standard queues: short polls that miss messages, copies handed out twice, deletes that
+come late, are lost, refused or forgotten. Of FIFO queues: order and locks of message groups, sends
+and receives that are known again, handles that expire.
 
 Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues.html
 """
@@ -14,42 +16,47 @@ from collections.abc import Sequence
 
 import msgspec
 
-from penstock.model.errors import SourceError
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import FaultRates
+from penstock.simulation.queue_shelf import FifoShelf, Shelf, StandardShelf, StoredMessage
+from penstock.simulation.receive_attempts import DEDUPLICATION_MS, ReceiveAttempts
 from penstock.simulation.trace import Trace
-from penstock.simulation.wire import Reply, Wire
+from penstock.simulation.wire import Reply
+
+VISIBILITY_MS_MAX = 12 * 3600 * 1000  # of one receive, all its extensions together
+_DELETE_DELAY_MS_MAX = 30_000
+_SEQUENCE_NUMBER_FIRST = 18_850_000_000_000_000_000
+_SEQUENCE_NUMBER_STEP = 256
 
 
-class _Stored(msgspec.Struct):
-    """A message on the server; ``visible_at_ms`` is None while it is visible."""
+class ReceiveAsk(msgspec.Struct, frozen=True):
+    """What a receive asks for; ``ports.QueueSource.receive`` says what each means."""
 
-    message_id: str
-    body: msgspec.Raw
-    receive_count: int = 0
-    receipt_handle: str = ""
-    visible_at_ms: int | None = None
+    messages_max: int
+    wait_s: int = 0
+    visibility_timeout_s: int | None = None
+    attempt_id: str | None = None
 
 
-class _Poll(msgspec.Struct):
+class _Poll(msgspec.Struct, frozen=True):
     """A receive that waits for messages."""
 
     reply: Reply[tuple[Message, ...]]
-    messages_max: int
+    ask: ReceiveAsk
     until_ms: int
 
 
 class StaleHandles(msgspec.Struct, frozen=True):
-    """What the server does with a delete whose handle is not the newest; SQS promises nothing."""
+    """What a standard queue does with a delete by an older handle; SQS promises nothing."""
 
     is_refused: bool
     is_deleted: bool
 
 
 class SimulatedQueue:
-    """The server's side of one standard queue.
+    """The server's side of one queue; FIFO if its name ends with ``.fifo``.
 
     Attributes:
         notices_gone: Whether a poll whose client has gone is given no messages.
@@ -67,15 +74,19 @@ class SimulatedQueue:
         self.arn = arn
         self.name = arn.rpartition(":")[2]
         self.attributes = attributes
+        self.is_fifo = arn.endswith(".fifo")
         self.notices_gone = chance.rng.choice((True, False))
         self.stale_handles = chance.rng.choice(_STALE_HANDLES)
         self._chance = chance
         self._auditor = auditor
         self._trace = trace
-        self._stored: dict[str, _Stored] = {}
-        self._visible: collections.deque[str] = collections.deque()
+        self._shelf: Shelf = FifoShelf() if self.is_fifo else StandardShelf()
+        self._stored: dict[str, StoredMessage] = {}
         self._hidden: list[tuple[int, str]] = []
         self._polls: collections.deque[_Poll] = collections.deque()
+        self._attempts = ReceiveAttempts()
+        self._sent_ms: dict[str, int] = {}
+        self._sent_count = 0
         self._handle_count = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -83,13 +94,36 @@ class SimulatedQueue:
         """Read the server's clock."""
         return self._chance.now_ms()
 
-    def send(self, message_id: str, body: bytes) -> None:
-        """Take a message in and wake a poll."""
-        self._auditor.queues.message_sent(self.arn, message_id, body)
-        self._trace.note(self.name, "sent", message_id)
-        self._stored[message_id] = _Stored(message_id, msgspec.Raw(body))
-        self._visible.append(message_id)
+    def send(
+        self, message_id: str, body: bytes, *, group: str = "", deduplication_id: str = ""
+    ) -> None:
+        """Take a message in and wake a poll; one that a FIFO queue knows is accepted, no more."""
+        if self.is_fifo:
+            deduplication_id = deduplication_id or message_id
+            if self._is_known(deduplication_id):
+                self._trace.note(self.name, "knows", deduplication_id)
+                return
+        self._sent_count += 1
+        stored = StoredMessage(
+            message_id=message_id,
+            body=msgspec.Raw(body),
+            sequence_number=_SEQUENCE_NUMBER_FIRST + self._sent_count * _SEQUENCE_NUMBER_STEP,
+            sent_ms=self.now_ms(),
+            group=group,
+            deduplication_id=deduplication_id,
+        )
+        self._auditor.queues.message_sent(self.arn, message_id, body, group=group)
+        self._trace.note(self.name, "sent", message_id, group)
+        self._stored[message_id] = stored
+        self._shelf.put(stored)
         self._serve_polls()
+
+    def _is_known(self, deduplication_id: str) -> bool:
+        known_ms = self._sent_ms.get(deduplication_id)
+        if known_ms is not None and self.now_ms() - known_ms < DEDUPLICATION_MS:
+            return True
+        self._sent_ms[deduplication_id] = self.now_ms()
+        return False
 
     def counts(self) -> tuple[int, int]:
         """Count the visible and the hidden messages."""
@@ -105,97 +139,147 @@ class SimulatedQueue:
 
     # The operations.
 
-    def receive(self, reply: Reply[tuple[Message, ...]], messages_max: int, wait_s: int) -> None:
+    def receive(self, reply: Reply[tuple[Message, ...]], ask: ReceiveAsk) -> None:
         """Answer a receive, now or when its wait ends."""
-        is_missing = wait_s == 0 and self._chance.strikes(self._chance.rates.short_poll_missed)
-        count = self._chance.rng.randint(0, messages_max - 1) if is_missing else messages_max
-        messages = self._hand_out(count)
-        if messages or wait_s == 0:
+        is_missing = ask.wait_s == 0 and self._chance.strikes(self._chance.rates.short_poll_missed)
+        count = ask.messages_max
+        if is_missing:
+            count = self._chance.rng.randint(0, count - 1)
+        messages = self._hand_out(ask, count)
+        if messages or ask.wait_s == 0:
             reply.send(messages)
             return
-        self._polls.append(_Poll(reply, messages_max, self.now_ms() + wait_s * 1000))
+        self._polls.append(_Poll(reply, ask, self.now_ms() + ask.wait_s * 1000))
         self._arm()
 
     def delete(self, reply: Reply[DeleteReport], messages: Sequence[Message]) -> None:
         """Delete what can be deleted, and say so; or say something else."""
+        self._show_due()
         rates = self._chance.rates
         deleted: list[Message] = []
         retryable: list[Message] = []
         refused: list[Message] = []
         for message in messages:
-            stored = self._stored.get(message.message_id)
-            is_stale = (
-                self._chance.is_on
-                and stored is not None
-                and stored.receipt_handle != message.receipt_handle
-            )
             if self._chance.strikes(rates.delete_entry_failed):
                 retryable.append(message)
-            elif self._chance.strikes(rates.delete_entry_refused) or (
-                is_stale and self.stale_handles.is_refused
-            ):
+            elif self._chance.strikes(rates.delete_entry_refused) or self._refuses(message):
                 refused.append(message)
             else:
                 deleted.append(message)
-                is_kept = is_stale and not self.stale_handles.is_deleted
-                if not is_kept and not self._chance.strikes(rates.delete_forgotten):
-                    self._remove(message.message_id)
+                self._delete(message)
+        if self.is_fifo:
+            self._serve_polls()
         reply.send(DeleteReport(tuple(deleted), tuple(retryable), tuple(refused)))
 
     def change_visibility(self, reply: Reply[None], changes: Sequence[VisibilityChange]) -> None:
-        """Hide messages from now on; handles that have expired are passed over."""
+        """Hide messages from now on; those that cannot be changed are passed over."""
         self._show_due()
         for change in changes:
-            message, timeout_s = change.message, change.timeout_s
-            stored = self._stored.get(message.message_id)
-            if (
-                stored is None
-                or stored.receipt_handle != message.receipt_handle
-                or stored.visible_at_ms is None
-            ):
-                self._auditor.queues.copy_doubled(message.receipt_handle)
-            else:
-                self._trace.note(self.name, "hidden for", message.message_id, timeout_s)
-                self._hide(stored, timeout_s)
-                self._auditor.queues.visibility_changed(
-                    stored.receipt_handle, self.now_ms() + timeout_s * 1000
-                )
+            stored = self._held_by(change.message)
+            if stored is None:
+                self._auditor.queues.copy_doubled(change.message.receipt_handle)
+                continue
+            hidden_until_ms = self.now_ms() + change.timeout_s * 1000
+            if hidden_until_ms > stored.received_ms + VISIBILITY_MS_MAX:
+                self._trace.note(self.name, "hides no longer", stored.message_id)
+                continue
+            self._trace.note(self.name, "hidden for", stored.message_id, change.timeout_s)
+            self._hide(stored, change.timeout_s)
+            self._auditor.queues.visibility_changed(stored.receipt_handle, hidden_until_ms)
         self._serve_polls()
         reply.send(None)
 
     # What is inside.
 
-    def _hand_out(self, count: int) -> tuple[Message, ...]:
-        self._show_due()
-        handed: list[Message] = []
-        if self._chance.strikes(self._chance.rates.duplicated) and count > 0:
-            handed.extend(self._hand_out_twice())
-        while self._visible and len(handed) < count:
-            stored = self._stored.get(self._visible.popleft())
-            if stored is None or stored.visible_at_ms is not None:
-                continue
-            count_max = self.attributes.max_receive_count
-            if count_max is not None and stored.receive_count >= count_max:
-                self._trace.note(self.name, "dead-lettered", stored.message_id)
-                del self._stored[stored.message_id]
-                self._auditor.queues.message_dead_lettered(stored.message_id)
-            else:
-                handed.append(self._hand(stored))
-        return tuple(handed)
+    def _held_by(self, message: Message) -> StoredMessage | None:
+        """Find a message by its handle; None when the handle has expired."""
+        stored = self._stored.get(message.message_id)
+        if (
+            stored is None
+            or stored.receipt_handle != message.receipt_handle
+            or stored.visible_at_ms is None
+        ):
+            return None
+        return stored
 
-    def _hand_out_twice(self) -> list[Message]:
+    def _is_stale(self, message: Message) -> bool:
+        stored = self._stored.get(message.message_id)
+        return (
+            self._chance.is_on
+            and stored is not None
+            and stored.receipt_handle != message.receipt_handle
+        )
+
+    def _refuses(self, message: Message) -> bool:
+        if self.is_fifo:
+            return message.message_id in self._stored and self._held_by(message) is None
+        return self.stale_handles.is_refused and self._is_stale(message)
+
+    def _delete(self, message: Message) -> None:
+        """Delete a message of which the consumer is told that it is gone."""
+        rates = self._chance.rates
+        if self.is_fifo:
+            self._remove(message.message_id)
+        elif self._is_stale(message) and not self.stale_handles.is_deleted:
+            return
+        elif self._chance.strikes(rates.delete_delayed):
+            delay_ms = self._chance.rng.randint(1, _DELETE_DELAY_MS_MAX)
+            self._chance.later(delay_ms, lambda: self._remove(message.message_id))
+        elif not self._chance.strikes(rates.delete_forgotten):
+            self._remove(message.message_id)
+
+    def _hand_out(self, ask: ReceiveAsk, count: int) -> tuple[Message, ...]:
+        self._show_due()
+        attempt_id = ask.attempt_id if self.is_fifo else None
+        handed: list[StoredMessage] = []
+        if attempt_id is not None:
+            again = self._attempts.find(attempt_id, self.now_ms())
+            handed = [self._hand_again(stored, ask) for stored in again]
+        if not handed:
+            handed = self._hand_out_anew(ask, count)
+        if attempt_id is not None and handed:
+            self._attempts.remember(attempt_id, handed, self.now_ms())
+        return tuple(_as_received(stored) for stored in handed)
+
+    def _hand_out_anew(self, ask: ReceiveAsk, count: int) -> list[StoredMessage]:
+        if count == 0:
+            return []
+        handed: list[StoredMessage] = []
+        if not self.is_fifo and self._chance.strikes(self._chance.rates.duplicated):
+            handed.extend(self._hand_out_twice(ask))
+        if len(handed) == count:
+            return handed
+        for stored in self._shelf.pick():
+            if not self._dead_letter(stored):
+                handed.append(self._hand(stored, ask))
+            if len(handed) == count:
+                break
+        return handed
+
+    def _hand_out_twice(self, ask: ReceiveAsk) -> list[StoredMessage]:
         hidden = [each for each in self._stored.values() if each.visible_at_ms is not None]
         if not hidden:
             return []
         stored = self._chance.rng.choice(hidden)
         self._auditor.queues.copy_doubled(stored.receipt_handle)
-        return [self._hand(stored)]
+        return [self._hand(stored, ask)]
 
-    def _hand(self, stored: _Stored) -> Message:
+    def _dead_letter(self, stored: StoredMessage) -> bool:
+        """Move a message to the dead-letter queue, if it was received often enough."""
+        count_max = self.attributes.max_receive_count
+        if count_max is None or stored.receive_count < count_max:
+            return False
+        self._trace.note(self.name, "dead-lettered", stored.message_id)
+        self._take_off(stored)
+        self._auditor.queues.message_dead_lettered(stored.message_id)
+        return True
+
+    def _hand(self, stored: StoredMessage, ask: ReceiveAsk) -> StoredMessage:
         self._handle_count += 1
         stored.receive_count += 1
         stored.receipt_handle = f"{self.name}/{stored.message_id}/{self._handle_count}"
-        timeout_s = self.attributes.visibility_timeout_s
+        stored.received_ms = self.now_ms()
+        timeout_s = self._timeout_s_of(ask)
         self._hide(stored, timeout_s)
         self._trace.note(self.name, "handed", stored.message_id, f"#{stored.receive_count}")
         self._auditor.queues.message_handed(
@@ -204,15 +288,25 @@ class SimulatedQueue:
             receive_count=stored.receive_count,
             timeout_ms=timeout_s * 1000,
         )
-        attributes = b'{"ApproximateReceiveCount":"%d"}' % stored.receive_count
-        return Message(
-            stored.message_id,
-            stored.receipt_handle,
-            stored.body,
-            attributes=msgspec.Raw(attributes),
-        )
+        return stored
 
-    def _hide(self, stored: _Stored, timeout_s: int) -> None:
+    def _hand_again(self, stored: StoredMessage, ask: ReceiveAsk) -> StoredMessage:
+        """Give a message of an attempt once more: the same copy, hidden anew."""
+        timeout_s = self._timeout_s_of(ask)
+        self._hide(stored, timeout_s)
+        self._trace.note(self.name, "handed again", stored.message_id)
+        hidden_until_ms = self.now_ms() + timeout_s * 1000
+        self._auditor.queues.visibility_changed(stored.receipt_handle, hidden_until_ms)
+        return stored
+
+    def _timeout_s_of(self, ask: ReceiveAsk) -> int:
+        if ask.visibility_timeout_s is None:
+            return self.attributes.visibility_timeout_s
+        return ask.visibility_timeout_s
+
+    def _hide(self, stored: StoredMessage, timeout_s: int) -> None:
+        if stored.visible_at_ms is None:
+            self._shelf.hidden(stored)
         stored.visible_at_ms = self.now_ms() + timeout_s * 1000
         heapq.heappush(self._hidden, (stored.visible_at_ms, stored.message_id))
 
@@ -224,12 +318,19 @@ class SimulatedQueue:
             # Another entry is the right one when the timeout was changed since.
             if stored is not None and stored.visible_at_ms == at_ms:
                 stored.visible_at_ms = None
-                self._visible.append(message_id)
+                self._shelf.shown(stored)
 
     def _remove(self, message_id: str) -> None:
-        if self._stored.pop(message_id, None) is not None:
+        stored = self._stored.get(message_id)
+        if stored is not None:
+            self._take_off(stored)
             self._trace.note(self.name, "deleted", message_id)
             self._auditor.queues.message_deleted(message_id)
+
+    def _take_off(self, stored: StoredMessage) -> None:
+        del self._stored[stored.message_id]
+        stored.is_gone = True
+        self._shelf.removed(stored, was_hidden=stored.visible_at_ms is not None)
 
     def _serve_polls(self) -> None:
         """Answer the polls that wait, while there are messages or their time has come."""
@@ -237,7 +338,7 @@ class SimulatedQueue:
         for poll in waiting:
             if poll.reply.asker.done() and self.notices_gone:
                 continue
-            messages = self._hand_out(poll.messages_max)
+            messages = self._hand_out(poll.ask, poll.ask.messages_max)
             if messages or poll.until_ms <= self.now_ms():
                 poll.reply.send(messages)
             else:
@@ -255,100 +356,26 @@ class SimulatedQueue:
             self._timer = self._chance.later(min(moments) - self.now_ms(), self._serve_polls)
 
 
+def _as_received(stored: StoredMessage) -> Message:
+    attributes = {
+        "ApproximateReceiveCount": str(stored.receive_count),
+        "SentTimestamp": str(stored.sent_ms),
+    }
+    if stored.group:
+        attributes["MessageGroupId"] = stored.group
+    if stored.deduplication_id:
+        attributes["MessageDeduplicationId"] = stored.deduplication_id
+        attributes["SequenceNumber"] = str(stored.sequence_number)
+    return Message(
+        stored.message_id,
+        stored.receipt_handle,
+        stored.body,
+        attributes=msgspec.Raw(msgspec.json.encode(attributes)),
+    )
+
+
 _STALE_HANDLES = (
     StaleHandles(is_refused=True, is_deleted=False),
     StaleHandles(is_refused=False, is_deleted=True),
     StaleHandles(is_refused=False, is_deleted=False),
 )
-
-
-class SimulatedQueueSource:
-    """Keeps ``ports.QueueSource`` for one mapping.
-
-    Attributes:
-        receives_denied: While set, receiving fails for this reason, and everything else works.
-    """
-
-    def __init__(
-        self, queue: SimulatedQueue, wire: Wire, *, auditor: Auditor, trace: Trace
-    ) -> None:
-        self._queue = queue
-        self._trace = trace
-        self._wire = wire
-        self._auditor = auditor
-        self.receives_denied: SourceError | None = None
-
-    async def describe(self) -> QueueAttributes:
-        """Read the queue's attributes."""
-
-        def serve(reply: Reply[QueueAttributes]) -> None:
-            reply.send(self._queue.attributes)
-
-        return await self._wire.call(serve)
-
-    async def receive(
-        self,
-        max_messages: int,
-        wait_s: int,
-        *,
-        visibility_timeout_s: int | None = None,
-        attempt_id: str | None = None,
-    ) -> tuple[Message, ...]:
-        """Long-poll once."""
-        assert visibility_timeout_s is None and attempt_id is None  # noqa: PT018
-        arn = self._queue.arn
-        has_failed = False
-        self._auditor.pace.receive_started(arn, wait_s)
-
-        def serve(reply: Reply[tuple[Message, ...]]) -> None:
-            if self.receives_denied is not None:
-                reply.refuse(self.receives_denied)
-            else:
-                self._queue.receive(reply, max_messages, wait_s)
-
-        try:
-            messages = await self._wire.call(serve)
-        except SourceError:
-            has_failed = True
-            raise
-        finally:
-            self._auditor.pace.receive_ended(arn, wait_s, has_failed=has_failed)
-        handles = [message.receipt_handle for message in messages]
-        self._note("is given", messages)
-        self._auditor.queues.messages_delivered(arn, handles)
-        return messages
-
-    async def delete(self, messages: Sequence[Message]) -> DeleteReport:
-        """Delete messages in one call."""
-        self._note("asks to delete", messages)
-        self._auditor.queues.delete_asked([message.receipt_handle for message in messages])
-
-        def serve(reply: Reply[DeleteReport]) -> None:
-            self._queue.delete(reply, messages)
-
-        return await self._wire.call(serve)
-
-    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
-        """Hide messages, each for its time from now; 0 gives one back."""
-        asked_ms = self._queue.now_ms()
-        for change in changes:
-            self._note(f"asks to hide {change.timeout_s}", [change.message])
-        returned = [c.message.receipt_handle for c in changes if c.timeout_s == 0]
-        self._auditor.queues.return_asked(returned)
-
-        def serve(reply: Reply[None]) -> None:
-            self._queue.change_visibility(reply, changes)
-
-        try:
-            await self._wire.call(serve)
-        except SourceError:
-            self._auditor.queues.return_failed(returned)
-            raise
-        for change in changes:
-            handles = [change.message.receipt_handle]
-            self._auditor.queues.extension_answered(handles, asked_ms, change.timeout_s * 1000)
-
-    def _note(self, verb: str, messages: Sequence[Message]) -> None:
-        if messages:
-            ids = (message.message_id for message in messages)
-            self._trace.note(f"{self._queue.name}'s", verb, *ids)

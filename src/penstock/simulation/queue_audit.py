@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from penstock.simulation.failure_audit import FailureAudit
+from penstock.simulation.group_audit import GroupAudit
 from penstock.simulation.ledger import (
+    SLOW_MS,
     AuditedMapping,
     Books,
     Fate,
@@ -12,7 +15,9 @@ from penstock.simulation.ledger import (
     SentMessage,
     unqualified,
 )
+from penstock.simulation.option_tags import options_of
 from penstock.simulation.pace_audit import PaceAudit
+from penstock.simulation.visibility_audit import VisibilityAudit
 
 OVERPULL_CALM_MS = 30_000  # after trouble or a change, what is held may not fit what is free
 BELIEVED_PERCENT = 95  # of a timeout: a careful holder counts on no more of it
@@ -22,23 +27,44 @@ RECEIVE_MAX = 10  # SQS: messages per ReceiveMessage
 class QueueAudit:
     """The auditor's eyes at the queues."""
 
-    def __init__(self, books: Books, pace: PaceAudit) -> None:
+    def __init__(
+        self,
+        books: Books,
+        pace: PaceAudit,
+        groups: GroupAudit,
+        visibility: VisibilityAudit,
+        failures: FailureAudit,
+    ) -> None:
         self._books = books
         self._pace = pace
+        self._groups = groups
+        self._visibility = visibility
+        self._failures = failures
 
-    def message_sent(self, queue_arn: str, message_id: str, body: bytes) -> None:
+    def message_sent(
+        self, queue_arn: str, message_id: str, body: bytes, *, group: str = ""
+    ) -> None:
         """Take note of a message that must end some day."""
-        self._books.messages[message_id] = SentMessage(message_id, queue_arn, body)
+        message = SentMessage(message_id, queue_arn, body)
+        self._books.messages[message_id] = message
         self._books.unsettled_count += 1
+        mapping = self._books.mappings[queue_arn]
+        mapping.body_bytes_max = max(mapping.body_bytes_max, len(body))
+        self._groups.message_sent(message, group)
 
     def message_handed(
         self, message_id: str, receipt_handle: str, *, receive_count: int, timeout_ms: int
     ) -> None:
         """Take note of a copy that left the server."""
         message = self._books.messages[message_id]
-        self._books.copies[receipt_handle] = HandedMessage(
-            receipt_handle, message, timeout_ms, self._books.now_ms() + timeout_ms
+        copy = self._books.copies[receipt_handle] = HandedMessage(
+            receipt_handle,
+            message,
+            timeout_ms,
+            self._books.now_ms() + timeout_ms,
+            receive_count,
         )
+        self._visibility.handed(copy)
         self._pace.message_moved(message.queue_arn)
         if receive_count > 1 and message.queue_arn in self._books.never_twice:
             self._books.report(Rule.BURNT, f"{message_id} was received {receive_count} times")
@@ -47,6 +73,7 @@ class QueueAudit:
         """Take note of a message that is hidden until another moment."""
         copy = self._books.copies[receipt_handle]
         copy.hidden_until_ms = copy.invocable_until_ms = hidden_until_ms
+        self._visibility.changed(copy)
 
     def extension_answered(self, handles: Sequence[str], asked_ms: int, timeout_ms: int) -> None:
         """Take note that the consumer learned of an extension that it asked for."""
@@ -61,7 +88,7 @@ class QueueAudit:
     def message_deleted(self, message_id: str) -> None:
         """Take note of a message that is gone from its queue."""
         message = self._books.messages[message_id]
-        if not message.has_succeeded:
+        if not (message.has_succeeded or message.is_recorded):
             self._books.report(
                 Rule.DELETED_UNFINISHED, f"{message_id} was deleted; it never succeeded"
             )
@@ -69,7 +96,9 @@ class QueueAudit:
 
     def message_dead_lettered(self, message_id: str) -> None:
         """Take note of a message that was moved to the dead-letter queue."""
-        self._settle(self._books.messages[message_id], Fate.DEAD_LETTERED)
+        message = self._books.messages[message_id]
+        self._failures.dead_lettered(message)
+        self._settle(message, Fate.DEAD_LETTERED)
 
     def _settle(self, message: SentMessage, fate: Fate) -> None:
         if message.fate is Fate.QUEUED:
@@ -96,23 +125,46 @@ class QueueAudit:
         is_calm = now_ms - mapping.calm_since_ms > OVERPULL_CALM_MS
         if not is_calm or mapping.has_big_messages or mapping.is_stopping:
             return
-        function_arn = unqualified(mapping.row.function_arn)
-        free = self._books.concurrency[function_arn][-1][1] - self._books.running_count(
-            function_arn
-        )
-        allowed = RECEIVE_MAX + max(0, free) * mapping.row.batch_size
+        free = self._free_slots(mapping)
+        size = mapping.row.batch_size
+        # With a window one batch is gathered while all slots are busy, a receive at a time.
+        gathered = size if mapping.row.maximum_batching_window_s else 0
+        allowed = RECEIVE_MAX + gathered + free * size
         held = self._books.held(mapping)
         if len(held) > allowed:
             text = f"{mapping.queue_arn} holds {len(held)} messages; {free} slots are free"
             self._books.report(Rule.OVERPULL, text)
 
+    def _free_slots(self, mapping: AuditedMapping) -> int:
+        """Count the invocations that the function, and the mapping's own bound, have room for."""
+        function_arn = unqualified(mapping.row.function_arn)
+        running = self._books.running_count(function_arn)
+        free = self._books.concurrency[function_arn][-1][1] - running
+        bound = options_of(mapping.row.tags).concurrency or mapping.row.maximum_concurrency
+        if bound is not None:
+            free = min(free, bound - mapping.running_count)
+        return max(0, free)
+
     def delete_asked(self, handles: Sequence[str]) -> None:
         """Check that the consumer was told of a success before it deletes."""
         for handle in handles:
             copy = self._books.copies[handle]
-            if copy.holding is not Holding.FINISHED:
+            self._groups.delete_asked(copy)
+            is_recorded = copy.holding is Holding.FAILED and copy.message.is_recorded
+            if copy.holding is not Holding.FINISHED and not is_recorded:
                 text = f"{copy.message.message_id} is {copy.holding.name}; its delete was asked for"
                 self._books.report(Rule.DELETED_UNFINISHED, text)
+
+    def call_began(self, queue_arn: str, call_id: int) -> None:
+        """Take note of a call that deletes or hides."""
+        self._books.mappings[queue_arn].calls_ms[call_id] = self._books.now_ms()
+
+    def call_ended(self, queue_arn: str, call_id: int, *, has_failed: bool) -> None:
+        """Take note of its end; one that failed or was slow may have had any effect at any time."""
+        mapping = self._books.mappings[queue_arn]
+        took_ms = self._books.now_ms() - mapping.calls_ms.pop(call_id)
+        if has_failed or took_ms > SLOW_MS:
+            mapping.troubled_ms = self._books.now_ms()
 
     def return_asked(self, handles: Sequence[str]) -> None:
         """Take note of messages that are given back."""

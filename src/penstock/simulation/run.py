@@ -2,19 +2,19 @@
 
 from random import Random
 
-from penstock.simulation import workload as w
 from penstock.simulation.incidents import Incidents
 from penstock.simulation.loop import run_virtual
 from penstock.simulation.outcome import Outcome, WorldKind, replay_command
+from penstock.simulation.workload import WorldPlan
 from penstock.simulation.world import World
 
 
-def draw_world(seed: int) -> w.WorldPlan:
+def draw_world(seed: int) -> WorldPlan:
     """Draw the plan of a seed."""
-    return w.WorldPlan.draw(Random(f"plan {seed}"))
+    return WorldPlan.draw(Random(f"plan {seed}"))
 
 
-def run_world(seed: int, plan: w.WorldPlan | None = None, *, keeps_trace: bool = False) -> Outcome:
+def run_world(seed: int, plan: WorldPlan | None = None, *, keeps_trace: bool = False) -> Outcome:
     """Run one seed's world on a loop of its own; ``plan`` stands in for the drawn one."""
 
     async def main() -> Outcome:

@@ -9,26 +9,29 @@ from penstock.engine.surroundings import EngineSettings
 from penstock.model.function import Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.message import QueueAttributes
-from penstock.simulation import workload as w
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
+from penstock.simulation.incident_plans import Incident
 from penstock.simulation.ledger import Rule
 from penstock.simulation.loop import VirtualClock, pass_s
+from penstock.simulation.mapping_plans import BIG_BODY_BYTES, MappingPlan
 from penstock.simulation.names import SCOPE, function_arn, queue_arn
 from penstock.simulation.node import Node, SimulatedSources
+from penstock.simulation.option_tags import tags_of
 from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.queue import SimulatedQueue
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Wire
+from penstock.simulation.workload import WorldPlan
 
-Befall = Callable[[w.Incident], Coroutine[Any, Any, None]]
+Befall = Callable[[Incident], Coroutine[Any, Any, None]]
 
 IDLE_S = 120  # how long an idle world is watched
 STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
-_BIG_FILLER = b"x" * w.BIG_BODY_BYTES
+_TEXT_BYTES = 40  # of a body, without its filler
 
 
 class World:
@@ -39,7 +42,7 @@ class World:
         row_changed: Set when a mapping's row was written.
     """
 
-    def __init__(self, seed: int, plan: w.WorldPlan, *, keeps_trace: bool = False) -> None:
+    def __init__(self, seed: int, plan: WorldPlan, *, keeps_trace: bool = False) -> None:
         rng = Random(f"world {seed}")
         loop = asyncio.get_running_loop()
         self.seed = seed
@@ -54,7 +57,7 @@ class World:
             chance=self._part_of(rng), auditor=self.auditor, trace=self.trace
         )
         self.queues = {
-            queue_arn(index): self._build_queue(index, each, self._part_of(rng))
+            self.queue_arn_of(index): self._build_queue(index, each, self._part_of(rng))
             for index, each in enumerate(plan.mappings)
         }
         wires = {arn: Wire(self._part_of(rng)) for arn in self.queues}
@@ -69,6 +72,10 @@ class World:
             auditor=self.auditor,
             trace=self.trace,
         )
+
+    def queue_arn_of(self, index: int) -> str:
+        """Name the queue of a mapping of the plan."""
+        return queue_arn(index, is_fifo=self.plan.mappings[index].is_fifo)
 
     def now_ms(self) -> int:
         """Read virtual time."""
@@ -115,10 +122,10 @@ class World:
         return Chance(self._faults, Random(rng.random()), self.loop)
 
     def _build_queue(
-        self, index: int, plan: w.MappingPlan, chance: Chance[FaultRates]
+        self, index: int, plan: MappingPlan, chance: Chance[FaultRates]
     ) -> SimulatedQueue:
         return SimulatedQueue(
-            queue_arn(index),
+            self.queue_arn_of(index),
             QueueAttributes(plan.visibility_s, plan.max_receive_count),
             chance=chance,
             auditor=self.auditor,
@@ -129,23 +136,28 @@ class World:
         for index, each in enumerate(self.plan.functions):
             self.declare_function(index, each.concurrency)
         for index, plan in enumerate(self.plan.mappings):
-            arn = queue_arn(index)
+            arn = self.queue_arn_of(index)
             row = EventSourceMapping(
                 uuid=f"mapping-{index}",
                 scope=SCOPE,
                 event_source_arn=arn,
                 function_arn=function_arn(plan.function, index),
                 batch_size=plan.batch_size,
+                maximum_batching_window_s=plan.window_s,
                 maximum_concurrency=plan.maximum_concurrency,
+                provisioned_pollers=plan.pollers,
                 report_batch_item_failures=plan.report_failures,
+                tags=tags_of(plan.options),
             )
             self.store.insert_mapping(row)
             if self.plan.never_receives_twice(plan):
                 self.auditor.books.never_twice.add(arn)
             mapping = self.auditor.books.mappings[arn]
-            mapping.has_big_messages = plan.body_bytes == w.BIG_BODY_BYTES
+            mapping.max_receive_count = plan.max_receive_count
+            mapping.has_big_messages = plan.body_bytes >= BIG_BODY_BYTES
             for number, at_ms in enumerate(plan.sent_at_ms):
-                self.loop.call_at(at_ms / 1000, self._send, index, number)
+                for _ in range(2 if number in plan.resent else 1):
+                    self.loop.call_at(at_ms / 1000, self._send, index, number)
 
     def declare_function(self, index: int, concurrency: int) -> None:
         """Declare a function, or declare it anew with other slots."""
@@ -161,6 +173,7 @@ class World:
             duration_ms=plan.duration_ms,
             reports_failures=plan.reports_failures,
             capacity=plan.capacity,
+            is_careless=plan.is_careless,
         )
         self.functions.declare(function, temper)
 
@@ -183,9 +196,10 @@ class World:
     def _send(self, index: int, number: int) -> None:
         plan = self.plan.mappings[index]
         kind = POISON if number in plan.poison else b'"good'
-        filler = _BIG_FILLER if plan.body_bytes == w.BIG_BODY_BYTES else b""
+        filler = b"x" * max(0, plan.body_bytes - _TEXT_BYTES)
         body = b'%b %d \\u00e9 %b"' % (kind, number, filler)
-        self.queues[queue_arn(index)].send(f"m{index}-{number}", body)
+        group = f"g{plan.groups[number]}" if plan.groups else ""
+        self.queues[self.queue_arn_of(index)].send(f"m{index}-{number}", body, group=group)
 
     # How it lives.
 
@@ -234,8 +248,10 @@ class World:
         longest_s = max(each.timeout_s for each in self.plan.functions)
         total_s = 300.0
         for plan in self.plan.mappings:
-            receives = (plan.max_receive_count or 1) + 2
-            total_s += receives * (2 * plan.visibility_s + 60)
+            # The messages of one group may each have to fail for the last time, in turn.
+            receives = (plan.receives_max + 2) * (1 + plan.is_fifo * len(plan.poison))
+            backoff_s = plan.options.backoff.maximum_s if plan.options.backoff else 0
+            total_s += receives * (2 * plan.visibility_s + plan.window_s + backoff_s + 60)
             total_s += receives * len(plan.sent_at_ms) * longest_s
         return total_s
 

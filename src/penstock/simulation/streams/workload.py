@@ -8,9 +8,9 @@ import msgspec
 from penstock.core.shard_contract import ReadPace
 from penstock.model.stream import StartingPosition, StreamKind
 from penstock.simulation.faults import StreamFaultRates
+from penstock.simulation.mapping_plans import FunctionPlan
 from penstock.simulation.streams import incident_plans as i
 from penstock.simulation.streams.stream import StreamTraits
-from penstock.simulation.workload import FunctionPlan
 
 MIB = 1024 * 1024
 BIG_BYTES = 1_300_000  # five of them are above the 6 MB of an event

@@ -1,0 +1,70 @@
+"""Checks what is recorded at an on-failure destination: what failed for the last time, and that."""
+
+from penstock.model.queue_options import QueueOptions
+from penstock.simulation.ledger import (
+    CALM_FOR_EVER_MS,
+    ROW_GRACE_MS,
+    AuditedMapping,
+    Books,
+    Holding,
+    Rule,
+    SentMessage,
+)
+
+
+class FailureAudit:
+    """The auditor's eyes at the on-failure destination."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._troubled_ms = CALM_FOR_EVER_MS
+
+    def record_asked(self, message_id: str, body: bytes) -> None:
+        """Check a message that is handed to its destination."""
+        message = self._books.messages[message_id]
+        mapping = self._books.mappings[message.queue_arn]
+        copy = message.failed_copy
+        if body != message.body:
+            self._books.report(Rule.ALTERED, f"{message_id} was recorded with another body")
+        if copy is None or copy.holding is not Holding.FAILED:
+            self._books.report(Rule.RECORDED_EARLY, f"{message_id} has not failed")
+            return
+        counts = [self._least_count(mapping, options) for options in self._options(mapping)]
+        known = [count for count in counts if count is not None]
+        if not known or copy.receive_count < min(known):
+            text = f"{message_id} failed at its receive {copy.receive_count}; it has {counts}"
+            self._books.report(Rule.RECORDED_EARLY, text)
+
+    def recorded(self, message_id: str) -> None:
+        """Take note that the engine knows that the destination has a message."""
+        self._books.messages[message_id].is_recorded = True
+
+    def troubled(self) -> None:
+        """Take note that the destination failed, or was slow."""
+        self._troubled_ms = self._books.now_ms()
+
+    def dead_lettered(self, message: SentMessage) -> None:
+        """Check a message that left its queue by redrive: it should have been recorded first."""
+        copy = message.failed_copy
+        if copy is None or message.is_recorded or copy.is_doubled:
+            return
+        mapping = self._books.mappings[message.queue_arn]
+        options = self._options(mapping)
+        counts = [each.maximum_receive_count or mapping.max_receive_count for each in options]
+        is_asked = all(each.on_failure_arn is not None for each in options)
+        is_last = all(count is not None and copy.receive_count >= count for count in counts)
+        now_ms = self._books.now_ms()
+        troubled_ms = max(self._troubled_ms, mapping.stopping_ms)
+        is_troubled = troubled_ms >= copy.failed_ms or mapping.is_troubled(copy.failed_ms, now_ms)
+        if is_asked and is_last and not is_troubled:
+            self._books.report(Rule.NOT_RECORDED, f"{message.message_id} was dead-lettered")
+
+    def _options(self, mapping: AuditedMapping) -> list[QueueOptions]:
+        return mapping.options_since(self._books.now_ms() - ROW_GRACE_MS)
+
+    def _least_count(self, mapping: AuditedMapping, options: QueueOptions) -> int | None:
+        """Give the receive that may be a message's last."""
+        if options.on_failure_arn is None:
+            return None
+        known = [mapping.max_receive_count, options.maximum_receive_count]
+        return min((count for count in known if count is not None), default=None)

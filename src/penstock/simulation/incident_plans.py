@@ -1,0 +1,208 @@
+"""What befalls a world of queues, as it is drawn and printed; ``incidents.py`` carries it out."""
+
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+
+class UpdateMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody changes the mapping through the API."""
+
+    at_ms: int
+    mapping: int
+    function: int
+    batch_size: int
+    maximum_concurrency: int | None
+    report_failures: bool
+
+
+class DisableMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody disables the mapping at the n-th event of the trace, and enables it again."""
+
+    at_event: int
+    mapping: int
+    for_ms: int
+
+
+class RecreateMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody deletes the mapping at the n-th event of the trace, and creates it again."""
+
+    at_event: int
+    mapping: int
+    for_ms: int
+
+
+class RemoveFunction(msgspec.Struct, frozen=True, kw_only=True):
+    """A function is gone for a while."""
+
+    at_ms: int
+    function: int
+    for_ms: int
+
+
+class StopNode(msgspec.Struct, frozen=True, kw_only=True):
+    """The node is stopped gracefully at the n-th event of the trace, and started again."""
+
+    at_event: int
+    for_ms: int
+
+
+class CrashNode(msgspec.Struct, frozen=True, kw_only=True):
+    """The node is killed at the n-th event of the trace, and started again."""
+
+    at_event: int
+    for_ms: int
+
+
+class BreakQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls to a queue fail for a while: all of them, or receives only."""
+
+    at_ms: int
+    mapping: int
+    for_ms: int
+    error: str
+    receives_only: bool
+
+
+class ChangeConcurrency(msgspec.Struct, frozen=True, kw_only=True):
+    """A function is declared anew with other slots."""
+
+    at_ms: int
+    function: int
+    concurrency: int
+
+
+class InvokeDirectly(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody invokes a function through the API."""
+
+    at_ms: int
+    function: int
+
+
+class JumpWall(msgspec.Struct, frozen=True, kw_only=True):
+    """The wall clock is set."""
+
+    at_ms: int
+    by_ms: int
+
+
+Incident = (
+    UpdateMapping
+    | DisableMapping
+    | RecreateMapping
+    | RemoveFunction
+    | StopNode
+    | CrashNode
+    | BreakQueue
+    | ChangeConcurrency
+    | InvokeDirectly
+    | JumpWall
+)
+HARMLESS = (UpdateMapping, InvokeDirectly, JumpWall)  # no message is received twice for them
+
+
+class IncidentScene(msgspec.Struct, frozen=True):
+    """What incidents are drawn from."""
+
+    rng: Random
+    function_count: int
+    mapping_count: int
+    safety_ms: int
+
+    def at_ms(self) -> int:
+        """Draw a moment."""
+        # Early is when most messages are under way.
+        return self.rng.randint(0, self.rng.choice((2_000, self.safety_ms)))
+
+    def at_event(self) -> int:
+        """Draw an event of the trace."""
+        # Between two events of one moment lies where no clock would hit.
+        return self.rng.randint(5, 800)
+
+    def for_ms(self) -> int:
+        """Draw how long something lasts."""
+        return self.rng.choice((50, 1_000, 10_000, 60_000))
+
+    def mapping(self) -> int:
+        """Draw a mapping."""
+        return self.rng.randrange(self.mapping_count)
+
+    def function(self) -> int:
+        """Draw a function."""
+        return self.rng.randrange(self.function_count)
+
+
+def _update(scene: IncidentScene) -> UpdateMapping:
+    return UpdateMapping(
+        at_ms=scene.at_ms(),
+        mapping=scene.mapping(),
+        function=scene.function(),
+        batch_size=scene.rng.randint(1, 10),
+        maximum_concurrency=scene.rng.choice((None, 2, 5)),
+        report_failures=scene.rng.choice((True, False)),
+    )
+
+
+def _disable(scene: IncidentScene) -> DisableMapping:
+    return DisableMapping(at_event=scene.at_event(), mapping=scene.mapping(), for_ms=scene.for_ms())
+
+
+def _recreate(scene: IncidentScene) -> RecreateMapping:
+    return RecreateMapping(
+        at_event=scene.at_event(), mapping=scene.mapping(), for_ms=scene.for_ms()
+    )
+
+
+def _remove(scene: IncidentScene) -> RemoveFunction:
+    return RemoveFunction(at_ms=scene.at_ms(), function=scene.function(), for_ms=scene.for_ms())
+
+
+def _stop(scene: IncidentScene) -> StopNode:
+    return StopNode(at_event=scene.at_event(), for_ms=scene.for_ms())
+
+
+def _crash(scene: IncidentScene) -> CrashNode:
+    return CrashNode(at_event=scene.at_event(), for_ms=scene.for_ms())
+
+
+def _break(scene: IncidentScene) -> BreakQueue:
+    return BreakQueue(
+        at_ms=scene.at_ms(),
+        mapping=scene.mapping(),
+        for_ms=scene.for_ms(),
+        error=scene.rng.choice(("unavailable", "not found", "access denied")),
+        receives_only=scene.rng.choice((True, False)),
+    )
+
+
+def _resize(scene: IncidentScene) -> ChangeConcurrency:
+    concurrency = scene.rng.choice((1, 2, 5, 20))
+    return ChangeConcurrency(
+        at_ms=scene.at_ms(), function=scene.function(), concurrency=concurrency
+    )
+
+
+def _invoke(scene: IncidentScene) -> InvokeDirectly:
+    return InvokeDirectly(at_ms=scene.at_ms(), function=scene.function())
+
+
+def _jump(scene: IncidentScene) -> JumpWall:
+    return JumpWall(at_ms=scene.at_ms(), by_ms=scene.rng.choice((-3_600_000, 86_400_000)))
+
+
+CALM_KINDS: tuple[Callable[[IncidentScene], Incident], ...] = (_update, _invoke, _jump)
+INCIDENT_KINDS: tuple[Callable[[IncidentScene], Incident], ...] = (
+    _update,
+    _disable,
+    _recreate,
+    _remove,
+    _stop,
+    _crash,
+    _crash,
+    _break,
+    _break,
+    _resize,
+    _invoke,
+    _jump,
+)

@@ -1,0 +1,82 @@
+"""Checks how long messages are hidden: by a heartbeat, and by the back-off after a failure."""
+
+from penstock.model.queue_options import RetryBackoff
+from penstock.simulation.ledger import (
+    ROW_GRACE_MS,
+    SLOW_MS,
+    AuditedInvocation,
+    Books,
+    HandedMessage,
+    Holding,
+    Rule,
+)
+from penstock.simulation.option_tags import options_of
+
+_KEPT = {Holding.ON_ITS_WAY, Holding.HELD, Holding.RUNNING, Holding.REJECTED}
+
+
+class VisibilityAudit:
+    """The auditor's eyes at what is hidden."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    def handed(self, copy: HandedMessage) -> None:
+        """Check a receive: it hides for one period at most, and gives nothing before its time."""
+        self.changed(copy)
+        message = copy.message
+        failed = message.failed_copy
+        now_ms = self._books.now_ms()
+        if failed is None or message.not_before_ms <= now_ms:
+            return
+        message.failed_copy = None
+        # It became visible before anybody could hide it for longer.
+        is_late = failed.hidden_until_ms <= failed.failed_ms + SLOW_MS
+        mapping = self._books.mappings[message.queue_arn]
+        is_troubled = mapping.is_troubled(failed.failed_ms, now_ms)
+        if not (failed.is_doubled or is_late or is_troubled):
+            text = f"{message.message_id} failed at {failed.failed_ms} ms"
+            self._books.report(Rule.BACKOFF, f"{text}, not before {message.not_before_ms} ms")
+
+    def changed(self, copy: HandedMessage) -> None:
+        """Check for how long a copy is hidden that its function is not done with."""
+        if copy.holding not in _KEPT:
+            return
+        now_ms = self._books.now_ms()
+        mapping = self._books.mappings[copy.message.queue_arn]
+        periods_s = [each.heartbeat_s for each in mapping.options_since(now_ms - ROW_GRACE_MS)]
+        known_s = [period_s for period_s in periods_s if period_s is not None]
+        hidden_ms = copy.hidden_until_ms - now_ms
+        if len(known_s) == len(periods_s) and hidden_ms > max(known_s) * 1000:
+            text = f"{copy.message.message_id} is hidden for {hidden_ms} ms"
+            self._books.report(Rule.HEARTBEAT_LONG, f"{text}; a period is {max(known_s)} s")
+
+    def answered(self, invocation: AuditedInvocation) -> None:
+        """Check what was hidden meanwhile; what failed has its back-off from now on."""
+        now_ms = self._books.now_ms()
+        options = [options_of(row.tags) for row in invocation.rows]
+        if all(each.heartbeat_s is not None for each in options):
+            self._check_hidden(invocation)
+        backoffs = [each.backoff for each in options if each.backoff is not None]
+        for copy in invocation.copies:
+            if copy.holding is Holding.FAILED:
+                copy.failed_ms = now_ms
+                copy.message.failed_copy = copy
+                copy.message.not_before_ms = 0
+                if len(backoffs) == len(options):
+                    delays_s = [_delay_s(backoff, copy.receive_count) for backoff in backoffs]
+                    copy.message.not_before_ms = now_ms + 1000 * min(delays_s)
+
+    def _check_hidden(self, invocation: AuditedInvocation) -> None:
+        now_ms = self._books.now_ms()
+        mapping = self._books.mappings[invocation.queue_arn]
+        for copy in invocation.copies:
+            since_ms = invocation.began_ms - copy.timeout_ms
+            is_excused = copy.is_doubled or mapping.is_troubled(since_ms, now_ms)
+            if copy.hidden_until_ms <= now_ms and not is_excused:
+                text = f"{copy.message.message_id} was visible from {copy.hidden_until_ms} ms on"
+                self._books.report(Rule.HEARTBEAT_LOST, text)
+
+
+def _delay_s(backoff: RetryBackoff, receive_count: int) -> int:
+    return int(min(backoff.maximum_s, backoff.first_s * 2 ** (receive_count - 1)))
