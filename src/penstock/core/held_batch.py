@@ -81,6 +81,7 @@ class HeldBatch:
         due_ms: When it may be invoked.
         attempt: How often its function did not run.
         function_arn: Whose slot it holds: an update must not return slots to the wrong function.
+        started_ms: When its invocation began.
         ends_by_ms: When that function's timeout has ended its invocation.
         renewals: Calls under way that extend it.
         is_returning: It goes back to the queue, as soon as no extension could land after that.
@@ -105,6 +106,7 @@ class HeldBatch:
         "renewal_failed",
         "renewals",
         "size_bytes",
+        "started_ms",
     )
 
     def __init__(self, batch_id: int, visibility: Visibility, now: Instant) -> None:
@@ -121,6 +123,7 @@ class HeldBatch:
         self.due_ms = 0
         self.attempt = 0
         self.function_arn = ""
+        self.started_ms = 0
         self.ends_by_ms = 0
         self.renewals = 0
         self.renewal_asked_ms = 0

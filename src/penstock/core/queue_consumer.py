@@ -11,8 +11,8 @@ Rules:
     1. A message is deleted only after its function succeeded with it, or after its discard was
        recorded.
     2. While a closed batch waits for a slot nothing more is received: at most one receive's
-       messages, or with a batching window one batch, are held above the slots that are free. The
-       single long poll of an idle mapping holds no slot.
+       messages, or with a batching window one batch, are held above the slots that are free; and
+       of a slow function no more than one batch. The long poll of an idle mapping holds no slot.
     3. Receives in parallel, with slots to run what they bring, only while receives come back full.
     4. A batch that waits is kept hidden, for more messages or for a slot. A batch whose function
        did not run is tried again while it is hidden, then forgotten (AWS's rule).
@@ -35,6 +35,7 @@ from penstock.core.deletions import Deletions
 from penstock.core.failed_messages import FailedMessages, failed_of, returns
 from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
 from penstock.core.in_flight import InFlight
+from penstock.core.invocation_pace import InvocationPace
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
@@ -51,7 +52,7 @@ from penstock.model.message import (
 )
 
 DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
-SLOT_RECEIVE_WAIT_S = 0  # a receive that holds slots does not sit on them
+BACKLOG_WAIT_S = 0  # receives in parallel do not sit on the slots that wait for what they bring
 RAMP_TICK_MS = 1_000
 
 
@@ -76,6 +77,7 @@ class QueueConsumer:
         self._deletions = Deletions()
         self._failed = FailedMessages()
         self._receives = Receives()
+        self._pace = InvocationPace()
         self._slots = MappingSlots()
         self._returning_count = 0
         self._is_stopping = False
@@ -137,9 +139,7 @@ class QueueConsumer:
 
     def _note_receive_failure(self, receive_id: int, now: Instant) -> None:
         """The source failed: pause, and read its attributes anew when it is back."""
-        receiving, is_news = self._receives.fail(receive_id, now)
-        self._slots.free += receiving.slots
-        if is_news:
+        if self._receives.fail(receive_id, now):
             self._queue.look_again(now)
 
     def _take_messages(self, receive_id: int, messages: tuple[Message, ...], now: Instant) -> None:
@@ -152,15 +152,17 @@ class QueueConsumer:
             self._waiting.add(held)
             self._renewals.watch(held)
         size_bytes = sum(len(message.body) for message in messages)
-        receiving = self._receives.end(receive_id, len(messages), size_bytes)
-        self._slots.free += receiving.slots
+        has_window = self._policy.batching_window_s > 0
+        receiving = self._receives.end(
+            receive_id, len(messages), size_bytes, has_window=has_window
+        )
         if self._policy.pollers is not None:
             self._throughput.take(size_bytes, self._ramp.limit(now), now)
         if len(messages) >= receiving.asked:
             self._ramp.note_backlog(now)
         elif messages:
             self._ramp.note_drained(now)
-            self._receives.let_gather(self._policy.batching_window_s, now)
+            self._receives.let_gather(self._window.ends_ms(), now)
         elif not self._in_flight.slot_count and not len(self._waiting):
             self._ramp.note_idle()
 
@@ -193,6 +195,7 @@ class QueueConsumer:
             self._note_function_error(now)
             return []
         held, slot_back = self._in_flight.end(inp.batch.id)
+        self._pace.note(now.monotonic_ms - held.started_ms)
         if not isinstance(inp, q.InvocationRejected):
             self._renewals.leave(held)
         match inp:
@@ -231,9 +234,7 @@ class QueueConsumer:
     def _change_policy(self, policy: q.QueuePolicy) -> list[q.Command]:
         commands: list[q.Command] = []
         if policy.function_arn != self._policy.function_arn:
-            commands += self._slots.leave(
-                self._policy.function_arn, held_by_receives=self._receives.drop_slots()
-            )
+            commands += self._slots.leave(self._policy.function_arn)
         self._policy = policy
         self._ramp.change_policy(self._ramp_policy(), policy.maximum_concurrency)
         self._queue.change_policy(policy)
@@ -280,7 +281,7 @@ class QueueConsumer:
                 break
             self._slots.free -= 1
             ends_by_ms = now.monotonic_ms + (policy.function_timeout_s or 0) * 1000
-            self._in_flight.start(held, policy.function_arn, ends_by_ms)
+            self._in_flight.start(held, policy.function_arn, now, ends_by_ms)
             self._keep_hidden(held, now)
             commands.append(
                 q.Invoke(
@@ -304,32 +305,27 @@ class QueueConsumer:
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
         while self._may_receive(now):
-            # The only receive of a mapping is a long poll: it would sit on its slots.
-            is_parallel = self._receives.wanted > 1
-            slots = min(self._slots.free, slots_for(self._policy, 1)) if is_parallel else 0
-            if self._policy.batching_window_s:
-                slots = 0
-            elif slots == 0 and len(self._receives):
-                break
-            asked = self._messages_to_ask_for(slots)
+            asked = self._messages_to_ask_for()
             if asked <= 0:
                 break
-            self._slots.free -= slots
-            has_window = self._policy.batching_window_s > 0
-            is_short = slots > 0 or (has_window and is_parallel)
-            wait_s = SLOT_RECEIVE_WAIT_S if is_short else self._policy.long_poll_s
-            commands.append(self._receives.start(self._policy, slots, asked, wait_s, now))
+            # The only receive of a mapping is a long poll.
+            wait_s = BACKLOG_WAIT_S if self._receives.wanted > 1 else self._policy.long_poll_s
+            commands.append(self._receives.start(self._policy, asked, wait_s, now))
         return commands
 
-    def _messages_to_ask_for(self, slots: int) -> int:
-        """Say how many messages a receive may bring."""
-        batch_size = self._policy.batch_size
-        if self._policy.batching_window_s:
-            room = self._slots.free * batch_size + self._window.room(batch_size)
-            return min(BATCH_ENTRIES_MAX, room - self._receives.asked)
+    def _messages_to_ask_for(self) -> int:
+        """Say how many messages the next receive may bring; 0: there is no room for it."""
+        batch_size, running = self._policy.batch_size, len(self._receives)
         if self._policy.is_fifo:  # one receive is one batch
-            return batch_size
-        return min(BATCH_ENTRIES_MAX, max(1, slots) * batch_size)
+            return batch_size if running <= self._slots.free else 0
+        if self._policy.batching_window_s:
+            above = self._window.room(batch_size)
+        else:
+            slots = self._slots.free + self._in_flight.slot_count
+            above = min(BATCH_ENTRIES_MAX, self._pace.batches_soon(slots) * batch_size)
+        room = self._slots.free * batch_size + above - self._receives.asked
+        # A call that brings less than it could costs as much.
+        return min(BATCH_ENTRIES_MAX, room) if room >= BATCH_ENTRIES_MAX or not running else 0
 
     def _may_receive(self, now: Instant) -> bool:
         return (
@@ -343,11 +339,7 @@ class QueueConsumer:
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
         needed = 0 if self._is_stopping else min(self._slots_useful(now), self._capacity(now))
-        return [
-            *self._slots.balance(
-                self._policy.function_arn, needed=needed, held_by_receives=self._receives.slots
-            )
-        ]
+        return [*self._slots.balance(self._policy.function_arn, needed)]
 
     # What the state says.
 
@@ -373,9 +365,11 @@ class QueueConsumer:
         ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
         has_next_try_waiting = ready_count < self._waiting.closed_count(now)
-        if self._receives.wanted == 1 or has_next_try_waiting or self._has_deletes_blocked():
-            return ready_count
-        return ready_count + slots_for(self._policy, self._receives.wanted)
+        receives = self._receives.wanted
+        if receives == 1 or has_next_try_waiting or self._has_deletes_blocked():
+            # Those that run still may bring something; one of them holds no slot.
+            receives = max(0, len(self._receives) - 1)
+        return ready_count + slots_for(self._policy, receives)
 
     def _has_deletes_blocked(self) -> bool:
         """Tell whether the queue takes so few of our deletes that receiving must wait."""

@@ -63,6 +63,10 @@ class BatchWindow:
             return batch_size
         return max(0, batch_size - len(self._open.messages))
 
+    def ends_ms(self) -> int | None:
+        """When the open batch goes at the latest; None: there is none."""
+        return self._open.due_ms if self._open is not None and self._open.is_open else None
+
     def _begin(self, policy: QueuePolicy, visibility: Visibility, now: Instant) -> HeldBatch:
         self._batch_id += 1
         held = HeldBatch(self._batch_id, visibility, now)
