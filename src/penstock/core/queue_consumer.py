@@ -38,17 +38,13 @@ from penstock.core.in_flight import InFlight
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
-from penstock.core.receives import Receives, slots_for
+from penstock.core.receives import Receives, Receiving, slots_for
 from penstock.core.renewals import Renewals
 from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, provisioned_ramp
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.instant import Instant
-from penstock.model.message import (
-    BATCH_ENTRIES_MAX,
-    Message,
-    VisibilityChange,
-)
+from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 
 DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
 SLOT_RECEIVE_WAIT_S = 0  # a receive that holds slots does not sit on them
@@ -143,7 +139,11 @@ class QueueConsumer:
             self._queue.look_again(now)
 
     def _take_messages(self, receive_id: int, messages: tuple[Message, ...], now: Instant) -> None:
-        visibility = self._hiding()
+        size_bytes = sum(len(message.body) for message in messages)
+        receiving = self._receives.end(receive_id, len(messages), size_bytes)
+        self._slots.free += receiving.slots
+        # An update may have come between its asking and its answer: rely on the shorter of both.
+        visibility = min(receiving.visibility, self._hiding(), key=lambda each: each.hidden_ms)
         begun: list[HeldBatch] = []
         one_group = self._policy.options.fifo_one_group
         for part in by_group(messages) if one_group else (messages,):
@@ -151,9 +151,6 @@ class QueueConsumer:
         for held in begun:
             self._waiting.add(held)
             self._renewals.watch(held)
-        size_bytes = sum(len(message.body) for message in messages)
-        receiving = self._receives.end(receive_id, len(messages), size_bytes)
-        self._slots.free += receiving.slots
         if self._policy.pollers is not None:
             self._throughput.take(size_bytes, self._ramp.limit(now), now)
         if len(messages) >= receiving.asked:
@@ -174,8 +171,7 @@ class QueueConsumer:
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
     ) -> None:
         is_extended = isinstance(inp, q.VisibilityExtended)
-        failed = self._renewals.end(inp.renewal_id, self._hiding(), now, is_extended=is_extended)
-        for held in failed:
+        for held in self._renewals.end(inp.renewal_id, now, is_extended=is_extended):
             if held.is_open:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()
@@ -318,7 +314,9 @@ class QueueConsumer:
             has_window = self._policy.batching_window_s > 0
             is_short = slots > 0 or (has_window and is_parallel)
             wait_s = SLOT_RECEIVE_WAIT_S if is_short else self._policy.long_poll_s
-            commands.append(self._receives.start(self._policy, slots, asked, wait_s, now))
+            receiving = Receiving(slots, asked, self._hiding())
+            is_fifo = self._policy.is_fifo
+            commands.append(self._receives.start(receiving, wait_s, now, is_fifo=is_fifo))
         return commands
 
     def _messages_to_ask_for(self, slots: int) -> int:
