@@ -2,6 +2,9 @@
 
 from builders import (
     ConsumerLife,
+    batch,
+    grant,
+    invoke,
     invoking_consumer,
     messages,
     polling_consumer,
@@ -49,6 +52,21 @@ def beats(life: ConsumerLife, until_ms: int) -> list[int]:
                 case q.DescribeQueue():
                     life.feed(q.QueueDescribed(QueueAttributes(30)))
     return moments
+
+
+# A function that does not run.
+
+
+def test_heartbeat_begins_anew_when_a_rejected_batch_runs_after_the_queues_own_timeout() -> None:
+    life = beating_consumer(function_timeout_s=60)
+    life.feed(q.VisibilityExtended(1) if life.wake() == [extend(1)] else q.Started())
+    life.feed(q.VisibilityExtended(2) if life.wake() == [extend(2)] else q.Started())
+    life.feed(q.InvocationRejected(batch(1), "429"), after_ms=2_000)
+    life.feed(q.DeadlineReached(), after_ms=13_000)
+
+    # Since 30 s it is extended no more; it is still hidden.
+    assert life.now_ms == 43_500
+    assert life.feed(grant(1), after_ms=500) == [invoke(batch(1)), extend(3)]
 
 
 # Updates.

@@ -296,6 +296,7 @@ class QueueConsumer:
             return
         timeout_s = self._policy.function_timeout_s or FUNCTION_TIMEOUT_S_MAX
         held.renew_until(now.monotonic_ms + timeout_s * 1000)
+        self._renewals.watch(held)
 
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []

@@ -35,7 +35,7 @@ class Renewals:
         self._look_ms: int | None = None
 
     def watch(self, held: HeldBatch) -> None:
-        """Extend this batch from now on."""
+        """Extend this batch from now on, or look anew: it is to be extended for longer."""
         self._watched[held.id] = held
         self._look_by(held.renew_at_ms)
 
