@@ -66,11 +66,15 @@ class WaitingBatches:
         return None
 
     def send_back(self, groups: Iterable[str]) -> None:
-        """Give back what waits of these message groups: an earlier message of them comes again."""
-        groups = frozenset(groups)
+        """Give back what waits of these message groups: an earlier message of them comes again.
+
+        What goes back takes along what waits behind it, of whatever group: no message may overtake.
+        """
+        groups = set(groups)
         for held in self._by_id.values() if groups else ():
             if not groups.isdisjoint(held.groups):
                 held.is_returning = True
+                groups |= held.groups
 
     def take_returning(self, *, takes_all: bool) -> list[HeldBatch]:
         """Take out the batches that go back to the queue, or every batch.
