@@ -74,10 +74,13 @@ class FailedMessages:
             return
         failed = failed_of(held.messages, failure)
         if options.on_failure_arn is not None and receives_max is not None:
-            last = [message for message in failed if message.receive_count >= receives_max]
-            for message in last:
-                self._discard(message, failure, policy, options.on_failure_arn, now)
-            failed = [message for message in failed if message not in last]
+            again: list[Message] = []
+            for message in failed:
+                if message.receive_count >= receives_max:
+                    self._discard(message, failure, policy, options.on_failure_arn, now)
+                else:
+                    again.append(message)
+            failed = again
         if options.backoff is not None and failed:
             self._delayed.append((held, delays(failed, options.backoff, is_fifo=policy.is_fifo)))
 
@@ -110,7 +113,7 @@ class FailedMessages:
         for discard_id, discarding in list(self._discarding.items()):
             if discarding.due_ms is None:
                 continue
-            if is_stopping:
+            if is_stopping and discarding.attempt > 1:
                 del self._discarding[discard_id]
             elif discarding.due_ms <= now.monotonic_ms:
                 discarding.due_ms = None
