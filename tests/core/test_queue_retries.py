@@ -13,6 +13,7 @@ from builders import (
 )
 
 from penstock.core import queue_contract as q
+from penstock.core.failed_messages import DISCARDS_MAX
 from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.message import Message, MessageBatch
 from penstock.model.queue_options import QueueOptions, RetryBackoff
@@ -63,3 +64,16 @@ def test_on_failure_is_asked_once_even_if_a_stop_has_begun() -> None:
     # A second attempt is not waited for.
     life.feed(q.MessagesReceived(2, ()))
     assert life.machine.is_finished()
+
+
+def test_on_failure_asks_for_many_messages_a_few_at_a_time() -> None:
+    options = QueueOptions(on_failure_arn=DESTINATION_ARN, maximum_receive_count=1)
+    received = tuple(counted(f"m{number}", 1) for number in range(DISCARDS_MAX + 1))
+    window = {"batch_size": len(received), "batching_window_s": 60}
+    life = failing_consumer(received, options=options, **window)
+
+    commands = life.feed(failed(received))
+
+    sent = [command for command in commands if isinstance(command, q.SendToDestination)]
+    assert [command.discard.message for command in sent] == list(received[:-1])
+    assert send(51, received[-1]) in life.feed(q.DestinationAccepted(1))

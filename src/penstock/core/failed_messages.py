@@ -8,6 +8,7 @@
                                      └─ not accepted ──> left: it comes again
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -28,6 +29,7 @@ from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 from penstock.model.queue_options import RetryBackoff
 
 DESTINATION_ATTEMPTS_MAX = 5
+DISCARDS_MAX = 50  # at a destination or between two attempts; a batch may bring ten thousand
 _RETRY_FIRST_MS = 500
 _RETRY_MS_MAX = 5_000
 
@@ -45,12 +47,13 @@ class FailedMessages:
 
     def __init__(self) -> None:
         self._delayed: list[tuple[HeldBatch, tuple[VisibilityChange, ...]]] = []
+        self._discards: deque[_Discarding] = deque()
         self._discarding: dict[int, _Discarding] = {}
         self._discard_id = 0
 
     def __len__(self) -> int:
         """Count what is not done; for a stop to wait for."""
-        return len(self._delayed) + len(self._discarding)
+        return len(self._delayed) + len(self._discards) + len(self._discarding)
 
     def take(
         self,
@@ -110,6 +113,9 @@ class FailedMessages:
         self._delayed = [entry for entry in self._delayed if entry[0].renewals]
         for changes in ready:
             commands += returns(changes)
+        while self._discards and len(self._discarding) < DISCARDS_MAX:
+            discarding = self._discards.popleft()
+            self._discarding[discarding.command.discard.id] = discarding
         for discard_id, discarding in list(self._discarding.items()):
             if discarding.due_ms is None:
                 continue
@@ -145,7 +151,7 @@ class FailedMessages:
             discarded_ms=now.wall_ms,
         )
         command = SendToDestination(destination_arn, discard)
-        self._discarding[discard.id] = _Discarding(command, due_ms=now.monotonic_ms)
+        self._discards.append(_Discarding(command, due_ms=now.monotonic_ms))
 
 
 def failed_of(
