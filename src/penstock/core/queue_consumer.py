@@ -230,7 +230,9 @@ class QueueConsumer:
             commands += self._slots.leave(
                 self._policy.function_arn, held_by_receives=self._receives.drop_slots()
             )
-        self._policy = policy
+        old, self._policy = self._policy, policy
+        if (old.batching_window_s, old.batch_size) != (policy.batching_window_s, policy.batch_size):
+            self._window.close()
         self._ramp.change_policy(self._ramp_policy(), policy.maximum_concurrency)
         self._queue.change_policy(policy)
         return commands
@@ -300,31 +302,29 @@ class QueueConsumer:
 
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
+        policy, has_window = self._policy, self._policy.batching_window_s > 0
         while self._may_receive(now):
             # The only receive of a mapping is a long poll: it would sit on its slots.
             is_parallel = self._receives.wanted > 1
-            slots = min(self._slots.free, slots_for(self._policy, 1)) if is_parallel else 0
-            if self._policy.batching_window_s:
-                slots = 0
-            elif slots == 0 and len(self._receives):
+            takes_slots = is_parallel and not has_window
+            slots = min(self._slots.free, slots_for(policy, 1)) if takes_slots else 0
+            if slots == 0 and len(self._receives) and not has_window:
                 break
             asked = self._messages_to_ask_for(slots)
             if asked <= 0:
                 break
             self._slots.free -= slots
-            has_window = self._policy.batching_window_s > 0
             is_short = slots > 0 or (has_window and is_parallel)
-            wait_s = SLOT_RECEIVE_WAIT_S if is_short else self._policy.long_poll_s
+            wait_s = SLOT_RECEIVE_WAIT_S if is_short else policy.long_poll_s
             receiving = Receiving(slots, asked, self._hiding())
-            is_fifo = self._policy.is_fifo
-            commands.append(self._receives.start(receiving, wait_s, now, is_fifo=is_fifo))
+            commands.append(self._receives.start(receiving, wait_s, now, is_fifo=policy.is_fifo))
         return commands
 
     def _messages_to_ask_for(self, slots: int) -> int:
         """Say how many messages a receive may bring."""
         batch_size = self._policy.batch_size
         if self._policy.batching_window_s:
-            room = self._slots.free * batch_size + self._window.room(batch_size)
+            room = self._window.room(self._slots.free, batch_size)
             return min(BATCH_ENTRIES_MAX, room - self._receives.asked)
         if self._policy.is_fifo:  # one receive is one batch
             return batch_size
@@ -342,11 +342,8 @@ class QueueConsumer:
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
         needed = 0 if self._is_stopping else min(self._slots_useful(now), self._capacity(now))
-        return [
-            *self._slots.balance(
-                self._policy.function_arn, needed=needed, held_by_receives=self._receives.slots
-            )
-        ]
+        function_arn, held = self._policy.function_arn, self._receives.slots
+        return [*self._slots.balance(function_arn, needed=needed, held_by_receives=held)]
 
     # What the state says.
 
