@@ -130,6 +130,17 @@ def test_waiting_batch_that_was_rejected_is_extended_for_the_queue_s_timeout_onl
     assert held.renew_until_ms == renew_until_ms
 
 
+def test_waiting_batch_that_was_rejected_is_tried_for_the_queue_s_timeout_only() -> None:
+    waiting, held = WaitingBatches(), held_batch(1)
+    held.hidden_until_ms = 50_000
+
+    waiting.add_rejected(held, hiding(options=QueueOptions(heartbeat_s=10)), at(29_900))
+
+    assert waiting.deadline_ms(at(29_900)) == 30_000
+    assert take(waiting, 30_082) is None
+    assert ids(waiting.forget_visible(at(30_000))) == [1]
+
+
 # Visible again.
 
 

@@ -39,8 +39,11 @@ class WaitingBatches:
         Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
         """
         held.attempt += 1
-        queue_ms = visibility.queue_timeout_s * 1000 if visibility.is_heartbeat else 0
-        held.renew_until(held.received_ms + queue_ms)
+        if visibility.is_heartbeat:
+            held.tried_until_ms = held.received_ms + visibility.queue_timeout_s * 1000
+            held.renew_until(held.tried_until_ms)
+        else:
+            held.renew_until(held.received_ms)
         held.due_ms = now.monotonic_ms + backoff_ms(
             held.attempt,
             first_ms=_RETRY_FIRST_MS,
@@ -92,14 +95,15 @@ class WaitingBatches:
         return returning
 
     def forget_visible(self, now: Instant) -> list[HeldBatch]:
-        """Take out the batches whose messages are no longer hidden: they come again by themselves.
+        """Take out the batches whose messages come again by themselves, or soon will.
 
-        One whose extension is under way may be hidden still: its answer will tell.
+        They are no longer hidden, or were tried for long enough. One whose extension is under way
+        may be hidden still: its answer will tell.
         """
         expired = [
             held
             for held in self._by_id.values()
-            if held.hidden_until_ms <= now.monotonic_ms and not held.renewals
+            if held.waits_until_ms <= now.monotonic_ms and not held.renewals
         ]
         for held in expired:
             self._remove(held)
@@ -113,7 +117,7 @@ class WaitingBatches:
             if held.due_ms > now.monotonic_ms:
                 moments.append(held.due_ms)
             if not held.renewals:
-                moments.append(held.hidden_until_ms)
+                moments.append(held.waits_until_ms)
         return min(moments, default=None)
 
     def _ready(
