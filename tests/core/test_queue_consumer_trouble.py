@@ -254,8 +254,9 @@ def test_consumer_adopts_a_changed_visibility_timeout() -> None:
     life = polling_consumer()
     life.wake()
     life.feed(q.QueueDescribed(QueueAttributes(100)))
+    life.feed(q.MessagesReceived(1, ()))
 
-    life.feed(q.MessagesReceived(1, messages(1)))
+    life.feed(q.MessagesReceived(2, messages(1)))
 
     assert life.wake() == [q.ExtendVisibility(1, messages(1), 100)]
     assert life.now_ms == DESCRIBE_EVERY_MS + 47_500

@@ -80,6 +80,7 @@ class HeldBatch:
         is_open: It still takes messages in.
         due_ms: When it may be invoked.
         attempt: How often its function did not run.
+        tried_until_ms: Until when it may be tried again after that.
         function_arn: Whose slot it holds: an update must not return slots to the wrong function.
         started_ms: When its invocation began.
         ends_by_ms: When that function's timeout has ended its invocation.
@@ -107,6 +108,7 @@ class HeldBatch:
         "renewals",
         "size_bytes",
         "started_ms",
+        "tried_until_ms",
     )
 
     def __init__(self, batch_id: int, visibility: Visibility, now: Instant) -> None:
@@ -122,6 +124,7 @@ class HeldBatch:
         self.is_open = True
         self.due_ms = 0
         self.attempt = 0
+        self.tried_until_ms = now.monotonic_ms + VISIBILITY_MS_MAX
         self.function_arn = ""
         self.started_ms = 0
         self.ends_by_ms = 0
@@ -129,6 +132,11 @@ class HeldBatch:
         self.renewal_asked_ms = 0
         self.renewal_failed = False
         self.is_returning = False
+
+    @property
+    def waits_until_ms(self) -> int:
+        """Say when it is forgotten, if it still waits then."""
+        return min(self.hidden_until_ms, self.tried_until_ms)
 
     def close(self) -> None:
         """Take no more messages in: it may go."""
@@ -141,7 +149,7 @@ class HeldBatch:
 
     def is_ready(self, now: Instant) -> bool:
         """Tell whether it may be invoked now, as far as its own clocks say."""
-        return self.due_ms <= now.monotonic_ms < self.hidden_until_ms and not self.is_returning
+        return self.due_ms <= now.monotonic_ms < self.waits_until_ms and not self.is_returning
 
     def renew_until(self, moment_ms: int) -> None:
         """Extend it up to that moment, and never longer than SQS lets it be hidden."""

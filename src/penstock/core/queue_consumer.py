@@ -39,17 +39,13 @@ from penstock.core.invocation_pace import InvocationPace
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
-from penstock.core.receives import Receives, slots_for
+from penstock.core.receives import Receives, Receiving, slots_for
 from penstock.core.renewals import Renewals
 from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, provisioned_ramp
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.instant import Instant
-from penstock.model.message import (
-    BATCH_ENTRIES_MAX,
-    Message,
-    VisibilityChange,
-)
+from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 
 DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
 BACKLOG_WAIT_S = 0  # receives in parallel do not sit on the slots that wait for what they bring
@@ -143,7 +139,11 @@ class QueueConsumer:
             self._queue.look_again(now)
 
     def _take_messages(self, receive_id: int, messages: tuple[Message, ...], now: Instant) -> None:
-        visibility = self._hiding()
+        size_bytes = sum(len(message.body) for message in messages)
+        has_window = self._policy.batching_window_s > 0
+        receiving = self._receives.end(receive_id, len(messages), size_bytes, has_window=has_window)
+        # An update may have come between its asking and its answer: rely on the shorter of both.
+        visibility = min(receiving.visibility, self._hiding(), key=lambda each: each.hidden_ms)
         begun: list[HeldBatch] = []
         one_group = self._policy.options.fifo_one_group
         for part in by_group(messages) if one_group else (messages,):
@@ -151,11 +151,6 @@ class QueueConsumer:
         for held in begun:
             self._waiting.add(held)
             self._renewals.watch(held)
-        size_bytes = sum(len(message.body) for message in messages)
-        has_window = self._policy.batching_window_s > 0
-        receiving = self._receives.end(
-            receive_id, len(messages), size_bytes, has_window=has_window
-        )
         if self._policy.pollers is not None:
             self._throughput.take(size_bytes, self._ramp.limit(now), now)
         if len(messages) >= receiving.asked:
@@ -176,8 +171,7 @@ class QueueConsumer:
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
     ) -> None:
         is_extended = isinstance(inp, q.VisibilityExtended)
-        failed = self._renewals.end(inp.renewal_id, self._hiding(), now, is_extended=is_extended)
-        for held in failed:
+        for held in self._renewals.end(inp.renewal_id, now, is_extended=is_extended):
             if held.is_open:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()
@@ -235,7 +229,9 @@ class QueueConsumer:
         commands: list[q.Command] = []
         if policy.function_arn != self._policy.function_arn:
             commands += self._slots.leave(self._policy.function_arn)
-        self._policy = policy
+        old, self._policy = self._policy, policy
+        if (old.batching_window_s, old.batch_size) != (policy.batching_window_s, policy.batch_size):
+            self._window.close()
         self._ramp.change_policy(self._ramp_policy(), policy.maximum_concurrency)
         self._queue.change_policy(policy)
         return commands
@@ -301,16 +297,19 @@ class QueueConsumer:
             return
         timeout_s = self._policy.function_timeout_s or FUNCTION_TIMEOUT_S_MAX
         held.renew_until(now.monotonic_ms + timeout_s * 1000)
+        self._renewals.watch(held)
 
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
+        policy = self._policy
         while self._may_receive(now):
             asked = self._messages_to_ask_for()
             if asked <= 0:
                 break
             # The only receive of a mapping is a long poll.
-            wait_s = BACKLOG_WAIT_S if self._receives.wanted > 1 else self._policy.long_poll_s
-            commands.append(self._receives.start(self._policy, asked, wait_s, now))
+            wait_s = BACKLOG_WAIT_S if self._receives.wanted > 1 else policy.long_poll_s
+            receiving = Receiving(asked, self._hiding())
+            commands.append(self._receives.start(receiving, wait_s, now, is_fifo=policy.is_fifo))
         return commands
 
     def _messages_to_ask_for(self) -> int:
@@ -319,11 +318,12 @@ class QueueConsumer:
         if self._policy.is_fifo:  # one receive is one batch
             return batch_size if running <= self._slots.free else 0
         if self._policy.batching_window_s:
-            above = self._window.room(batch_size)
+            room = self._window.room(self._slots.free, batch_size)
         else:
             slots = self._slots.free + self._in_flight.slot_count
             above = min(BATCH_ENTRIES_MAX, self._pace.batches_soon(slots) * batch_size)
-        room = self._slots.free * batch_size + above - self._receives.asked
+            room = self._slots.free * batch_size + above
+        room -= self._receives.asked
         # A call that brings less than it could costs as much.
         return min(BATCH_ENTRIES_MAX, room) if room >= BATCH_ENTRIES_MAX or not running else 0
 

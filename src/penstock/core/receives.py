@@ -2,6 +2,7 @@
 
 import msgspec
 
+from penstock.core.held_batch import Visibility
 from penstock.core.queue_contract import QueuePolicy, Receive
 from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
@@ -22,13 +23,15 @@ class Receiving(msgspec.Struct):
 
     Attributes:
         asked: The most messages it may bring.
+        visibility: By which it was asked for; an update may have changed it since.
         attempt_number: Of a FIFO queue: which attempt it is, or repeats.
         began_ms: When that attempt was first made.
     """
 
     asked: int
-    attempt_number: int | None
-    began_ms: int
+    visibility: Visibility
+    attempt_number: int | None = None
+    began_ms: int = 0
 
 
 class Receives:
@@ -61,7 +64,7 @@ class Receives:
         opens_ms = max(self.retry_ms, self._pause_until_ms)
         return len(self._running) < self.wanted and opens_ms <= now.monotonic_ms
 
-    def start(self, policy: QueuePolicy, asked: int, wait_s: int, now: Instant) -> Receive:
+    def start(self, receiving: Receiving, wait_s: int, now: Instant, *, is_fifo: bool) -> Receive:
         """Begin one.
 
         A FIFO receive whose answer was lost is asked for again by its own number: the server gives
@@ -71,29 +74,27 @@ class Receives:
             API_ReceiveMessage.html (ReceiveRequestAttemptId)
         """
         self._receive_id += 1
-        receiving = Receiving(asked, None, now.monotonic_ms)
-        if policy.is_fifo:
+        if is_fifo:
             oldest_ms = now.monotonic_ms - ATTEMPT_MS_MAX
             self._lost = [lost for lost in self._lost if lost.began_ms > oldest_ms]
             if self._lost:
                 lost = self._lost.pop(0)
-                receiving.attempt_number, receiving.began_ms = lost.attempt_number, lost.began_ms
                 # The same call, or it is another one to the server.
-                receiving.asked = lost.asked
+                receiving = lost
             else:
                 receiving.attempt_number = self._receive_id
+                receiving.began_ms = now.monotonic_ms
         self._running[self._receive_id] = receiving
+        visibility = receiving.visibility
         return Receive(
             self._receive_id,
             receiving.asked,
             wait_s,
-            visibility_timeout_s=policy.options.heartbeat_s,
+            visibility_timeout_s=visibility.timeout_s if visibility.is_heartbeat else None,
             attempt_number=receiving.attempt_number,
         )
 
-    def end(
-        self, receive_id: int, count: int, size_bytes: int, *, has_window: bool
-    ) -> Receiving:
+    def end(self, receive_id: int, count: int, size_bytes: int, *, has_window: bool) -> Receiving:
         """One ended: want more of them if it came back full, fewer if not.
 
         One that was asked only for what an open batch had room for tells nothing by being full.

@@ -9,9 +9,14 @@ from penstock.model.message import BATCH_ENTRIES_MAX, Message
 
 
 class _Call(msgspec.Struct, frozen=True):
-    """An extension under way; its messages may be of several batches."""
+    """An extension under way; its messages may be of several batches.
+
+    Attributes:
+        visibility: By which it was asked for; an update may have changed it since.
+    """
 
     held: tuple[HeldBatch, ...]
+    visibility: Visibility
 
 
 class Renewals:
@@ -30,7 +35,7 @@ class Renewals:
         self._look_ms: int | None = None
 
     def watch(self, held: HeldBatch) -> None:
-        """Extend this batch from now on."""
+        """Extend this batch from now on, or look anew: it is to be extended for longer."""
         self._watched[held.id] = held
         self._look_by(held.renew_at_ms)
 
@@ -50,15 +55,13 @@ class Renewals:
             held.renewal_asked_ms = now.monotonic_ms
         entries = [(held, message) for held in due for message in held.messages]
         commands = [
-            self._call(entries[start : start + BATCH_ENTRIES_MAX], visibility.timeout_s)
+            self._call(entries[start : start + BATCH_ENTRIES_MAX], visibility)
             for start in range(0, len(entries), BATCH_ENTRIES_MAX)
         ]
         self._look_ms = min((held.renew_at_ms for held in self._renewable(now)), default=None)
         return commands
 
-    def end(
-        self, renewal_id: int, visibility: Visibility, now: Instant, *, is_extended: bool
-    ) -> tuple[HeldBatch, ...]:
+    def end(self, renewal_id: int, now: Instant, *, is_extended: bool) -> tuple[HeldBatch, ...]:
         """A call ended; the timeout counts from when it was asked for.
 
         Returns:
@@ -71,10 +74,10 @@ class Renewals:
             if held.renewals:
                 continue
             if held.renewal_failed:
-                held.renew_at_ms = now.monotonic_ms + visibility.renew_retry_ms
+                held.renew_at_ms = now.monotonic_ms + call.visibility.renew_retry_ms
             else:
-                held.hidden_until_ms = held.renewal_asked_ms + visibility.hidden_ms
-                held.renew_at_ms = held.renewal_asked_ms + visibility.renew_after_ms
+                held.hidden_until_ms = held.renewal_asked_ms + call.visibility.hidden_ms
+                held.renew_at_ms = held.renewal_asked_ms + call.visibility.renew_after_ms
             held.renewal_failed = False
             if held.id in self._watched:
                 self._look_by(held.renew_at_ms)
@@ -91,14 +94,16 @@ class Renewals:
             if not held.renewals and now.monotonic_ms < held.renew_until_ms
         ]
 
-    def _call(self, entries: list[tuple[HeldBatch, Message]], timeout_s: int) -> ExtendVisibility:
+    def _call(
+        self, entries: list[tuple[HeldBatch, Message]], visibility: Visibility
+    ) -> ExtendVisibility:
         self._renewal_id += 1
         held = tuple({one.id: one for one, _ in entries}.values())
         for one in held:
             one.renewals += 1
-        self._calls[self._renewal_id] = _Call(held)
+        self._calls[self._renewal_id] = _Call(held, visibility)
         return ExtendVisibility(
-            self._renewal_id, tuple([message for _, message in entries]), timeout_s
+            self._renewal_id, tuple([message for _, message in entries]), visibility.timeout_s
         )
 
     def _look_by(self, moment_ms: int) -> None:

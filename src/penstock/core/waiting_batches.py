@@ -39,8 +39,11 @@ class WaitingBatches:
         Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
         """
         held.attempt += 1
-        queue_ms = visibility.queue_timeout_s * 1000 if visibility.is_heartbeat else 0
-        held.renew_until(held.received_ms + queue_ms)
+        if visibility.is_heartbeat:
+            held.tried_until_ms = held.received_ms + visibility.queue_timeout_s * 1000
+            held.renew_until(held.tried_until_ms)
+        else:
+            held.renew_until(held.received_ms)
         held.due_ms = now.monotonic_ms + backoff_ms(
             held.attempt,
             first_ms=_RETRY_FIRST_MS,
@@ -66,11 +69,15 @@ class WaitingBatches:
         return None
 
     def send_back(self, groups: Iterable[str]) -> None:
-        """Give back what waits of these message groups: an earlier message of them comes again."""
-        groups = frozenset(groups)
+        """Give back what waits of these message groups: an earlier message of them comes again.
+
+        What goes back takes along what waits behind it, of whatever group: no message may overtake.
+        """
+        groups = set(groups)
         for held in self._by_id.values() if groups else ():
             if not groups.isdisjoint(held.groups):
                 held.is_returning = True
+                groups |= held.groups
 
     def take_returning(self, *, takes_all: bool) -> list[HeldBatch]:
         """Take out the batches that go back to the queue, or every batch.
@@ -88,14 +95,15 @@ class WaitingBatches:
         return returning
 
     def forget_visible(self, now: Instant) -> list[HeldBatch]:
-        """Take out the batches whose messages are no longer hidden: they come again by themselves.
+        """Take out the batches whose messages come again by themselves, or soon will.
 
-        One whose extension is under way may be hidden still: its answer will tell.
+        They are no longer hidden, or were tried for long enough. One whose extension is under way
+        may be hidden still: its answer will tell.
         """
         expired = [
             held
             for held in self._by_id.values()
-            if held.hidden_until_ms <= now.monotonic_ms and not held.renewals
+            if held.waits_until_ms <= now.monotonic_ms and not held.renewals
         ]
         for held in expired:
             self._remove(held)
@@ -109,7 +117,7 @@ class WaitingBatches:
             if held.due_ms > now.monotonic_ms:
                 moments.append(held.due_ms)
             if not held.renewals:
-                moments.append(held.hidden_until_ms)
+                moments.append(held.waits_until_ms)
         return min(moments, default=None)
 
     def _ready(
