@@ -7,11 +7,9 @@ from penstock.core.mapping_slots import MappingSlots
 from penstock.core.queue_contract import RequestSlots, ReturnSlots
 
 
-def balance(
-    slots: MappingSlots, needed: int, receives: int = 0
-) -> list[RequestSlots | ReturnSlots]:
-    """Say what there is work for, and what receives hold."""
-    return slots.balance(FUNCTION_ARN, needed=needed, held_by_receives=receives)
+def balance(slots: MappingSlots, needed: int) -> list[RequestSlots | ReturnSlots]:
+    """Say what there is work for."""
+    return slots.balance(FUNCTION_ARN, needed)
 
 
 def wanting(count: int, granted: int = 0) -> MappingSlots:
@@ -46,45 +44,26 @@ def test_slots_beyond_what_was_wanted_count_too() -> None:
     assert balance(slots, 4) == [request_slots(1)]
 
 
-def test_slots_that_receives_hold_count_as_held() -> None:
-    assert balance(MappingSlots(), 3, receives=2) == [request_slots(1)]
-
-
 @pytest.mark.parametrize(
-    ("needed", "receives", "returned", "free"),
-    [
-        pytest.param(1, 0, 2, 1, id="some"),
-        pytest.param(0, 0, 3, 0, id="all"),
-        pytest.param(0, 5, 3, 0, id="only-free-ones"),
-        pytest.param(3, 1, 1, 2, id="with-those-of-receives"),
-    ],
+    ("needed", "returned"), [pytest.param(1, 2, id="some"), pytest.param(0, 3, id="all")]
 )
-def test_slots_without_work_go_back(needed: int, receives: int, returned: int, free: int) -> None:
+def test_slots_without_work_go_back(needed: int, returned: int) -> None:
     slots = wanting(3, granted=3)
 
-    assert balance(slots, needed, receives) == [return_slots(returned)]
-    assert slots.free == free
+    assert balance(slots, needed) == [return_slots(returned)]
+    assert slots.free == needed
 
 
 def test_slots_no_longer_wanted_are_withdrawn() -> None:
     assert balance(wanting(3), 0) == [request_slots(0)]
 
 
-@pytest.mark.parametrize(
-    ("receives", "expected"),
-    [
-        pytest.param(0, [request_slots(0), return_slots(2)], id="free"),
-        pytest.param(3, [request_slots(0), return_slots(5)], id="and-of-receives"),
-    ],
-)
-def test_slots_are_left_when_the_function_changes(
-    receives: int, expected: list[RequestSlots | ReturnSlots]
-) -> None:
+def test_slots_are_left_when_the_function_changes() -> None:
     slots = wanting(3, granted=2)
 
-    assert slots.leave(FUNCTION_ARN, held_by_receives=receives) == expected
+    assert slots.leave(FUNCTION_ARN) == [request_slots(0), return_slots(2)]
     assert balance(slots, 1) == [request_slots(1)]
 
 
 def test_slots_that_nobody_held_are_not_returned() -> None:
-    assert MappingSlots().leave(FUNCTION_ARN, held_by_receives=0) == [request_slots(0)]
+    assert MappingSlots().leave(FUNCTION_ARN) == [request_slots(0)]

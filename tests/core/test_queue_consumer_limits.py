@@ -284,8 +284,8 @@ def test_consumer_stop_gives_slots_back() -> None:
 
     stopped = life.feed(q.StopRequested())
 
-    assert stopped == [request_slots(0)]
-    assert life.feed(q.MessagesReceived(3, ())) == [return_slots(1)]
+    assert stopped == [return_slots(1), request_slots(0)]
+    assert life.feed(q.MessagesReceived(3, ())) == []
     assert life.feed(grant(2)) == [return_slots(2)]
 
 

@@ -18,10 +18,22 @@ FIFO = queue_policy(queue_arn=FIFO_ARN)
 
 
 def start(
-    receives: Receives, *, slots: int = 0, asked: int = 10, now_ms: int = 0, is_fifo: bool = False
+    receives: Receives, *, asked: int = 10, now_ms: int = 0, is_fifo: bool = False
 ) -> Receive:
     """Begin a long poll."""
-    return receives.start(Receiving(slots, asked, hiding()), 20, at(now_ms), is_fifo=is_fifo)
+    return receives.start(Receiving(asked, hiding()), 20, at(now_ms), is_fifo=is_fifo)
+
+
+def end(
+    receives: Receives,
+    receive_id: int,
+    count: int,
+    size_bytes: int = 0,
+    *,
+    has_window: bool = False,
+) -> Receiving:
+    """End a receive with so many messages."""
+    return receives.end(receive_id, count, size_bytes, has_window=has_window)
 
 
 def attempt(receive_id: int, number: int, max_messages: int = 10) -> Receive:
@@ -34,23 +46,23 @@ def full_receives(count: int, size_bytes: int = 1_000) -> Receives:
     receives = Receives()
     for receive_id in range(1, count + 1):
         start(receives)
-        receives.end(receive_id, 10, size_bytes)
+        end(receives, receive_id, 10, size_bytes)
     return receives
 
 
 def test_receive_asks_for_what_it_is_told_to() -> None:
     receives = Receives()
 
-    command = start(receives, slots=1, asked=7)
+    command = start(receives, asked=7)
 
     assert command == Receive(1, 7, 20)
-    assert (len(receives), receives.slots, receives.asked) == (1, 1, 7)
+    assert (len(receives), receives.asked) == (1, 7)
 
 
 def test_receive_asks_for_a_heartbeat_s_timeout() -> None:
     visibility = hiding(options=QueueOptions(heartbeat_s=15))
 
-    command = Receives().start(Receiving(0, 10, visibility), 20, at(0), is_fifo=False)
+    command = Receives().start(Receiving(10, visibility), 20, at(0), is_fifo=False)
 
     assert command == Receive(1, 10, 20, visibility_timeout_s=15)
 
@@ -79,7 +91,7 @@ def test_receives_grow_only_while_they_come_back_full(count: int, wanted: int) -
     receives = full_receives(3)
     start(receives)
 
-    receives.end(4, count, 1_000)
+    end(receives, 4, count, 1_000)
 
     assert receives.wanted == wanted
 
@@ -99,20 +111,31 @@ def test_receives_of_large_messages_are_fewer(size_bytes: int, wanted: int) -> N
     assert full_receives(20, size_bytes).wanted == wanted
 
 
-def test_receives_tell_what_ended_held() -> None:
+def test_receives_tell_what_was_asked_for() -> None:
     receives = Receives()
-    start(receives, slots=2, asked=7)
+    start(receives, asked=7)
 
-    assert receives.end(1, 0, 0) == Receiving(2, 7, hiding())
+    assert end(receives, 1, 0) == Receiving(7, hiding())
     assert len(receives) == 0
 
 
-def test_receives_lose_their_slots_to_an_update_of_the_function() -> None:
-    receives = full_receives(2)
-    start(receives, slots=2)
-    start(receives, slots=1)
+@pytest.mark.parametrize(
+    ("has_window", "asked", "wanted"),
+    [
+        pytest.param(True, 4, 4, id="for-an-open-batch"),
+        pytest.param(True, 10, 5, id="for-ten"),
+        pytest.param(False, 4, 5, id="without-a-window"),
+    ],
+)
+def test_receive_full_of_what_a_batch_had_room_for_tells_nothing(
+    *, has_window: bool, asked: int, wanted: int
+) -> None:
+    receives = full_receives(3)
+    start(receives, asked=asked)
 
-    assert (receives.drop_slots(), receives.drop_slots(), receives.slots) == (3, 0, 0)
+    end(receives, 4, asked, has_window=has_window)
+
+    assert receives.wanted == wanted
 
 
 # Failures.
@@ -120,11 +143,11 @@ def test_receives_lose_their_slots_to_an_update_of_the_function() -> None:
 
 def test_receive_that_failed_is_followed_by_a_pause() -> None:
     receives = full_receives(3)
-    start(receives, slots=1)
+    start(receives)
 
-    receiving, is_news = receives.fail(4, at(1_000))
+    is_news = receives.fail(4, at(1_000))
 
-    assert (receiving.slots, is_news, receives.wanted) == (1, True, 1)
+    assert (is_news, receives.wanted) == (True, 1)
     assert (receives.retry_ms, receives.deadline_ms(at(1_000))) == (1_200, 1_200)
     assert (receives.may_start(at(1_199)), receives.may_start(at(1_200))) == (False, True)
     assert receives.deadline_ms(at(1_200)) is None
@@ -136,7 +159,7 @@ def test_receives_that_fail_together_are_one_failure() -> None:
     start(receives)
     receives.fail(3, at(1_000))
 
-    _, is_news = receives.fail(4, at(1_100))
+    is_news = receives.fail(4, at(1_100))
 
     assert (is_news, receives.retry_ms) == (False, 1_200)
 
@@ -149,7 +172,7 @@ def test_receives_pause_longer_with_each_failure_until_one_succeeds() -> None:
         receives.fail(receive_id, at(receives.retry_ms))
         pauses_ms.append(receives.retry_ms - sum(pauses_ms))
     start(receives)
-    receives.end(8, 0, 0)
+    end(receives, 8, 0, 0)
     start(receives)
     receives.fail(9, at(100_000))
 
@@ -158,25 +181,28 @@ def test_receives_pause_longer_with_each_failure_until_one_succeeds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("window_s", "opens_ms"),
+    ("window_ends_ms", "opens_ms"),
     [
-        pytest.param(1, 1_100, id="a-tenth-of-it"),
-        pytest.param(300, 2_000, id="a-second-at-most"),
+        pytest.param(1_500, 1_250, id="half-of-what-is-left"),
+        pytest.param(300_000, 2_000, id="a-second-at-most"),
+        pytest.param(1_010, 1_020, id="a-little-at-least"),
     ],
 )
-def test_receives_pause_in_a_window_while_messages_trickle(window_s: int, opens_ms: int) -> None:
+def test_receives_pause_in_a_window_while_messages_trickle(
+    window_ends_ms: int, opens_ms: int
+) -> None:
     receives = Receives()
 
-    receives.let_gather(window_s, at(1_000))
+    receives.let_gather(window_ends_ms, at(1_000))
 
     assert receives.deadline_ms(at(1_000)) == opens_ms
     assert (receives.may_start(at(opens_ms - 1)), receives.may_start(at(opens_ms))) == (False, True)
 
 
-def test_receives_do_not_pause_without_a_window() -> None:
+def test_receives_do_not_pause_without_an_open_batch() -> None:
     receives = Receives()
 
-    receives.let_gather(0, at(1_000))
+    receives.let_gather(None, at(1_000))
 
     assert receives.may_start(at(1_000))
 
@@ -187,20 +213,19 @@ def test_receives_do_not_pause_without_a_window() -> None:
 def test_receive_of_a_fifo_queue_has_its_own_attempt_number() -> None:
     receives = Receives()
     first = start(receives, is_fifo=True)
-    receives.end(1, 0, 0)
+    end(receives, 1, 0, 0)
 
     assert [first, start(receives, is_fifo=True)] == [attempt(1, 1), attempt(2, 2)]
 
 
 def test_receive_whose_answer_was_lost_is_repeated_as_it_was() -> None:
     receives = Receives()
-    start(receives, slots=1, asked=5, is_fifo=True)
+    start(receives, asked=5, is_fifo=True)
     receives.fail(1, at(0))
 
-    repeated = start(receives, slots=3, asked=10, now_ms=200, is_fifo=True)
+    repeated = start(receives, asked=10, now_ms=200, is_fifo=True)
 
-    # Its slots are those that the repetition has.
-    assert (repeated, receives.slots) == (attempt(2, 1, 5), 3)
+    assert repeated == attempt(2, 1, 5)
 
 
 def test_receives_that_were_lost_are_repeated_oldest_first_and_once() -> None:

@@ -29,12 +29,11 @@ class InFlight:
         """Count the slots that are in use, by those whose outcome is unknown too."""
         return len(self._by_batch_id) + len(self._unknown)
 
-    def start(self, held: HeldBatch, function_arn: str, now: Instant, ends_by_ms: int) -> None:
+    def start(self, held: HeldBatch, function_arn: str, ends_by_ms: int) -> None:
         """Take note of an invocation that begins."""
         assert held.id not in self._by_batch_id
         assert self.busy_groups.isdisjoint(held.groups), "a group has one batch in flight"
         held.function_arn = function_arn
-        held.started_ms = now.monotonic_ms
         held.ends_by_ms = ends_by_ms
         self.busy_groups |= held.groups
         self._by_batch_id[held.id] = held

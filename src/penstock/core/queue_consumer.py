@@ -277,7 +277,8 @@ class QueueConsumer:
                 break
             self._slots.free -= 1
             ends_by_ms = now.monotonic_ms + (policy.function_timeout_s or 0) * 1000
-            self._in_flight.start(held, policy.function_arn, now, ends_by_ms)
+            held.started_ms = now.monotonic_ms
+            self._in_flight.start(held, policy.function_arn, ends_by_ms)
             self._keep_hidden(held, now)
             commands.append(
                 q.Invoke(
@@ -306,8 +307,10 @@ class QueueConsumer:
             asked = self._messages_to_ask_for()
             if asked <= 0:
                 break
-            # The only receive of a mapping is a long poll.
-            wait_s = BACKLOG_WAIT_S if self._receives.wanted > 1 else policy.long_poll_s
+            # The only receive of a mapping is a long poll, unless slots would wait with it.
+            is_alone = not len(self._receives) and not self._slots.free
+            is_long = self._receives.wanted == 1 or is_alone
+            wait_s = policy.long_poll_s if is_long else BACKLOG_WAIT_S
             receiving = Receiving(asked, self._hiding())
             commands.append(self._receives.start(receiving, wait_s, now, is_fifo=policy.is_fifo))
         return commands
