@@ -1,6 +1,7 @@
 """A mapping of a FIFO queue: each test states the exact commands."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -28,7 +29,7 @@ LARGE_BODY = "x" * 1024 * 1024
 ONE_GROUP = QueueOptions(fifo_one_group=True)
 
 
-def fifo_consumer(**policy: object) -> ConsumerLife:
+def fifo_consumer(**policy: Any) -> ConsumerLife:
     """A consumer of a FIFO queue: its first receive, number 1, is running."""
     return polling_consumer(ramp=STEADY, **{"queue_arn": FIFO_ARN, **policy})
 

@@ -1,5 +1,7 @@
 """A queue mapping that shapes its retries: back-off and on-failure, with the exact commands."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from builders import (
@@ -33,7 +35,7 @@ ON_FAILURE = QueueOptions(on_failure_arn=DESTINATION_ARN, maximum_receive_count=
 RAISED = InvocationTrace("r1", "$LATEST", "Unhandled")
 
 
-def failing_consumer(received: tuple[Message, ...], **policy: object) -> ConsumerLife:
+def failing_consumer(received: tuple[Message, ...], **policy: Any) -> ConsumerLife:
     """A consumer whose batch 1 of these messages is in flight; receive 2 is running."""
     life = polling_consumer(**policy)
     life.feed(q.MessagesReceived(1, received))
