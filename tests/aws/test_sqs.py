@@ -253,6 +253,33 @@ def test_unreadable_attributes_are_a_protocol_error(ask: Ask, attributes: str) -
         ask("describe", answer=f'{{"Attributes":{attributes}}}'.encode())
 
 
+def test_requests_are_counted_by_their_operation(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    one = MESSAGES[0]
+
+    async def scenario() -> None:
+        async with serve(_scripted([], b'{"Attributes":{"VisibilityTimeout":"30"}}')) as origin:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", str(origin))
+            wire = make_wire()
+            queue = await SqsSources(wire).open_queue(ARN, count_request=counted.append)
+            await queue.describe()
+            await queue.receive(10, 0)
+            await queue.change_visibility([VisibilityChange(one, 30)])
+            await queue.delete([one])
+            await wire.close()
+
+    run(scenario())
+    assert counted == [
+        "GetQueueUrl",
+        "GetQueueAttributes",
+        "ReceiveMessage",
+        "ChangeMessageVisibilityBatch",
+        "DeleteMessageBatch",
+    ]
+
+
 def test_opening_asks_for_the_owners_queue(ask: Ask) -> None:
     ask("receive", 1, 0)
 

@@ -62,7 +62,10 @@ class Bench:
         self.sources = engine.sources
         self.slots = engine.slots
         self.destination = engine.destination
-        self.work = QueueWork("a", QUEUE_ARN, engine.surroundings)
+        self.requests: list[str] = []
+        self.work = QueueWork(
+            "a", QUEUE_ARN, engine.surroundings, count_request=self.requests.append
+        )
 
     def carry_out(self, *commands: q.Command) -> q.Input | None:
         """Open the queue, carry out the commands one after another; give the last input."""
@@ -115,6 +118,15 @@ def test_work_receives() -> None:
     bench.queue.put(*BATCH.messages)
 
     assert bench.carry_out(q.Receive(7, 10, 0)) == q.MessagesReceived(7, BATCH.messages)
+
+
+def test_work_has_the_requests_of_its_source_counted() -> None:
+    bench = Bench()
+    bench.queue.put(*BATCH.messages)
+
+    bench.carry_out(q.Receive(7, 10, 0), q.DeleteMessages(BATCH.messages, 1))
+
+    assert bench.requests == ["GetQueueUrl", "ReceiveMessage", "DeleteMessageBatch"]
 
 
 def test_work_receive_before_the_queue_is_open_fails() -> None:

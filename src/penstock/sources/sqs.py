@@ -3,7 +3,7 @@
 Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -124,8 +124,10 @@ class SqsSources:
     def __init__(self, wire: WireClient) -> None:
         self._wire = wire
 
-    async def open_queue(self, arn: str) -> "SqsQueue":
-        """Find the queue's URL in the ARN's region.
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> "SqsQueue":
+        """Find the queue's URL in the ARN's region; ``count_request`` as ``ports.Sources``.
 
         Raises:
             SourceError: No such queue, no permission, or no answer.
@@ -134,7 +136,7 @@ class SqsSources:
         queue = parse_arn(arn)
         if queue.service != "sqs":
             raise ConfigurationError(f"{arn!r} is not the ARN of an SQS queue")
-        calls = await open_calls(self._wire, _SERVICE, queue)
+        calls = await open_calls(self._wire, _SERVICE, queue, count_request=count_request)
         ask = _encode(_GetQueueUrl(queue.resource, queue.account or None))
         answer = await calls.call("GetQueueUrl", ask, _QUICK)
         return SqsQueue(calls, queue.resource, calls.decode(_url_decoder, answer).queue_url)
