@@ -225,19 +225,23 @@ def test_change_visibility_tells_of_the_servers_failure(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "max_receive_count"),
+    ("policy", "redrive"),
     [
-        pytest.param("", None, id="none"),
-        pytest.param(',"RedrivePolicy":"{\\"maxReceiveCount\\":3}"', 3, id="number"),
-        pytest.param(',"RedrivePolicy":"{\\"maxReceiveCount\\":\\"3\\"}"', 3, id="string"),
+        pytest.param("", (None, None), id="none"),
+        pytest.param(',"RedrivePolicy":"{\\"maxReceiveCount\\":3}"', (3, None), id="number"),
+        pytest.param(
+            ',"RedrivePolicy":"{\\"maxReceiveCount\\":\\"3\\",\\"deadLetterTargetArn\\":\\"dead\\"}"',
+            (3, "dead"),
+            id="string",
+        ),
     ],
 )
 def test_describe_reads_timeout_and_redrive_policy(
-    ask: Ask, policy: str, max_receive_count: int | None
+    ask: Ask, policy: str, redrive: tuple[int | None, str | None]
 ) -> None:
     answer = f'{{"Attributes":{{"VisibilityTimeout":"45"{policy}}}}}'.encode()
 
-    assert ask("describe", answer=answer) == QueueAttributes(45, max_receive_count)
+    assert ask("describe", answer=answer) == QueueAttributes(45, *redrive)
 
 
 @pytest.mark.parametrize(

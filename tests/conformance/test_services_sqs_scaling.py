@@ -2,6 +2,8 @@
 
 import pytest
 from builders import (
+    FUNCTION_ARN,
+    QUEUE_ARN,
     at,
     batch,
     busy_consumer,
@@ -13,7 +15,12 @@ from builders import (
 )
 
 from penstock.core import queue_contract as q
+from penstock.core.queue_advice import SCALING_PAGE, Subject, advise
 from penstock.core.scaling import ConcurrencyRamp, RampPolicy
+from penstock.model.arn import Scope
+from penstock.model.function import Function, LocalProcess
+from penstock.model.mapping import EventSourceMapping
+from penstock.model.message import QueueAttributes
 
 
 @pytest.mark.parametrize(
@@ -79,3 +86,24 @@ def test_maximum_concurrency_can_be_changed_and_removed() -> None:
     # Two are in flight; of a full receive's ten, what the limits leave is wanted.
     assert request_slots(2) in raised
     assert request_slots(3) in removed
+
+
+def test_function_concurrency_below_the_sum_of_maxima_is_advised_against() -> None:
+    """A function's concurrency should be at least the MaximumConcurrency of all its queues."""
+    scope = Scope("123456789012", "us-east-2")
+    hosting = LocalProcess(code="/code", handler="app.handler")
+    function = Function(scope=scope, name="ship", hosting=hosting, concurrency=5)
+    mappings = [
+        EventSourceMapping(
+            uuid=name,
+            scope=scope,
+            event_source_arn=f"{QUEUE_ARN}-{name}",
+            function_arn=FUNCTION_ARN,
+            maximum_concurrency=3,
+        )
+        for name in ("a", "b")
+    ]
+
+    (advice,) = advise(mappings[0], QueueAttributes(18, 5), function=function, mappings=mappings)
+
+    assert (advice.subject, advice.page) == (Subject.CONCURRENCY, SCALING_PAGE)

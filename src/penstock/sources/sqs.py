@@ -67,6 +67,7 @@ class _QueueAttributes(msgspec.Struct, frozen=True, rename="pascal"):
 
 class _RedrivePolicy(msgspec.Struct, frozen=True, rename="camel"):
     max_receive_count: int
+    dead_letter_target_arn: str | None = None
 
 
 class _ReceiveMessage(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -161,13 +162,13 @@ class SqsQueue:
         answer = await self._calls.call("GetQueueAttributes", ask, _QUICK)
         found = self._calls.decode(_attributes_decoder, answer).attributes
         self._calls.refuse_other_account(found.queue_arn, "queue")
-        redrive = found.redrive_policy
+        text = found.redrive_policy
         try:
+            redrive = _redrive_decoder.decode(text) if text else None
             return QueueAttributes(
                 visibility_timeout_s=int(found.visibility_timeout),
-                max_receive_count=(
-                    _redrive_decoder.decode(redrive).max_receive_count if redrive else None
-                ),
+                max_receive_count=None if redrive is None else redrive.max_receive_count,
+                dead_letter_arn=None if redrive is None else redrive.dead_letter_target_arn,
             )
         except ValueError as exc:  # msgspec's errors are ValueErrors too
             raise self._calls.unreadable(exc) from exc
