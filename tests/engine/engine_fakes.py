@@ -15,7 +15,7 @@ from stream_fakes import (
 )
 
 from penstock.engine.clock import SystemClock
-from penstock.engine.metrics import StreamMetrics
+from penstock.engine.metrics import NodeMetrics
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
@@ -245,13 +245,13 @@ class Engine:
         self.functions = FakeFunctions(FUNCTION)
         self.stream = FakeStream()
         self.destination = FakeDestination()
-        self.metrics = StreamMetrics()
         self.store = RecordingStore()
         for row in rows:
             self.store.insert_mapping(row)
         self.store_calls = FaultyStoreCalls(self.store)
         self.log = RecordedLog()
         self.clock = JumpingClock()
+        self.metrics = NodeMetrics(self.clock)
         self.slots = SlotLedger(self.functions)
         self.sources = FakeSources(self.stream, orders=self.queue)
         self.surroundings = Surroundings(

@@ -62,10 +62,8 @@ class Bench:
         self.sources = engine.sources
         self.slots = engine.slots
         self.destination = engine.destination
-        self.requests: list[str] = []
-        self.work = QueueWork(
-            "a", QUEUE_ARN, engine.surroundings, count_request=self.requests.append
-        )
+        self.metrics = engine.metrics
+        self.work = QueueWork("a", QUEUE_ARN, engine.surroundings)
 
     def carry_out(self, *commands: q.Command) -> q.Input | None:
         """Open the queue, carry out the commands one after another; give the last input."""
@@ -126,7 +124,11 @@ def test_work_has_the_requests_of_its_source_counted() -> None:
 
     bench.carry_out(q.Receive(7, 10, 0), q.DeleteMessages(BATCH.messages, 1))
 
-    assert bench.requests == ["GetQueueUrl", "ReceiveMessage", "DeleteMessageBatch"]
+    assert bench.metrics.requests_of("a").by_operation == {
+        "GetQueueUrl": 1,
+        "ReceiveMessage": 1,
+        "DeleteMessageBatch": 1,
+    }
 
 
 def test_work_receive_before_the_queue_is_open_fails() -> None:

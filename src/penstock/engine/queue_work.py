@@ -33,20 +33,12 @@ class QueueWork:
         mapping_uuid: Also its name in the slot ledger: unique among what runs.
         queue_arn: Opened on the first ``DescribeQueue``, and anew when the queue was gone.
         surroundings: What it works with.
-        count_request: Told the operation of each request that is sent for the queue.
     """
 
-    def __init__(
-        self,
-        mapping_uuid: str,
-        queue_arn: str,
-        surroundings: Surroundings,
-        *,
-        count_request: Callable[[str], None] | None = None,
-    ) -> None:
+    def __init__(self, mapping_uuid: str, queue_arn: str, surroundings: Surroundings) -> None:
         self._mapping_uuid = mapping_uuid
         self._queue_arn = queue_arn
-        self._count_request = count_request
+        self._count_request = surroundings.metrics.requests_of(mapping_uuid).count
         self._sources = surroundings.sources
         self._invoker = surroundings.functions
         self._slots = surroundings.slots

@@ -5,7 +5,7 @@ import enum
 from collections.abc import Callable
 from typing import Protocol
 
-from penstock.engine.metrics import StreamMetrics
+from penstock.engine.metrics import NodeMetrics
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, Surroundings
@@ -168,7 +168,7 @@ class Node:
             slots=self.slots,
             clock=self._clock,
             draw_uuid=self._draw_uuid,
-            metrics=StreamMetrics(),
+            metrics=NodeMetrics(self._clock),
             log_of=self._log_of,
         )
         self._supervisor = Supervisor(surroundings, self._settings)
