@@ -24,6 +24,7 @@ def test_help_names_every_command() -> None:
         "demo  ",
         "dev  ",
         "serve --config FILE",
+        "status ",
         "check ",
         "position show NAME",
         "failures list",
@@ -32,7 +33,9 @@ def test_help_names_every_command() -> None:
         assert f"penstock {command}" in result.output
 
 
-@pytest.mark.parametrize("command", ["dev", "serve", "demo", "check", "position", "failures"])
+@pytest.mark.parametrize(
+    "command", ["dev", "serve", "demo", "status", "check", "position", "failures"]
+)
 def test_each_command_has_help(command: str) -> None:
     result = call(command, "--help")
 

@@ -9,7 +9,7 @@ import click
 from penstock import __version__
 
 _STDERR = 2
-_COMMANDS = ("dev", "serve", "demo", "check", "position", "failures")
+_COMMANDS = ("dev", "serve", "demo", "status", "check", "position", "failures")
 
 
 class LazyGroup(click.Group):
@@ -51,6 +51,7 @@ def cli() -> None:
     penstock demo                 see it work: a queue, a stream, a table, poison
     penstock dev                  one port with Lambda's API and an embedded AWS
     penstock serve --config FILE  the service alone, against real endpoints
+    penstock status               what each mapping does and costs, and its last trouble
     penstock check                where queues do not follow AWS's advice
     penstock position show NAME   where a stream mapping stands; also: rewind, skip
     penstock failures list        what was given up, with its events; also: redrive
