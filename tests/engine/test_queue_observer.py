@@ -2,9 +2,10 @@
 
 import pytest
 from builders import batch, invoke, message, messages
-from engine_fakes import RecordedLog
+from engine_fakes import RecordedLog, a_row
 
 from penstock.core import queue_contract as q
+from penstock.engine.advice_log import AdviceLog
 from penstock.engine.queue_counts import QueueCounts
 from penstock.engine.queue_log import QueueLog
 from penstock.engine.queue_observer import QueueObserver
@@ -23,7 +24,12 @@ class Bench:
         self.counts = QueueCounts()
         self.troubles: list[str] = []
         self.observer = QueueObserver(
-            QueueLog(self.log, is_verbose=True), self.counts, note_trouble=self.troubles.append
+            QueueLog(self.log, is_verbose=True),
+            self.counts,
+            advice=AdviceLog(
+                a_row(), self.log, find_function=lambda _: None, list_mappings=lambda: ()
+            ),
+            note_trouble=self.troubles.append,
         )
 
     def observe(self, inp: q.Input, *commands: q.Command) -> dict[str, int]:
@@ -97,9 +103,12 @@ def test_trouble_is_told_in_words(inp: q.Input, told: list[str]) -> None:
     assert bench.troubles == told
 
 
-def test_log_is_written_too() -> None:
+def test_log_and_advice_are_told_too() -> None:
     bench = Bench()
 
     bench.observe(q.InvocationFailed(BATCH, "no"))
+    bench.observe(q.QueueDescribed(QueueAttributes(30)))
 
-    assert bench.log.events == ["invocation failed"]
+    first, second = bench.log.events
+    assert first == "invocation failed"
+    assert second.startswith("AWS advises otherwise: the queue has no RedrivePolicy")

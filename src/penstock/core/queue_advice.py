@@ -142,7 +142,7 @@ def _advise_concurrency(
     return Advice(
         Subject.CONCURRENCY,
         f"{function.name} has a concurrency of {function.concurrency}, and the MaximumConcurrency "
-        f"of its {len(maxima)} queue mapping(s) is {total} together: Lambda would throttle some of "
+        f"of its queue mappings ({len(maxima)}) is {total} together: Lambda would throttle some of "
         "their batches; here they wait for one another. Set the function's concurrency to "
         f"{total} or more, or lower MaximumConcurrency",
         SCALING_PAGE,

@@ -10,6 +10,7 @@ from penstock.core import queue_contract as q
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.queue_options import read_queue_options
 from penstock.driver import Driver
+from penstock.engine.advice_log import AdviceLog
 from penstock.engine.queue_log import Log, QueueLog
 from penstock.engine.queue_observer import QueueObserver
 from penstock.engine.queue_work import QueueWork
@@ -44,6 +45,12 @@ class QueueConsumption:
             plain = msgspec.structs.replace(mapping, tags={})
             policy = queue_policy_of(plain, settings, surroundings.functions)
         self._work = QueueWork(mapping.uuid, policy.queue_arn, surroundings)
+        self._advice = AdviceLog(
+            mapping,
+            log,
+            find_function=surroundings.functions.find,
+            list_mappings=self._metrics.mappings.values,
+        )
         self._clock = surroundings.clock
         self._machine = QueueConsumer(policy, settings.ramp)
         self._driver: Driver[q.Input, q.Command] = Driver(
@@ -81,6 +88,7 @@ class QueueConsumption:
         if policy != self._told:
             self._driver.send(q.PolicyChanged(policy))
             self._told = policy
+        self._advice.follow(mapping)
 
     def stop(self, *, is_node_stopping: bool) -> None:
         """Receive nothing more."""
@@ -100,6 +108,7 @@ class QueueConsumption:
         return QueueObserver(
             QueueLog(log, is_verbose=self._settings.is_verbose),
             metrics.queue_counts_of(uuid),
+            advice=self._advice,
             note_trouble=lambda text: metrics.note_trouble(uuid, text),
         )
 

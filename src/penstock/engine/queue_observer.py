@@ -1,8 +1,9 @@
-"""Sees one queue mapping's inputs and commands: its log, its counts, its last trouble."""
+"""Sees one queue mapping's inputs and commands: its log, its counts, its trouble, its advice."""
 
 from collections.abc import Callable
 
 from penstock.core import queue_contract as q
+from penstock.engine.advice_log import AdviceLog
 from penstock.engine.queue_counts import QueueCounts
 from penstock.engine.queue_log import QueueLog
 
@@ -15,9 +16,15 @@ class QueueObserver:
     """
 
     def __init__(
-        self, log: QueueLog, counts: QueueCounts, *, note_trouble: Callable[[str], None]
+        self,
+        log: QueueLog,
+        counts: QueueCounts,
+        *,
+        advice: AdviceLog,
+        note_trouble: Callable[[str], None],
     ) -> None:
         self._log = log
+        self._advice = advice
         self._counts = counts
         self._note_trouble = note_trouble
 
@@ -25,6 +32,7 @@ class QueueObserver:
         """Take in what the driver fed and what the machine answered."""
         self._log.observe(inp, commands)
         self._counts.observe(inp, commands)
+        self._advice.observe(inp)
         trouble = trouble_of(inp)
         if trouble is not None:
             self._note_trouble(trouble)
