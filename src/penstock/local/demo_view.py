@@ -24,7 +24,7 @@ class LogLine(msgspec.Struct, frozen=True):
     event: str
     level: str = "info"
     ids: list[str] = []
-    counts: list[str] = []
+    counts: list[int] = []
     failed: list[str] = []
     shard: str | None = None
     count: int = 0
@@ -90,12 +90,12 @@ class Counters(msgspec.Struct):
                 return _trouble(line)
 
     def _receive(self, line: LogLine) -> str:
-        again = [count for count in line.counts if count != "1"]
+        again = [count for count in line.counts if count != 1]
         self.received += len(line.ids)
         self.redelivered += len(again)
         if not again:
             return f"received     {_messages(len(line.ids))}"
-        receives = " and ".join(sorted(set(again)))
+        receives = " and ".join(map(str, sorted(set(again))))
         return f"redelivered  {_messages(len(again))} (receive {receives})"
 
     def show(self) -> Text:
