@@ -95,6 +95,9 @@ def summarize(
         pytest.param(LogLine("START RequestId: 1", function="f"), Counters(), None, id="platform"),
         pytest.param(LogLine("queue readable again"), Counters(), None, id="unremarkable"),
         pytest.param(
+            LogLine("AWS advises otherwise", "warning"), Counters(), None, id="against advice"
+        ),
+        pytest.param(
             LogLine("queue not readable", level="warning", reason="gone"),
             Counters(),
             "warning      queue not readable gone",

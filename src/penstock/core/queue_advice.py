@@ -26,13 +26,13 @@ DEAD_LETTER_PAGE = _SQS_GUIDE + "sqs-dead-letter-queues.html"
 
 
 class Subject(enum.StrEnum):
-    """The setting that a piece of advice is about, as AWS spells it."""
+    """The setting that a piece of advice is about, as SQS or the project file spells it."""
 
     VISIBILITY_TIMEOUT = "VisibilityTimeout"
     REDRIVE_POLICY = "RedrivePolicy"
     MAX_RECEIVE_COUNT = "maxReceiveCount"
     DEAD_LETTER_TARGET = "deadLetterTargetArn"
-    CONCURRENCY = "ReservedConcurrentExecutions"
+    CONCURRENCY = "concurrency"
 
 
 class Advice(msgspec.Struct, frozen=True):

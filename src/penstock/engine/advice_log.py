@@ -13,6 +13,8 @@ from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import QueueAttributes
 
+ADVISED_OTHERWISE = "AWS advises otherwise"
+
 
 class AdviceLog:
     """The advice on one mapping.
@@ -62,5 +64,5 @@ class AdviceLog:
         )
         for each in advice:
             if each not in self._told:
-                self._log.warning(f"AWS advises otherwise: {each.text}", see=each.page)
+                self._log.warning(ADVISED_OTHERWISE, advice=each.text, see=each.page)
         self._told = advice
