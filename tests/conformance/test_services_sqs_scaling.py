@@ -3,6 +3,8 @@
 import pytest
 from builders import (
     FIFO_ARN,
+    FUNCTION_ARN,
+    QUEUE_ARN,
     at,
     batch,
     busy_consumer,
@@ -17,14 +19,17 @@ from builders import (
 )
 
 from penstock.core import queue_contract as q
+from penstock.core.queue_advice import SCALING_PAGE, Subject, advise
 from penstock.core.scaling import (
     ConcurrencyRamp,
     PollerThroughput,
     RampPolicy,
     provisioned_ramp,
 )
-from penstock.model.mapping import ProvisionedPollers
-from penstock.model.message import MessageBatch
+from penstock.model.arn import Scope
+from penstock.model.function import Function, LocalProcess
+from penstock.model.mapping import EventSourceMapping, ProvisionedPollers
+from penstock.model.message import MessageBatch, QueueAttributes
 
 
 @pytest.mark.parametrize(
@@ -163,3 +168,24 @@ def test_provisioned_poller_receives_a_megabyte_per_second() -> None:
 
     # A first megabyte is there at once; two pollers need two seconds for the other four.
     assert 2_000 <= throughput.opens_ms(20, at(0)) <= 2_001
+
+
+def test_function_concurrency_below_the_sum_of_maxima_is_advised_against() -> None:
+    """A function's concurrency should be at least the MaximumConcurrency of all its queues."""
+    scope = Scope("123456789012", "us-east-2")
+    hosting = LocalProcess(code="/code", handler="app.handler")
+    function = Function(scope=scope, name="ship", hosting=hosting, concurrency=5)
+    mappings = [
+        EventSourceMapping(
+            uuid=name,
+            scope=scope,
+            event_source_arn=f"{QUEUE_ARN}-{name}",
+            function_arn=FUNCTION_ARN,
+            maximum_concurrency=3,
+        )
+        for name in ("a", "b")
+    ]
+
+    (advice,) = advise(mappings[0], QueueAttributes(18, 5), function=function, mappings=mappings)
+
+    assert (advice.subject, advice.page) == (Subject.CONCURRENCY, SCALING_PAGE)

@@ -45,6 +45,7 @@ from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy,
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.instant import Instant
+from penstock.model.mapping_status import QueueLoad
 from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 
 DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
@@ -130,6 +131,11 @@ class QueueConsumer:
             or self._returning_count
             or self._queue.is_under_way
         )
+
+    def load(self, now: Instant) -> QueueLoad:
+        """Give what is in hand now, for those who watch."""
+        in_flight_count, waiting_count = self._in_flight.slot_count, self._waiting.message_count
+        return QueueLoad(in_flight_count, waiting_count, self._ramp.limit(now))
 
     # What each input changes.
 

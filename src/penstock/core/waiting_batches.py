@@ -22,6 +22,11 @@ class WaitingBatches:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    @property
+    def message_count(self) -> int:
+        """Count the messages of all batches."""
+        return sum(len(held.messages) for held in self._by_id.values())
+
     def closed_count(self, now: Instant) -> int:
         """Count the batches that no more messages are waited for."""
         waiting = self._by_id.values()
