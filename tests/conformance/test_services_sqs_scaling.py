@@ -24,7 +24,7 @@ from penstock.core.scaling import (
     ConcurrencyRamp,
     PollerThroughput,
     RampPolicy,
-    provisioned_ramp,
+    ramp_policy_of,
 )
 from penstock.model.arn import Scope
 from penstock.model.function import Function, LocalProcess
@@ -153,7 +153,7 @@ def test_provisioned_pollers_follow_their_own_ramp(minutes: int, expected: int) 
 
     Provisioned mode adds up to 1,000 concurrent invocations per minute.
     """
-    ramp = ConcurrencyRamp(provisioned_ramp(ProvisionedPollers()), None)
+    ramp = ConcurrencyRamp(ramp_policy_of(ProvisionedPollers(), RampPolicy()), None)
 
     ramp.note_backlog(at(0))
 

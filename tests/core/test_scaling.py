@@ -9,7 +9,7 @@ from penstock.core.scaling import (
     ConcurrencyRamp,
     PollerThroughput,
     RampPolicy,
-    provisioned_ramp,
+    ramp_policy_of,
 )
 from penstock.model.mapping import ProvisionedPollers
 
@@ -197,11 +197,11 @@ def test_ramp_never_falls_by_itself(earlier_ms: int, later_ms: int) -> None:
 def test_ramp_of_provisioned_pollers_is_ten_invocations_each(
     pollers: ProvisionedPollers, expected: RampPolicy
 ) -> None:
-    assert provisioned_ramp(pollers) == expected
+    assert ramp_policy_of(pollers, RampPolicy()) == expected
 
 
 def test_ramp_is_not_lowered_below_its_minimum() -> None:
-    ramp = ConcurrencyRamp(provisioned_ramp(ProvisionedPollers(2, 4)), None)
+    ramp = ConcurrencyRamp(ramp_policy_of(ProvisionedPollers(2, 4), RampPolicy()), None)
 
     for second in range(10):
         ramp.note_throttle(at(second * 1_000))
@@ -213,7 +213,7 @@ def test_ramp_is_not_lowered_below_its_minimum() -> None:
 def test_ramp_changes_to_provisioned_pollers_at_once() -> None:
     ramp = ConcurrencyRamp(RampPolicy(), None)
 
-    ramp.change_policy(provisioned_ramp(ProvisionedPollers(3, 4)), None)
+    ramp.change_policy(ramp_policy_of(ProvisionedPollers(3, 4), RampPolicy()), None)
 
     assert ramp.limit(at(0)) == 30
 

@@ -41,7 +41,7 @@ from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
 from penstock.core.receives import Receives, Receiving, slots_for
 from penstock.core.renewals import Renewals
-from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, provisioned_ramp
+from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, ramp_policy_of
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.instant import Instant
@@ -64,7 +64,9 @@ class QueueConsumer:
     def __init__(self, policy: q.QueuePolicy, ramp_policy: RampPolicy) -> None:
         self._policy = policy
         self._node_ramp = ramp_policy
-        self._ramp = ConcurrencyRamp(self._ramp_policy(), policy.maximum_concurrency)
+        self._ramp = ConcurrencyRamp(
+            ramp_policy_of(policy.pollers, ramp_policy), policy.maximum_concurrency
+        )
         self._throughput = PollerThroughput()
         self._queue = QueueDescription()
         self._window = BatchWindow()
@@ -238,7 +240,9 @@ class QueueConsumer:
         old, self._policy = self._policy, policy
         if (old.batching_window_s, old.batch_size) != (policy.batching_window_s, policy.batch_size):
             self._window.close()
-        self._ramp.change_policy(self._ramp_policy(), policy.maximum_concurrency)
+        ramp_policy = ramp_policy_of(policy.pollers, self._node_ramp)
+        self._ramp.change_policy(ramp_policy, policy.maximum_concurrency)
+        self._throughput = PollerThroughput()
         self._queue.change_policy(policy)
         return commands
 
@@ -343,7 +347,7 @@ class QueueConsumer:
             and self._receives.may_start(now)
             and not self._has_deletes_blocked()
             and self._capacity(now) > 0
-            and self._throughput_opens_ms(now) <= now.monotonic_ms
+            and self._throughput.opens_ms(self._ramp.limit(now), now) <= now.monotonic_ms
         )
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
@@ -352,10 +356,6 @@ class QueueConsumer:
 
     # What the state says.
 
-    def _ramp_policy(self) -> RampPolicy:
-        pollers = self._policy.pollers
-        return self._node_ramp if pollers is None else provisioned_ramp(pollers)
-
     def _hiding(self) -> Visibility:
         assert self._queue.visibility is not None, "nothing is received before it is described"
         return self._queue.visibility
@@ -363,11 +363,6 @@ class QueueConsumer:
     def _capacity(self, now: Instant) -> int:
         """Count the invocations that may still start under the ramp."""
         return max(0, self._ramp.limit(now) - self._in_flight.slot_count)
-
-    def _throughput_opens_ms(self, now: Instant) -> int:
-        if self._policy.pollers is None:
-            return now.monotonic_ms
-        return self._throughput.opens_ms(self._ramp.limit(now), now)
 
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
@@ -399,7 +394,7 @@ class QueueConsumer:
             ]
             if self._capacity(now) == 0 and self._ramp.is_rising(now):
                 moments.append(now.monotonic_ms + RAMP_TICK_MS)
-            opens_ms = self._throughput_opens_ms(now)
+            opens_ms = self._throughput.opens_ms(self._ramp.limit(now), now)
             if opens_ms > now.monotonic_ms:
                 moments.append(opens_ms)
         return min((moment for moment in moments if moment is not None), default=None)
