@@ -314,7 +314,7 @@ class QueueConsumer:
         commands: list[q.Command] = []
         policy = self._policy
         while self._may_receive(now):
-            asked = self._messages_to_ask_for()
+            asked = self._messages_to_ask_for(min(self._slots.free, self._capacity(now)))
             if asked <= 0:
                 break
             # The only receive of a mapping is a long poll, unless slots would wait with it.
@@ -325,17 +325,16 @@ class QueueConsumer:
             commands.append(self._receives.start(receiving, wait_s, now, is_fifo=policy.is_fifo))
         return commands
 
-    def _messages_to_ask_for(self) -> int:
-        """Say how many messages the next receive may bring; 0: there is no room for it."""
+    def _messages_to_ask_for(self, slots: int) -> int:
+        """Say how many messages the next receive may bring, to that many free slots; or 0."""
         batch_size, running = self._policy.batch_size, len(self._receives)
         if self._policy.is_fifo:  # one receive is one batch
-            return batch_size if running <= self._slots.free else 0
-        if self._policy.batching_window_s:
-            room = self._window.room(self._slots.free, batch_size)
+            return batch_size if running <= slots else 0
+        if self._policy.has_window:
+            room = self._window.room(slots, batch_size)
         else:
-            slots = self._slots.free + self._in_flight.slot_count
-            above = min(BATCH_ENTRIES_MAX, self._pace.batches_soon(slots) * batch_size)
-            room = self._slots.free * batch_size + above
+            soon = self._pace.batches_soon(slots + self._in_flight.slot_count)
+            room = slots * batch_size + min(BATCH_ENTRIES_MAX, soon * batch_size)
         room -= self._receives.asked
         # A call that brings less than it could costs as much.
         return min(BATCH_ENTRIES_MAX, room) if room >= BATCH_ENTRIES_MAX or not running else 0
@@ -351,7 +350,10 @@ class QueueConsumer:
         )
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
-        needed = 0 if self._is_stopping else min(self._slots_useful(now), self._capacity(now))
+        # Receives that run count on their slots, but for the one that may be held above them.
+        promised = slots_for(self._policy, max(0, len(self._receives) - 1))
+        needed = min(self._slots_useful(now), self._capacity(now))
+        needed = 0 if self._is_stopping else max(needed, min(self._slots.free, promised))
         return [*self._slots.balance(self._policy.function_arn, needed)]
 
     # What the state says.
@@ -369,11 +371,9 @@ class QueueConsumer:
         ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
         has_next_try_waiting = ready_count < self._waiting.closed_count(now)
-        receives = self._receives.wanted
-        if receives == 1 or has_next_try_waiting or self._has_deletes_blocked():
-            # Those that run still may bring something; one of them holds no slot.
-            receives = max(0, len(self._receives) - 1)
-        return ready_count + slots_for(self._policy, receives)
+        if self._receives.wanted == 1 or has_next_try_waiting or self._has_deletes_blocked():
+            return ready_count
+        return ready_count + slots_for(self._policy, self._receives.wanted)
 
     def _has_deletes_blocked(self) -> bool:
         """Tell whether the queue takes so few of our deletes that receiving must wait."""
