@@ -1,5 +1,6 @@
 """A queue mapping polls, invokes and deletes: each test states the exact commands."""
 
+import pytest
 from builders import (
     FUNCTION_ARN,
     ConsumerLife,
@@ -178,7 +179,7 @@ def test_consumer_receives_in_parallel_only_with_slots() -> None:
 
     commands = life.feed(grant(1))
 
-    assert commands == [invoke(batch(1, 10)), q.Receive(2, 10, 20)]
+    assert commands == [invoke(batch(1, 10)), q.Receive(2, 10, 0)]
     assert life.feed(grant(1)) == [q.Receive(3, 10, 0)]
 
 
@@ -225,6 +226,19 @@ def test_consumer_long_polls_again_without_a_slot_after_a_burst() -> None:
     assert commands == [q.Receive(4, 10, 20)]
 
 
+@pytest.mark.parametrize("batch_size", [pytest.param(1, id="one"), pytest.param(10, id="ten")])
+def test_consumer_keeps_no_slot_while_it_long_polls(batch_size: int) -> None:
+    life = invoking_consumer(batch_size, batch_size=batch_size)
+    life.feed(grant(1))
+
+    polled = life.feed(q.MessagesReceived(2, ()))
+    polled += life.feed(q.MessagesReceived(3, ())) if batch_size == 10 else []
+
+    (poll,) = [command for command in polled if isinstance(command, q.Receive)]
+    assert poll.wait_s == 20
+    assert return_slots(1) in polled
+
+
 def test_consumer_receives_in_parallel_up_to_a_maximum() -> None:
     life = polling_consumer(ramp=RampPolicy(initial=1_000))
     receive_id, running = 1, 1
@@ -264,7 +278,7 @@ def test_consumer_of_a_fast_function_receives_ten_whatever_its_slots() -> None:
     life.feed(q.InvocationSucceeded(batch(1)), after_ms=50)
 
     assert life.feed(q.MessagesReceived(3, messages(1, first=2))) == [request_slots(21)]
-    assert life.feed(grant(1)) == [invoke(batch(2, first=2)), q.Receive(4, 10, 20)]
+    assert life.feed(grant(1)) == [invoke(batch(2, first=2)), q.Receive(4, 10, 0)]
 
 
 def test_consumer_of_a_slow_function_receives_no_more_than_its_slots_and_one() -> None:
@@ -299,7 +313,7 @@ def test_consumer_splits_what_would_exceed_the_payload_quota() -> None:
     assert commands == [
         invoke(MessageBatch(1, received[:5])),
         invoke(MessageBatch(2, received[5:])),
-        q.Receive(2, 10, 20),
+        q.Receive(2, 10, 0),
     ]
 
 

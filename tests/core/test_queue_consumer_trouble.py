@@ -151,7 +151,7 @@ def test_consumer_deletes_of_concurrent_batches_share_a_call() -> None:
 
     second = life.feed(q.InvocationSucceeded(batch(2, first=2)), after_ms=19)
 
-    assert first == [return_slots(1), q.Receive(2, 10, 20), request_slots(1)]
+    assert first == [return_slots(1), q.Receive(2, 10, 0), request_slots(1)]
     assert second == [
         return_slots(1),
         q.DeleteMessages(messages(2), attempt=1),

@@ -69,7 +69,7 @@ def test_window_ends_early_when_its_batch_is_full() -> None:
     # One is for the batch; two are for what three full receives would bring.
     assert wanted == [request_slots(3)]
     # A second receive would be of five: it waits until it can be of ten.
-    assert life.feed(grant(1)) == [invoke(batch(1, 15)), q.Receive(3, 10, 20)]
+    assert life.feed(grant(1)) == [invoke(batch(1, 15)), q.Receive(3, 10, 0)]
 
 
 def test_window_ends_early_before_six_megabytes_are_exceeded() -> None:
@@ -122,7 +122,7 @@ def test_window_receives_in_parallel_while_receives_come_back_full() -> None:
 
     commands = life.feed(q.MessagesReceived(1, messages(10)))
 
-    assert commands == [q.Receive(2, 10, 20), q.Receive(3, 10, 0), request_slots(1)]
+    assert commands == [q.Receive(2, 10, 0), q.Receive(3, 10, 0), request_slots(1)]
 
 
 def test_window_holds_no_more_than_one_batch_above_the_free_slots() -> None:
@@ -130,7 +130,7 @@ def test_window_holds_no_more_than_one_batch_above_the_free_slots() -> None:
 
     commands = life.feed(q.MessagesReceived(1, messages(10)))
 
-    assert commands == [q.Receive(2, 10, 20), request_slots(1)]
+    assert commands == [q.Receive(2, 10, 0), request_slots(1)]
     life.feed(q.MessagesReceived(2, messages(10, first=11)))
     life.feed(q.MessagesReceived(3, messages(5, first=21)))
     assert life.feed(q.DeadlineReached(), after_ms=1_000) == []
@@ -152,7 +152,7 @@ def test_window_of_large_messages_counts_their_bytes() -> None:
     commands = life.feed(grant(1))
 
     # Batch 2 has the five that it has room for: a sixth closes it, ten would make a third batch.
-    assert commands == [invoke(MessageBatch(1, received[:5])), q.Receive(2, 1, 20)]
+    assert commands == [invoke(MessageBatch(1, received[:5])), q.Receive(2, 1, 0)]
 
 
 # What it gathers stays hidden.

@@ -317,10 +317,8 @@ class QueueConsumer:
             asked = self._messages_to_ask_for(min(self._slots.free, self._capacity(now)))
             if asked <= 0:
                 break
-            # The only receive of a mapping is a long poll, unless slots would wait with it.
-            is_alone = not len(self._receives) and not self._slots.free
-            is_long = self._receives.wanted == 1 or is_alone
-            wait_s = policy.long_poll_s if is_long else BACKLOG_WAIT_S
+            # A long poll would keep slots from others: it wants none, and is the only receive.
+            wait_s = policy.long_poll_s if self._receives.wanted == 1 else BACKLOG_WAIT_S
             receiving = Receiving(asked, self._hiding())
             commands.append(self._receives.start(receiving, wait_s, now, is_fifo=policy.is_fifo))
         return commands
