@@ -8,7 +8,7 @@ from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, QUEUE_ARN
 from penstock.core.queue_advice import Advice, Subject, advise
 from penstock.model.arn import Scope
 from penstock.model.function import Function, LocalProcess
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, ProvisionedPollers
 from penstock.model.message import QueueAttributes
 from penstock.model.stream import StreamKind
 
@@ -55,6 +55,14 @@ def test_everything_is_said_at_once_and_names_values_and_fix() -> None:
     assert "Set VisibilityTimeout to 18 or more" in visibility.text
     assert "a maxReceiveCount of 5 or more" in redrive.text
     assert "Set the function's concurrency to 5 or more" in concurrency.text
+
+
+def test_provisioned_pollers_count_ten_invocations_each() -> None:
+    mapping = a_mapping(provisioned_pollers=ProvisionedPollers(2, 5))
+
+    (advice,) = advise(mapping, GOOD, function=a_function(49))
+
+    assert "of its queue mappings (1) is 50 together" in advice.text
 
 
 def test_window_is_added_to_six_timeouts() -> None:

@@ -8,6 +8,7 @@ from engine_fakes import RecordedLog
 
 from penstock.core import queue_contract as q
 from penstock.engine.queue_log import QueueLog
+from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.message import DeleteReport, Message, MessageBatch, QueueAttributes
 
 MESSAGE = Message(
@@ -17,6 +18,15 @@ MESSAGE = Message(
     attributes=msgspec.Raw(b'{"ApproximateReceiveCount":"2"}'),
 )
 BATCH = MessageBatch(1, (MESSAGE,))
+DISCARD = MessageDiscard(
+    id=4,
+    message=MESSAGE,
+    queue_arn="arn:aws:sqs:us-east-1:000000000000:orders",
+    function_arn="arn:aws:lambda:us-east-1:000000000000:function:ship",
+    receive_count=3,
+    trace=InvocationTrace(),
+    discarded_ms=0,
+)
 Line = tuple[str, str, dict[str, Any]]
 
 
@@ -91,6 +101,34 @@ def test_queue_log_says_that_a_batch_was_forgotten() -> None:
     said = lines(q.DeadlineReached(), commands=(q.Forget(BATCH),), verbose=False)
 
     assert said == [("warning", "messages visible again before they could run", {"ids": ["m1"]})]
+
+
+@pytest.mark.parametrize(
+    ("inp", "expected"),
+    [
+        pytest.param(
+            q.DestinationAccepted(4),
+            ("message discarded", {}),
+            id="accepted",
+        ),
+        pytest.param(
+            q.DestinationFailed(4, "no such queue"),
+            ("destination took nothing", {"reason": "no such queue"}),
+            id="failed",
+        ),
+    ],
+)
+def test_queue_log_tells_where_a_discard_went(
+    inp: q.Input, expected: tuple[str, dict[str, object]]
+) -> None:
+    log = RecordedLog()
+    observer = QueueLog(log, is_verbose=False)
+    observer.observe(q.DeadlineReached(), [q.SendToDestination("arn:failed", DISCARD)])
+
+    observer.observe(inp, [])
+
+    event, fields = expected
+    assert log.lines == [("warning", event, {"ids": ["m1"], "to": "arn:failed"} | fields)]
 
 
 def test_queue_log_reminds_of_an_outage_now_and_then_and_tells_its_end() -> None:

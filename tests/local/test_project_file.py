@@ -436,6 +436,17 @@ MISTAKES = [
         id="tags",
     ),
     pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nTags = {{ "penstock:concurrency" = 1 }}',
+        "mappings[0].Tags.penstock:concurrency: expected a text, got int (1); the value of a tag"
+        " stands in quotes",
+        id="tag-without-quotes",
+    ),
+    pytest.param(
+        "[service]\nqueue_ramp = { initial = 50, maximum = 10 }",
+        "service.queue_ramp: initial 50 is above maximum 10",
+        id="ramp-upside-down",
+    ),
+    pytest.param(
         f"{FUNCTION}{STREAM}{STREAM_MAPPING}StartingPositionTimestamp = 2018-11-02T06:13:29",
         "mappings[0].StartingPositionTimestamp: 2018-11-02 06:13:29 has no offset; write it as",
         id="timestamp-without-offset",
@@ -447,7 +458,7 @@ MISTAKES = [
     ),
     pytest.param(
         "[service]\nqueue_ramp = { initial = 0 }",
-        "service.queue_ramp.initial: expected int >= 1",
+        "service.queue_ramp.initial: expected int >= 1, got int (0)",
         id="ramp",
     ),
     pytest.param('[service]\naccount_id = "1"', "service.account_id: expected str", id="account"),

@@ -35,6 +35,7 @@ def command(service: ServiceOptions) -> None:
         click.echo()
     if streams:
         _print_streams(streams)
+    _print_troubles(rows)
     started_ms = answer.members["started_ms"]
     ran = show_duration(answer.members["now_ms"] - started_ms)
     click.echo(f"the service runs since {show_time(started_ms)} ({ran})")
@@ -44,7 +45,7 @@ def _print_queues(rows: list[dict[str, Any]]) -> None:
     print_table(
         (
             *("NAME", "QUEUE", "FUNCTION", "STATE", "IN FLIGHT", "WAITING", "DONE"),
-            *("REQUESTS/MESSAGE", "RECEIVES/HOUR", "LAST TROUBLE"),
+            *("REQUESTS/MESSAGE", "RECEIVES/HOUR"),
         ),
         [
             (
@@ -54,7 +55,6 @@ def _print_queues(rows: list[dict[str, Any]]) -> None:
                 str(row["done_count"]),
                 _show_count(row["requests_per_message"]),
                 str(row["receives_last_hour"]),
-                _show_trouble(row["trouble"]),
             )
             for row in rows
         ],
@@ -63,22 +63,34 @@ def _print_queues(rows: list[dict[str, Any]]) -> None:
 
 def _print_streams(rows: list[dict[str, Any]]) -> None:
     print_table(
-        ("NAME", "STREAM", "FUNCTION", "STATE", "BEHIND", "LAST RESULT", "LAST TROUBLE"),
+        ("NAME", "STREAM", "FUNCTION", "STATE", "BEHIND", "LAST RESULT"),
         [
             (
                 *_shared_cells(row),
                 show_duration(row["iterator_age_ms"]),
                 row["last_processing_result"],
-                _show_trouble(row["trouble"]),
             )
             for row in rows
         ],
     )
 
 
+def _print_troubles(rows: list[dict[str, Any]]) -> None:
+    """Print what went wrong below the tables: the texts are long."""
+    for row in rows:
+        if (trouble := row["trouble"]) is not None:
+            ago = show_duration(trouble["ago_ms"])
+            click.echo(f"last trouble of {_name_of(row)}, {ago} ago: {trouble['text']}")
+
+
+def _name_of(row: dict[str, Any]) -> str:
+    name: str = row["name"] or row["mapping"]
+    return name
+
+
 def _shared_cells(row: dict[str, Any]) -> tuple[str, ...]:
     function = row["function_arn"].rpartition(":function:")[2]
-    return (row["name"] or row["mapping"], _source_name(row["source_arn"]), function, row["state"])
+    return (_name_of(row), _source_name(row["source_arn"]), function, row["state"])
 
 
 def _source_name(source_arn: str) -> str:
@@ -95,9 +107,3 @@ def _show_in_flight(row: dict[str, Any]) -> str:
 
 def _show_count(count: float | None) -> str:
     return "-" if count is None else f"{count:g}"
-
-
-def _show_trouble(trouble: dict[str, Any] | None) -> str:
-    if trouble is None:
-        return "-"
-    return f"{trouble['text']} ({show_duration(trouble['ago_ms'])} ago)"

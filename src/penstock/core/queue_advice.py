@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from penstock.core.queue_options import CONCURRENCY, ON_FAILURE, VISIBILITY_HEARTBEAT
+from penstock.core.scaling import INVOCATIONS_PER_POLLER
 from penstock.model.arn import unqualified_function_arn
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
@@ -142,9 +143,9 @@ def _advise_concurrency(
     return Advice(
         Subject.CONCURRENCY,
         f"{function.name} has a concurrency of {function.concurrency}, and the MaximumConcurrency "
-        f"of its queue mappings ({len(maxima)}) is {total} together: Lambda would throttle some of "
-        "their batches; here they wait for one another. Set the function's concurrency to "
-        f"{total} or more, or lower MaximumConcurrency",
+        f"of its queue mappings ({len(maxima)}) is {total} together ({INVOCATIONS_PER_POLLER} per "
+        "provisioned poller): Lambda would throttle some of their batches; here they wait for one "
+        f"another. Set the function's concurrency to {total} or more, or lower their maximum",
         SCALING_PAGE,
     )
 
@@ -167,6 +168,8 @@ def _competitors(
 
 def maximum_of(mapping: EventSourceMapping) -> int | None:
     """Give how many invocations the mapping may have in flight; None: the ramp alone says."""
+    if mapping.provisioned_pollers is not None:
+        return mapping.provisioned_pollers.maximum * INVOCATIONS_PER_POLLER
     asked = mapping.tags.get(CONCURRENCY, "")
     return int(asked) if asked.isdecimal() else mapping.maximum_concurrency
 

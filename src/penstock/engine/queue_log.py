@@ -29,13 +29,17 @@ class QueueLog:
         self._is_verbose = is_verbose
         self._source_failures = 0
         self._failing: set[str] = set()
+        self._discards: dict[int, q.SendToDestination] = {}
 
     def observe(self, inp: q.Input, commands: list[q.Command]) -> None:
         """Say what the input and the commands mean to an operator."""
         self._observe_source(inp)
         self._observe_invocation(inp)
+        self._observe_discard(inp)
         for command in commands:
-            if isinstance(command, q.Forget):
+            if isinstance(command, q.SendToDestination):
+                self._discards[command.discard.id] = command
+            elif isinstance(command, q.Forget):
                 ids = _ids(command.batch.messages)
                 self._log.warning("messages visible again before they could run", ids=ids)
             elif self._is_verbose and isinstance(command, q.Invoke):
@@ -60,6 +64,19 @@ class QueueLog:
                     self._log.warning("messages not deleted", ids=left, attempt=attempt)
                 if report.deleted and self._is_verbose:
                     self._log.debug("messages deleted", ids=_ids(report.deleted))
+
+    def _observe_discard(self, inp: q.Input) -> None:
+        match inp:
+            case q.DestinationAccepted(discard_id):
+                self._tell_discard(discard_id, "message discarded")
+            case q.DestinationFailed(discard_id, reason):
+                self._tell_discard(discard_id, "destination took nothing", reason=reason)
+
+    def _tell_discard(self, discard_id: int, event: str, **fields: object) -> None:
+        sent = self._discards.pop(discard_id, None)
+        if sent is not None:
+            ids, to = [sent.discard.message.message_id], sent.destination_arn
+            self._log.warning(event, ids=ids, to=to, **fields)
 
     def _note_source_failure(self, call: str, reason: str) -> None:
         self._failing.add(call)

@@ -46,6 +46,7 @@ class QueueWork:
         # Ids of attempts must not have been used before, also not by this mapping's last run.
         self._attempt_prefix = surroundings.draw_uuid()
         self._source: QueueSource | None = None
+        self._missing = f"{queue_arn} has not been opened yet"  # or what was said when it was gone
         self._receives: set[asyncio.Timeout] = set()
         self._is_abandoning = False
         self._send: Callable[[q.Input], None] = _drop
@@ -99,8 +100,8 @@ class QueueWork:
                 )
             return q.QueueDescribed(await self._source.describe())
         except SourceNotFoundError as error:
-            self._source = None
-            return q.DescribeFailed(str(error))
+            self._source, self._missing = None, str(error)
+            return q.DescribeFailed(self._missing)
         except PenstockError as error:
             return q.DescribeFailed(str(error))
 
@@ -198,7 +199,7 @@ class QueueWork:
 
     def _open_source(self) -> QueueSource:
         if self._source is None:
-            raise SourceUnavailableError(f"{self._queue_arn} was not found a moment ago")
+            raise SourceUnavailableError(self._missing)
         return self._source
 
 

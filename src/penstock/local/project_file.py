@@ -7,7 +7,7 @@ its folder. Every error is one line that names the file, the key and the choices
 import os
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -97,11 +97,7 @@ def read_project(
     document = _load(path)
     place = Place(str(path))
     refuse_unknown_keys(document, _SECTIONS, place)
-    service = read_table(
-        expect_table(document.get("service", {}), place.at("service")),
-        ServiceTable,
-        place.at("service"),
-    )
+    service = _read_service(document, place.at("service"))
     scope = Scope(service.account_id, service.region or find_region())
     functions = _read_functions(document, scope, place, path.absolute().parent)
     resources = _read_all_resources(document, place)
@@ -131,6 +127,17 @@ _SECTIONS = (
     "topics",
     "buckets",
 )
+
+
+def _read_service(document: Mapping[str, object], place: Place) -> ServiceTable:
+    table = expect_table(document.get("service", {}), place)
+    service = read_table(table, ServiceTable, place)
+    ramp = service.queue_ramp
+    if ramp.initial > ramp.maximum:
+        raise place.at("queue_ramp").error(
+            f"initial {ramp.initial} is above maximum {ramp.maximum}"
+        )
+    return service
 
 
 def _load(path: Path) -> dict[str, object]:

@@ -100,10 +100,11 @@ class MappingReader(msgspec.Struct, frozen=True):
                 'StartingPosition is missing: a stream is read from "TRIM_HORIZON" (all that it'
                 ' has) or "LATEST" (what comes from now on)'
             )
+        tags = _read_tags(given.get("Tags", {}), place.at("Tags"))
         if own.on_failure is not None:
             destination = self._destination_arn(own.on_failure, place.at("on_failure"))
             if _is_queue(source_arn):
-                parameters["Tags"] = _tagged(given.get("Tags", {}), destination, place)
+                parameters["Tags"] = _tagged(tags, destination, place)
             elif "DestinationConfig" in given:
                 raise place.error("give either DestinationConfig or on_failure, not both")
             else:
@@ -180,12 +181,22 @@ class MappingReader(msgspec.Struct, frozen=True):
         return found[0]
 
 
-def _tagged(tags: object, destination: str, place: Place) -> dict[str, object]:
+def _read_tags(tags: object, place: Place) -> dict[str, object]:
+    """Refuse a tag whose value is no text, where TOML makes it easy to leave the quotes out."""
+    given = expect_table(tags, place)
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise place.at(key).error(
+                f"expected a text, got {describe(value)}; the value of a tag stands in quotes"
+            )
+    return given
+
+
+def _tagged(tags: dict[str, object], destination: str, place: Place) -> dict[str, object]:
     """Add a queue mapping's destination to its tags: Lambda has no parameter for it."""
-    given = expect_table(tags, place.at("Tags"))
-    if ON_FAILURE in given:
+    if ON_FAILURE in tags:
         raise place.error(f"give either the tag {ON_FAILURE} or on_failure, not both")
-    return {**given, ON_FAILURE: destination}
+    return {**tags, ON_FAILURE: destination}
 
 
 def _names(

@@ -96,4 +96,7 @@ def _explain(message: str, table: Mapping[str, object], place: Place) -> Configu
     expected = wrong["text"].replace("`", "").split(", got ")[0]
     expected = expected[0].lower() + expected[1:]
     inner = wrong["rest"] if wrong["rest"] != "[...]" else ""
-    return place.at(wrong["key"] + inner).error(f"{expected}, got {describe(table[wrong['key']])}")
+    value = table[wrong["key"]]
+    if isinstance(value, dict):
+        value = value.get(inner.removeprefix("."), value)
+    return place.at(wrong["key"] + inner).error(f"{expected}, got {describe(value)}")
