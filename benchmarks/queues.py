@@ -101,7 +101,7 @@ def function_table(endpoint: Endpoint, name: str, concurrency: int) -> str:
     """Declare a function of the endpoint."""
     return f"""
 [functions.{name}]
-url = "{endpoint.url}"
+url = "{endpoint.url}/{name}"
 concurrency = {concurrency}
 Timeout = 4
 """
