@@ -75,7 +75,7 @@ class SentMessage(msgspec.Struct):
         has_succeeded: Some invocation that carried it ended well for it.
         is_recorded: The on-failure destination has it, and the engine was told.
         not_before_ms: After a failure: it must not be received before its back-off.
-        failed_copy: The copy that failed last.
+        failed_copy: The copy that failed last, by one of the rows that may have been in force.
     """
 
     message_id: str

@@ -29,14 +29,14 @@ class VisibilityAudit:
         now_ms = self._books.now_ms()
         if failed is None or message.not_before_ms <= now_ms:
             return
-        message.failed_copy = None
+        not_before_ms, message.not_before_ms = message.not_before_ms, 0
         # It became visible before anybody could hide it for longer.
         is_late = failed.hidden_until_ms <= failed.failed_ms + SLOW_MS
         mapping = self._books.mappings[message.queue_arn]
         is_troubled = mapping.is_troubled(failed.failed_ms, now_ms)
         if not (failed.is_doubled or is_late or is_troubled):
             text = f"{message.message_id} failed at {failed.failed_ms} ms"
-            self._books.report(Rule.BACKOFF, f"{text}, not before {message.not_before_ms} ms")
+            self._books.report(Rule.BACKOFF, f"{text}, not before {not_before_ms} ms")
 
     def changed(self, copy: HandedMessage) -> None:
         """Check for how long a copy is hidden that its function is not done with."""
@@ -61,7 +61,6 @@ class VisibilityAudit:
         for copy in invocation.copies:
             if copy.holding is Holding.FAILED:
                 copy.failed_ms = now_ms
-                copy.message.failed_copy = copy
                 copy.message.not_before_ms = 0
                 if len(backoffs) == len(options):
                     delays_s = [_delay_s(backoff, copy.receive_count) for backoff in backoffs]
