@@ -1,6 +1,6 @@
 """Defects of the queue consumer that the simulator found: each the shortest life that shows it."""
 
-from builders import ConsumerLife, polling_consumer
+from builders import ConsumerLife, grant, messages, polling_consumer, return_slots
 
 from penstock.core import queue_contract as q
 from penstock.model.message import QueueAttributes
@@ -24,3 +24,12 @@ def test_consumer_backs_off_while_receives_fail_and_the_queue_can_be_described()
     pauses_ms = fail_receives(polling_consumer(), 5)
 
     assert pauses_ms == [200, 400, 800, 1_600, 3_200]
+
+
+def test_consumer_receives_no_more_for_slots_that_came_too_late_to_be_used() -> None:
+    life = polling_consumer(maximum_concurrency=2)
+    life.feed(q.MessagesReceived(1, messages(10)))
+    life.feed(grant(2))
+
+    # Granted before the consumer asked anew, and more than it may use beside its other receive.
+    assert life.feed(grant(1)) == [return_slots(1)]

@@ -38,17 +38,13 @@ from penstock.core.in_flight import InFlight
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
-from penstock.core.receives import Receives, slots_for
+from penstock.core.receives import Receives, messages_for, slots_for
 from penstock.core.renewals import Renewals
 from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, provisioned_ramp
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.instant import Instant
-from penstock.model.message import (
-    BATCH_ENTRIES_MAX,
-    Message,
-    VisibilityChange,
-)
+from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 
 DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
 SLOT_RECEIVE_WAIT_S = 0  # a receive that holds slots does not sit on them
@@ -306,30 +302,26 @@ class QueueConsumer:
         while self._may_receive(now):
             # The only receive of a mapping is a long poll: it would sit on its slots.
             is_parallel = self._receives.wanted > 1
-            slots = min(self._slots.free, slots_for(self._policy, 1)) if is_parallel else 0
-            if self._policy.batching_window_s:
-                slots = 0
-            elif slots == 0 and len(self._receives):
-                break
-            asked = self._messages_to_ask_for(slots)
-            if asked <= 0:
+            has_window = self._policy.batching_window_s > 0
+            slots = 0
+            if is_parallel and not has_window:
+                slots = min(self._unused_slots(now), slots_for(self._policy, 1))
+            asked = self._messages_to_ask_for(slots, now)
+            if asked <= 0 or (len(self._receives) and not (slots or has_window)):
                 break
             self._slots.free -= slots
-            has_window = self._policy.batching_window_s > 0
             is_short = slots > 0 or (has_window and is_parallel)
             wait_s = SLOT_RECEIVE_WAIT_S if is_short else self._policy.long_poll_s
             commands.append(self._receives.start(self._policy, slots, asked, wait_s, now))
         return commands
 
-    def _messages_to_ask_for(self, slots: int) -> int:
+    def _messages_to_ask_for(self, slots: int, now: Instant) -> int:
         """Say how many messages a receive may bring."""
         batch_size = self._policy.batch_size
-        if self._policy.batching_window_s:
-            room = self._slots.free * batch_size + self._window.room(batch_size)
-            return min(BATCH_ENTRIES_MAX, room - self._receives.asked)
-        if self._policy.is_fifo:  # one receive is one batch
-            return batch_size
-        return min(BATCH_ENTRIES_MAX, max(1, slots) * batch_size)
+        if not self._policy.batching_window_s:
+            return messages_for(self._policy, slots)
+        room = self._unused_slots(now) * batch_size + self._window.room(batch_size)
+        return min(BATCH_ENTRIES_MAX, room - self._receives.asked)
 
     def _may_receive(self, now: Instant) -> bool:
         return (
@@ -362,6 +354,10 @@ class QueueConsumer:
     def _capacity(self, now: Instant) -> int:
         """Count the invocations that may still start under the ramp."""
         return max(0, self._ramp.limit(now) - self._in_flight.slot_count)
+
+    def _unused_slots(self, now: Instant) -> int:
+        """Count the free slots that the ramp lets this mapping use: late grants may bring more."""
+        return max(0, min(self._slots.free, self._capacity(now) - self._receives.slots))
 
     def _throughput_opens_ms(self, now: Instant) -> int:
         if self._policy.pollers is None:

@@ -149,6 +149,13 @@ class Receives:
         return opens_ms if opens_ms > now.monotonic_ms else None
 
 
+def messages_for(policy: QueuePolicy, slots: int) -> int:
+    """Count the messages that a receive may bring which holds so many slots, without a window."""
+    if policy.is_fifo:  # one receive is one batch
+        return policy.batch_size
+    return min(BATCH_ENTRIES_MAX, max(1, slots) * policy.batch_size)
+
+
 def slots_for(policy: QueuePolicy, receives: int) -> int:
     """Count the invocations that so many full receives keep busy."""
     if policy.batching_window_s:
