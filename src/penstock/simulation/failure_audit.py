@@ -54,7 +54,7 @@ class FailureAudit:
         copy = message.failed_copy
         if copy is None or copy.holding is not Holding.FAILED:
             return
-        if message.is_recorded or copy.is_doubled:
+        if message.is_recorded or copy.is_doubled or copy.has_failed_late:
             return
         mapping = self._books.mappings[message.queue_arn]
         options = self._options(mapping)

@@ -138,6 +138,11 @@ class HandedMessage(msgspec.Struct):
     rejected_ms: list[int] = []
     failed_ms: int = 0
 
+    @property
+    def has_failed_late(self) -> bool:
+        """Tell whether it became visible before anything could be done about its failure."""
+        return self.hidden_until_ms <= self.failed_ms + SLOW_MS
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """How a function really ended.
@@ -193,7 +198,7 @@ class AuditedMapping(msgspec.Struct):
             ran nothing.
         calm_since_ms: No throttle, error or change touched it since then; a start is no trouble.
         is_stopping: A graceful stop was asked for.
-        stopping_ms: When one was asked for last.
+        stopping_ms: When one was asked for last, or the node was killed.
         body_bytes_max: The size of its queue's largest message.
         max_receive_count: Its queue's; None without a redrive policy.
         troubled_ms: When a call to its queue last failed, or took long.

@@ -3,7 +3,6 @@
 from penstock.model.queue_options import RetryBackoff
 from penstock.simulation.ledger import (
     ROW_GRACE_MS,
-    SLOW_MS,
     AuditedInvocation,
     Books,
     HandedMessage,
@@ -30,11 +29,9 @@ class VisibilityAudit:
         if failed is None or message.not_before_ms <= now_ms:
             return
         not_before_ms, message.not_before_ms = message.not_before_ms, 0
-        # It became visible before anybody could hide it for longer.
-        is_late = failed.hidden_until_ms <= failed.failed_ms + SLOW_MS
         mapping = self._books.mappings[message.queue_arn]
         is_troubled = mapping.is_troubled(failed.failed_ms, now_ms)
-        if not (failed.is_doubled or is_late or is_troubled):
+        if not (failed.is_doubled or failed.has_failed_late or is_troubled):
             text = f"{message.message_id} failed at {failed.failed_ms} ms"
             self._books.report(Rule.BACKOFF, f"{text}, not before {not_before_ms} ms")
 
