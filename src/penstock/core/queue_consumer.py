@@ -171,8 +171,9 @@ class QueueConsumer:
     ) -> None:
         is_extended = isinstance(inp, q.VisibilityExtended)
         failed = self._renewals.end(inp.renewal_id, self._hiding(), now, is_extended=is_extended)
+        late_ms = now.monotonic_ms + self._hiding().hidden_ms // 2
         for held in failed:
-            if held.is_open:
+            if held.is_open and held.hidden_until_ms <= late_ms:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()
 
@@ -242,9 +243,10 @@ class QueueConsumer:
         for held in self._in_flight.take_ended(now, at_once=self._is_stopping):
             self._renewals.leave(held)
             commands.append(q.ReturnSlots(held.function_arn, 1))
-        for held in self._waiting.forget_visible(now):
-            self._renewals.leave(held)
-            commands.append(q.Forget(held.to_batch()))
+        for held, forgotten in self._waiting.forget_visible(now):
+            if not held.messages:
+                self._renewals.leave(held)
+            commands.append(q.Forget(forgotten))
         commands += self._give_back()
         if not self._is_stopping:
             commands += self._start_invocations(now)

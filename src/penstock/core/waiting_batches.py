@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from penstock.core.held_batch import HeldBatch, Visibility
 from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
+from penstock.model.message import MessageBatch
 
 _RETRY_FIRST_MS = 200
 _RETRY_MS_MAX = 10_000
@@ -87,8 +88,10 @@ class WaitingBatches:
             self._remove(held)
         return returning
 
-    def forget_visible(self, now: Instant) -> list[HeldBatch]:
-        """Take out the batches whose messages are no longer hidden: they come again by themselves.
+    def forget_visible(self, now: Instant) -> list[tuple[HeldBatch, MessageBatch]]:
+        """Take out the messages that are no longer hidden: they come again by themselves.
+
+        What is left of a batch waits on; of FIFO groups it goes back to its queue.
 
         One whose extension is under way may be hidden still: its answer will tell.
         """
@@ -97,10 +100,13 @@ class WaitingBatches:
             for held in self._by_id.values()
             if held.hidden_until_ms <= now.monotonic_ms and not held.renewals
         ]
+        forgotten: list[tuple[HeldBatch, MessageBatch]] = []
         for held in expired:
-            self._remove(held)
+            forgotten.append((held, held.drop_visible(now)))
+            if not held.messages:
+                self._remove(held)
             self.send_back(held.groups)
-        return expired
+        return forgotten
 
     def deadline_ms(self, now: Instant) -> int | None:
         """The next moment at which a batch becomes due or is forgotten."""
