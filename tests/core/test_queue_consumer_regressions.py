@@ -1,6 +1,7 @@
 """Defects of the queue consumer that the simulator found: each the shortest life that shows it."""
 
 from builders import (
+    QUEUE_ARN,
     ConsumerLife,
     batch,
     grant,
@@ -13,6 +14,7 @@ from builders import (
 
 from penstock.core import queue_contract as q
 from penstock.model.message import MessageBatch, QueueAttributes
+from penstock.model.queue_options import QueueOptions
 
 DESCRIBED = q.QueueDescribed(QueueAttributes(30))
 
@@ -109,3 +111,20 @@ def test_consumer_counts_from_its_own_receive_how_long_a_message_is_hidden() -> 
 
     # The message that came last is hidden for more than half of its time still.
     assert request_slots(1) not in life.feed(q.DeadlineReached())
+
+
+def test_consumer_of_one_group_batches_receives_alone_where_slots_are_few() -> None:
+    life = polling_consumer(
+        queue_arn=f"{QUEUE_ARN}.fifo",
+        maximum_concurrency=3,
+        options=QueueOptions(fifo_one_group=True),
+    )
+    life.feed(q.MessagesReceived(1, messages(10)))
+
+    # Another receive could bring ten batches for the two slots that are left.
+    commands = life.feed(grant(3))
+
+    assert [each for each in commands if isinstance(each, q.Receive)] == [
+        q.Receive(2, 10, 20, attempt_number=2)
+    ]
+    assert return_slots(2) in commands

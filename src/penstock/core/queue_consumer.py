@@ -305,9 +305,8 @@ class QueueConsumer:
             # The only receive of a mapping is a long poll: it would sit on its slots.
             is_parallel = self._receives.wanted > 1
             has_window = self._policy.batching_window_s > 0
-            slots = 0
-            if is_parallel and not has_window:
-                slots = min(self._unused_slots(now), slots_for(self._policy, 1))
+            unused = self._unused_slots(now) if is_parallel and not has_window else 0
+            slots = slots_for(self._policy, 1, unused)
             asked = self._messages_to_ask_for(slots, now)
             if asked <= 0 or (len(self._receives) and not (slots or has_window)):
                 break
@@ -367,13 +366,14 @@ class QueueConsumer:
         return self._throughput.opens_ms(self._ramp.limit(now), now)
 
     def _slots_useful(self, now: Instant) -> int:
-        """Count the slots that there is work for, whatever the ramp says."""
+        """Count the slots that there is work for."""
         ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
         has_next_try_waiting = ready_count < self._waiting.closed_count(now)
         if self._receives.wanted == 1 or has_next_try_waiting or self._has_deletes_blocked():
             return ready_count
-        return ready_count + slots_for(self._policy, self._receives.wanted)
+        usable = max(0, self._capacity(now) - ready_count)
+        return ready_count + slots_for(self._policy, self._receives.wanted, usable)
 
     def _has_deletes_blocked(self) -> bool:
         """Tell whether the queue takes so few of our deletes that receiving must wait."""

@@ -156,10 +156,13 @@ def messages_for(policy: QueuePolicy, slots: int) -> int:
     return min(BATCH_ENTRIES_MAX, max(1, slots) * policy.batch_size)
 
 
-def slots_for(policy: QueuePolicy, receives: int) -> int:
-    """Count the invocations that so many full receives keep busy."""
+def slots_for(policy: QueuePolicy, receives: int, usable: int) -> int:
+    """Count the invocations that so many full receives keep busy, of those that may run at all."""
     if policy.batching_window_s:
-        return -(-receives * BATCH_ENTRIES_MAX // policy.batch_size)
-    if policy.is_fifo:  # one receive is one batch, as a rule
-        return receives
-    return receives * -(-BATCH_ENTRIES_MAX // policy.batch_size)
+        return min(usable, -(-receives * BATCH_ENTRIES_MAX // policy.batch_size))
+    if policy.options.fifo_one_group:
+        # As many batches as messages, perhaps: it holds slots for all of them, or it waits alone.
+        return min(receives, usable // policy.batch_size) * policy.batch_size
+    if policy.is_fifo:  # one receive is one batch
+        return min(usable, receives)
+    return min(usable, receives * -(-BATCH_ENTRIES_MAX // policy.batch_size))
