@@ -32,7 +32,7 @@ class FailureAudit:
             text = f"{message_id} has not failed at its receive {report.receive_count}"
             self._books.report(Rule.RECORDED_EARLY, text)
             return
-        counts = [self._least_count(mapping, options) for options in self._options(mapping)]
+        counts = [mapping.last_receive(options) for options in self._options(mapping)]
         known = [count for count in counts if count is not None]
         if not known or report.receive_count < min(known):
             text = f"{message_id} failed at its receive {report.receive_count}; it has {counts}"
@@ -69,10 +69,3 @@ class FailureAudit:
 
     def _options(self, mapping: AuditedMapping) -> list[QueueOptions]:
         return mapping.options_since(self._books.now_ms() - ROW_GRACE_MS)
-
-    def _least_count(self, mapping: AuditedMapping, options: QueueOptions) -> int | None:
-        """Give the receive that may be a message's last."""
-        if options.on_failure_arn is None:
-            return None
-        known = [mapping.max_receive_count, options.maximum_receive_count]
-        return min((count for count in known if count is not None), default=None)

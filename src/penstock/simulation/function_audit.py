@@ -122,7 +122,7 @@ class FunctionAudit:
             if other is dispatching or unqualified(other.row.function_arn) != function_arn:
                 continue
             is_served = other.running_count or self._pace.is_receiving_shortly(other.queue_arn)
-            if other.is_stopping or is_served or not self._books.held(other):
+            if other.is_stopping or is_served or not self._is_waiting(other):
                 other.waited_through = 0
                 continue
             other.waited_through += 1
@@ -130,6 +130,13 @@ class FunctionAudit:
                 text = f"{other.queue_arn} waited through {other.waited_through} invocations"
                 self._books.report(Rule.STARVED, text)
                 other.waited_through = 0
+
+    def _is_waiting(self, mapping: AuditedMapping) -> bool:
+        """Tell whether a mapping holds messages, and not for its window's sake alone."""
+        held = self._books.held(mapping)
+        since_ms = self._books.now_ms() - 1000 * mapping.row.maximum_batching_window_s
+        is_full = len(held) >= mapping.row.batch_size
+        return bool(held) and (is_full or min(copy.delivered_ms for copy in held) <= since_ms)
 
     def ended(self, invocation: AuditedInvocation, verdict: Verdict) -> None:
         """Take note that the function ran to its end, whoever is told."""

@@ -54,12 +54,15 @@ class VisibilityAudit:
         options = [options_of(row.tags) for row in invocation.rows]
         if all(each.heartbeat_s is not None for each in options):
             self._check_hidden(invocation)
+        mapping = self._books.mappings[invocation.queue_arn]
         backoffs = [each.backoff for each in options if each.backoff is not None]
         for copy in invocation.copies:
             if copy.holding is Holding.FAILED:
                 copy.failed_ms = now_ms
                 copy.message.not_before_ms = 0
-                if len(backoffs) == len(options):
+                counts = [mapping.last_receive(each) for each in options]
+                is_last = any(count and copy.receive_count >= count for count in counts)
+                if len(backoffs) == len(options) and not is_last:
                     delays_s = [_delay_s(backoff, copy.receive_count) for backoff in backoffs]
                     copy.message.not_before_ms = now_ms + 1000 * min(delays_s)
 
