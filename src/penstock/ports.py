@@ -145,8 +145,15 @@ class Sources(Protocol):
         """
         ...
 
-    async def open_queue(self, arn: str) -> QueueSource:
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> QueueSource:
         """Find the queue's URL and make it readable.
+
+        Args:
+            arn: The queue's.
+            count_request: Told the operation of each request that is sent for this source, this
+                opening's too; each attempt of a call that is retried is a request.
 
         Raises:
             SourceError: No such queue, no permission, or no answer.

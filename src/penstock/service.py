@@ -20,7 +20,7 @@ from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_fraction, draw_uuid
-from penstock.engine.metrics import StreamMetrics
+from penstock.engine.metrics import NodeMetrics
 from penstock.engine.open_files import open_files_needed, raise_open_files_limit
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
@@ -162,7 +162,7 @@ class Service:
             slots=SlotLedger(registry),
             clock=clock,
             draw_uuid=draw_uuid,
-            metrics=StreamMetrics(),
+            metrics=NodeMetrics(clock),
             log_of=self._log_of,
         )
         supervisor = Supervisor(

@@ -1,6 +1,6 @@
 """What the API is given in tests: queues, streams, functions, an engine that only remembers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -12,6 +12,7 @@ from penstock.model.errors import InvokeError, SourceError, SourceNotFoundError
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping_status import MappingStatus
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.stream import (
     AtSequenceNumber,
@@ -144,8 +145,11 @@ class FakeSources:
             raise stream
         return FakeStream(stream, self.refused, self.written)
 
-    async def open_queue(self, arn: str) -> FakeQueue:
-        """Give the queue, or raise its error."""
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> FakeQueue:
+        """Give the queue, or raise its error; a look at it is nobody's cost."""
+        assert count_request is None
         queue = self.queues.get(arn)
         if queue is None:
             raise SourceNotFoundError(f"no queue {arn}")
@@ -209,9 +213,17 @@ class FakeEngine:
 
 
 class FakeMetrics:
-    """One series."""
+    """One series, and the status of mappings as the test set it."""
 
     content_type: ClassVar[str] = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self) -> None:
+        self.started_ms = NOW.wall_ms - 3_600_000
+        self.statuses: dict[str, MappingStatus] = {}
+
+    def status_of(self, mapping_uuid: str) -> MappingStatus:
+        """Give what the test set."""
+        return self.statuses.get(mapping_uuid, MappingStatus())
 
     def render(self) -> bytes:
         """Always the same."""
@@ -224,6 +236,7 @@ class World(msgspec.Struct):
     sources: FakeSources
     functions: FakeFunctions
     engine: FakeEngine
+    metrics: FakeMetrics = msgspec.field(default_factory=FakeMetrics)
 
     @classmethod
     def with_defaults(cls) -> "World":
@@ -244,7 +257,7 @@ class World(msgspec.Struct):
             functions=self.functions,
             direct_invoker=self.functions,
             mappings=self.engine,
-            metrics=FakeMetrics(),
+            metrics=self.metrics,
             clock=FakeClock(),
             draw_uuid=draw_uuid,
             settings=ApiSettings(),

@@ -113,6 +113,8 @@ def clear(server: Server) -> None:
     world = server.world
     world.engine.repositioned.clear()
     world.engine.ages_ms.clear()
+    world.engine.processing_results.clear()
+    world.metrics.statuses.clear()
     world.sources.refused.clear()
     world.sources.written.clear()
     world.functions.payloads.clear()

@@ -1,7 +1,7 @@
 """The operations called in this process: names, and callers that meet each other."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import msgspec
 import pytest
@@ -28,14 +28,16 @@ class MeetingSources(FakeSources):
         self._arrived = 0
         self._both = asyncio.Event()
 
-    async def open_queue(self, arn: str) -> FakeQueue:
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> FakeQueue:
         """Wait for the other, then give the queue."""
         self._arrived += 1
         if self._arrived == 2:
             self._both.set()
         async with asyncio.timeout(10):
             await self._both.wait()
-        return await super().open_queue(arn)
+        return await super().open_queue(arn, count_request=count_request)
 
 
 class SettlingSources(FakeSources):
@@ -46,13 +48,15 @@ class SettlingSources(FakeSources):
         self._desk = desk
         self._left = count
 
-    async def open_queue(self, arn: str) -> FakeQueue:
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> FakeQueue:
         """Settle every row, then give the queue."""
         if self._left:
             self._left -= 1
             for row in self._desk.store.list_mappings():
                 self._desk.settle(row.uuid)
-        return await super().open_queue(arn)
+        return await super().open_queue(arn, count_request=count_request)
 
 
 class Desk:

@@ -1,5 +1,7 @@
 """The wire client: what it sends, what it retries, where it refuses to go."""
 
+from collections.abc import Callable
+
 import pytest
 from scripted_server import (
     Conversation,
@@ -14,7 +16,13 @@ from wire_builders import StandingClock, make_wire
 
 from penstock.aws.client import JsonServiceClient, WireClient
 from penstock.aws.credentials import CredentialCache
-from penstock.aws.errors import AnswerError, ConnectionLostError, CredentialsError, WireError
+from penstock.aws.errors import (
+    AnswerError,
+    ConnectFailedError,
+    ConnectionLostError,
+    CredentialsError,
+    WireError,
+)
 from penstock.aws.exchange import ExchangeRules, HttpRequest
 from penstock.aws.json_protocol import JsonDialect
 from penstock.aws.session import AwsSession
@@ -28,11 +36,17 @@ TWICE = ExchangeRules(is_idempotent=True)
 ONCE = ExchangeRules()
 
 
-async def _call(script: Script, rules: ExchangeRules = TWICE, path: str = "") -> bytes:
+async def _call(
+    script: Script,
+    rules: ExchangeRules = TWICE,
+    path: str = "",
+    count_request: Callable[[str], None] | None = None,
+) -> bytes:
     async with serve(script) as origin:
         wire = make_wire()
         service = await wire.open_url(f"{origin}{path}", service="sqs", region="eu-west-1")
-        client = JsonServiceClient(wire, service, JsonDialect("AmazonSQS"))
+        dialect = JsonDialect("AmazonSQS")
+        client = JsonServiceClient(wire, service, dialect, count_request=count_request)
         try:
             return await client.call("DeleteMessage", b"{}", rules)
         finally:
@@ -83,6 +97,35 @@ def test_call_that_may_run_once_is_never_retried(run: RunFixture, first: Script)
 def test_refusal_is_not_retried(run: RunFixture) -> None:
     with pytest.raises(AnswerError, match="InvalidAddress"):
         run(_call(in_turn(REFUSAL, _answers(b"never"))))
+
+
+def test_each_attempt_that_was_sent_is_counted(run: RunFixture) -> None:
+    counted: list[str] = []
+
+    run(_call(in_turn(THROTTLE, _hang_up, _answers(b"done")), count_request=counted.append))
+
+    assert counted == ["DeleteMessage"] * 3
+
+
+def test_request_that_never_left_is_not_counted(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+
+    async def call_nobody() -> None:
+        wire = make_wire()
+        service = await wire.open_url("http://127.0.0.1:9", service="sqs", region="eu-west-1")
+        client = JsonServiceClient(
+            wire, service, JsonDialect("AmazonSQS"), count_request=counted.append
+        )
+        await client.call("DeleteMessage", b"{}", TWICE)
+
+    with pytest.raises(ConnectFailedError):
+        run(call_nobody())
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(CredentialsError):
+        run(call_nobody())
+    assert counted == []
 
 
 def test_request_is_signed_and_below_the_endpoints_path(run: RunFixture) -> None:

@@ -225,19 +225,23 @@ def test_change_visibility_tells_of_the_servers_failure(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "max_receive_count"),
+    ("policy", "redrive"),
     [
-        pytest.param("", None, id="none"),
-        pytest.param(',"RedrivePolicy":"{\\"maxReceiveCount\\":3}"', 3, id="number"),
-        pytest.param(',"RedrivePolicy":"{\\"maxReceiveCount\\":\\"3\\"}"', 3, id="string"),
+        pytest.param("", (None, None), id="none"),
+        pytest.param(',"RedrivePolicy":"{\\"maxReceiveCount\\":3}"', (3, None), id="number"),
+        pytest.param(
+            ',"RedrivePolicy":"{\\"maxReceiveCount\\":\\"3\\",\\"deadLetterTargetArn\\":\\"dead\\"}"',
+            (3, "dead"),
+            id="string",
+        ),
     ],
 )
 def test_describe_reads_timeout_and_redrive_policy(
-    ask: Ask, policy: str, max_receive_count: int | None
+    ask: Ask, policy: str, redrive: tuple[int | None, str | None]
 ) -> None:
     answer = f'{{"Attributes":{{"VisibilityTimeout":"45"{policy}}}}}'.encode()
 
-    assert ask("describe", answer=answer) == QueueAttributes(45, max_receive_count)
+    assert ask("describe", answer=answer) == QueueAttributes(45, *redrive)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +255,33 @@ def test_describe_reads_timeout_and_redrive_policy(
 def test_unreadable_attributes_are_a_protocol_error(ask: Ask, attributes: str) -> None:
     with pytest.raises(SourceProtocolError):
         ask("describe", answer=f'{{"Attributes":{attributes}}}'.encode())
+
+
+def test_requests_are_counted_by_their_operation(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    one = MESSAGES[0]
+
+    async def scenario() -> None:
+        async with serve(_scripted([], b'{"Attributes":{"VisibilityTimeout":"30"}}')) as origin:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", str(origin))
+            wire = make_wire()
+            queue = await SqsSources(wire).open_queue(ARN, count_request=counted.append)
+            await queue.describe()
+            await queue.receive(10, 0)
+            await queue.change_visibility([VisibilityChange(one, 30)])
+            await queue.delete([one])
+            await wire.close()
+
+    run(scenario())
+    assert counted == [
+        "GetQueueUrl",
+        "GetQueueAttributes",
+        "ReceiveMessage",
+        "ChangeMessageVisibilityBatch",
+        "DeleteMessageBatch",
+    ]
 
 
 def test_opening_asks_for_the_owners_queue(ask: Ask) -> None:

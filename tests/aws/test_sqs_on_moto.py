@@ -99,12 +99,13 @@ def test_message_given_back_is_received_again(run: RunFixture, sqs: Any) -> None
 
 def test_redrive_policy_is_described(run: RunFixture, sqs: Any) -> None:
     sqs.create_queue(QueueName="dead")
-    policy = f'{{"deadLetterTargetArn":"{ARN.replace("jobs", "dead")}","maxReceiveCount":3}}'
+    dead_arn = ARN.replace("jobs", "dead")
+    policy = f'{{"deadLetterTargetArn":"{dead_arn}","maxReceiveCount":3}}'
     sqs.set_queue_attributes(QueueUrl=_url(sqs), Attributes={"RedrivePolicy": policy})
 
     attributes = _with_queue(run, lambda queue: queue.describe())
 
-    assert attributes == QueueAttributes(visibility_timeout_s=45, max_receive_count=3)
+    assert attributes == QueueAttributes(45, max_receive_count=3, dead_letter_arn=dead_arn)
 
 
 def test_queue_that_is_not_there_is_not_found(run: RunFixture) -> None:

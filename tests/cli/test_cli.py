@@ -20,12 +20,22 @@ def test_help_names_every_command() -> None:
     result = call("--help")
 
     assert result.exit_code == 0
-    commands = ("demo  ", "dev  ", "serve --config FILE", "position show NAME", "failures list")
+    commands = (
+        "demo  ",
+        "dev  ",
+        "serve --config FILE",
+        "status ",
+        "check ",
+        "position show NAME",
+        "failures list",
+    )
     for command in commands:
         assert f"penstock {command}" in result.output
 
 
-@pytest.mark.parametrize("command", ["dev", "serve", "demo", "position", "failures"])
+@pytest.mark.parametrize(
+    "command", ["dev", "serve", "demo", "status", "check", "position", "failures"]
+)
 def test_each_command_has_help(command: str) -> None:
     result = call(command, "--help")
 

@@ -2,9 +2,11 @@
 
 import pytest
 from builders import (
+    FIFO_ARN,
     batch,
     busy_consumer,
     grant,
+    grouped,
     invoke,
     invoking_consumer,
     message,
@@ -18,6 +20,7 @@ from penstock.core.queue_outcome import queue_outcome
 from penstock.core.scaling import ConcurrencyRamp, RampPolicy
 from penstock.model.function import FunctionResult
 from penstock.model.instant import Instant
+from penstock.model.message import MessageBatch
 
 
 def deletes(commands: list[q.Command]) -> list[q.DeleteMessages]:
@@ -155,3 +158,43 @@ def test_message_is_deleted_only_after_its_own_invocation_succeeded() -> None:
     succeeded = life.feed(q.InvocationSucceeded(batch(2, first=2)))
 
     assert deletes(failed + succeeded) == [q.DeleteMessages((message("m2"),), attempt=1)]
+
+
+def test_mixed_fifo_batch_that_fails_delays_all_its_groups() -> None:
+    """If your function throws an exception, all messages of the batch become visible again."""
+    received = grouped("a1 b1")
+    life = polling_consumer(queue_arn=FIFO_ARN)
+    life.feed(q.MessagesReceived(1, received))
+    life.feed(grant(1))
+
+    commands = life.feed(q.InvocationFailed(MessageBatch(1, received), "Unhandled"))
+
+    assert commands == [return_slots(1)]
+
+
+def test_partial_response_of_a_fifo_batch_is_taken_as_it_is() -> None:
+    """Your function should stop after the first failure and return all unprocessed messages.
+
+    Lambda deletes exactly what the response does not name.
+    """
+    given = MessageBatch(1, grouped("a1 a2 a3 a4"))
+    response = FunctionResult(b'{"batchItemFailures":[{"itemIdentifier":"a2"}]}')
+
+    ended = queue_outcome(response, given, report_batch_item_failures=True)
+
+    assert isinstance(ended, q.InvocationPartiallyFailed)
+    assert ended.failed == {"a2"}
+
+
+def test_strict_fifo_mapping_does_what_the_function_should_do() -> None:
+    """Your function should stop after the first failure and return all unprocessed messages.
+
+    A mapping that is tagged strict keeps the order of a group for a function that does not.
+    """
+    given = MessageBatch(1, grouped("a1 a2 b1 a3 a4"))
+    response = FunctionResult(b'{"batchItemFailures":[{"itemIdentifier":"a2"}]}')
+
+    ended = queue_outcome(response, given, report_batch_item_failures=True, fifo_strict=True)
+
+    assert isinstance(ended, q.InvocationPartiallyFailed)
+    assert ended.failed == {"a2", "a3", "a4"}

@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from penstock.core import queue_contract as q
+from penstock.core.held_batch import HeldBatch, Visibility, visibility_of
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.scaling import RampPolicy
 from penstock.model.instant import Instant
@@ -18,6 +19,8 @@ from penstock.model.message import (
 )
 
 QUEUE_ARN = "arn:aws:sqs:us-east-2:123456789012:orders"
+FIFO_ARN = f"{QUEUE_ARN}.fifo"
+DESTINATION_ARN = "arn:aws:sqs:us-east-2:123456789012:failed"
 FUNCTION_ARN = "arn:aws:lambda:us-east-2:123456789012:function:ship"
 OTHER_FUNCTION_ARN = "arn:aws:lambda:us-east-2:123456789012:function:bill"
 WALL_MS = 1_700_000_000_000  # wall time and monotonic time must not be taken for each other
@@ -45,6 +48,20 @@ def messages(count: int, first: int = 1) -> tuple[Message, ...]:
     return tuple(message(f"m{number}") for number in range(first, first + count))
 
 
+def counted(message_id: str, receive_count: int) -> Message:
+    """A message that was received that many times."""
+    counts = {"ApproximateReceiveCount": str(receive_count)}
+    return message(message_id, attributes=msgspec.Raw(msgspec.json.encode(counts)))
+
+
+def grouped(names: str, body: str = "hello") -> tuple[Message, ...]:
+    """Messages of a FIFO queue: "a1 b1" are one of group a and one of group b."""
+    return tuple(
+        message(name, body, attributes=msgspec.Raw(b'{"MessageGroupId":"%c"}' % ord(name[0])))
+        for name in names.split()
+    )
+
+
 def batch(batch_id: int, count: int = 1, first: int = 1) -> MessageBatch:
     """A batch of ``count`` messages."""
     return MessageBatch(batch_id, messages(count, first))
@@ -61,9 +78,31 @@ def queue_policy(**changes: Any) -> q.QueuePolicy:
     return q.QueuePolicy(**(members | changes))
 
 
-def invoke(invoked: MessageBatch, function_arn: str = FUNCTION_ARN) -> q.Invoke:
+def held_batch(
+    batch_id: int,
+    received: tuple[Message, ...] | None = None,
+    *,
+    visibility: Visibility | None = None,
+    received_ms: int = 0,
+) -> HeldBatch:
+    """A closed batch of those messages, or of message m<batch_id>; hidden for 30 s if not told."""
+    held = HeldBatch(batch_id, visibility or hiding(), at(received_ms))
+    held.messages = list(messages(1, batch_id) if received is None else received)
+    held.groups = frozenset(each.group for each in held.messages if each.group)
+    held.close()
+    return held
+
+
+def hiding(queue_timeout_s: int = 30, **policy: Any) -> Visibility:
+    """How a mapping hides what it receives: of 30 s it relies on 28,500 ms."""
+    return visibility_of(queue_timeout_s, queue_policy(**policy))
+
+
+def invoke(
+    invoked: MessageBatch, function_arn: str = FUNCTION_ARN, queue_arn: str = QUEUE_ARN
+) -> q.Invoke:
     """The command that runs ``ship`` with a batch."""
-    return q.Invoke(invoked, function_arn, QUEUE_ARN, report_batch_item_failures=False)
+    return q.Invoke(invoked, function_arn, queue_arn, report_batch_item_failures=False)
 
 
 def request_slots(count: int, function_arn: str = FUNCTION_ARN) -> q.RequestSlots:

@@ -233,4 +233,4 @@ def test_record_bytes_max_is_close_for_a_usual_message() -> None:
 
     bound = queue_record_bytes_max(received, QUEUE_ARN)
 
-    assert bound - len(queue_event([received], QUEUE_ARN)) < 2_000
+    assert bound - len(queue_event([received], QUEUE_ARN)) < 200

@@ -1,18 +1,23 @@
 """Invocations in flight, and the slots of those that nobody will hear of."""
 
 import pytest
-from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, at, batch, return_slots
+from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, at, grouped, held_batch, return_slots
 
+from penstock.core.held_batch import HeldBatch
 from penstock.core.in_flight import InFlight
-from penstock.core.waiting_batches import WaitingBatch
 
 
 def in_flight(*ends_by_ms: int, function_arn: str = FUNCTION_ARN) -> InFlight:
     """Invocations of batches 1, 2 and so on."""
     running = InFlight()
     for batch_id, end_ms in enumerate(ends_by_ms, start=1):
-        running.start(WaitingBatch(batch(batch_id), 28_500, 14_250), function_arn, end_ms)
+        running.start(held_batch(batch_id), function_arn, end_ms)
     return running
+
+
+def ids(ended: list[HeldBatch]) -> list[int]:
+    """Which batches these are."""
+    return [held.id for held in ended]
 
 
 def test_in_flight_counts_what_runs() -> None:
@@ -25,29 +30,30 @@ def test_in_flight_counts_what_runs() -> None:
 def test_in_flight_gives_back_the_slot_of_the_function_that_ran() -> None:
     running = in_flight(3_000, function_arn=OTHER_FUNCTION_ARN)
 
-    waiting, slot_back = running.end(1)
+    held, slot_back = running.end(1)
 
-    assert (waiting.batch, slot_back) == (batch(1), return_slots(1, OTHER_FUNCTION_ARN))
+    assert (held.id, slot_back) == (1, return_slots(1, OTHER_FUNCTION_ARN))
     assert running.slot_count == 0
 
 
 def test_in_flight_keeps_the_slot_of_one_that_is_lost_until_it_must_have_ended() -> None:
     running = in_flight(3_000, 4_000)
 
-    running.lose(1)
+    lost = running.lose(1)
 
+    assert lost.id == 1
     assert (len(running), running.slot_count, running.deadline_ms()) == (1, 2, 3_000)
-    assert running.release_due(at(2_999), at_once=False) == []
-    assert running.release_due(at(3_000), at_once=False) == [return_slots(1)]
+    assert running.take_ended(at(2_999), at_once=False) == []
+    assert running.take_ended(at(3_000), at_once=False) == [lost]
     assert (running.slot_count, running.deadline_ms()) == (1, None)
 
 
-def test_in_flight_gives_back_every_lost_slot_when_the_mapping_ends() -> None:
+def test_in_flight_gives_up_every_lost_one_when_the_mapping_ends() -> None:
     running = in_flight(3_000, 4_000)
     running.lose(1)
     running.lose(2)
 
-    assert running.release_due(at(0), at_once=True) == [return_slots(1), return_slots(1)]
+    assert ids(running.take_ended(at(0), at_once=True)) == [1, 2]
     assert running.slot_count == 0
 
 
@@ -57,3 +63,32 @@ def test_in_flight_ends_each_invocation_once() -> None:
 
     with pytest.raises(KeyError):
         running.end(1)
+
+
+def test_in_flight_knows_the_groups_that_run() -> None:
+    running = InFlight()
+    running.start(held_batch(1, grouped("a1 b1")), FUNCTION_ARN, 3_000)
+    running.start(held_batch(2, grouped("c1")), FUNCTION_ARN, 3_000)
+
+    running.end(1)
+
+    assert running.busy_groups == {"c"}
+
+
+def test_in_flight_keeps_the_group_of_a_lost_one_until_it_must_have_ended() -> None:
+    running = InFlight()
+    running.start(held_batch(1, grouped("a1")), FUNCTION_ARN, 3_000)
+
+    running.lose(1)
+
+    assert running.busy_groups == {"a"}
+    running.take_ended(at(3_000), at_once=False)
+    assert running.busy_groups == set()
+
+
+def test_in_flight_has_one_batch_of_a_group() -> None:
+    running = InFlight()
+    running.start(held_batch(1, grouped("a1 b1")), FUNCTION_ARN, 3_000)
+
+    with pytest.raises(AssertionError, match="a group has one batch in flight"):
+        running.start(held_batch(2, grouped("b2")), FUNCTION_ARN, 3_000)

@@ -182,14 +182,18 @@ def test_consumer_receives_in_parallel_only_with_slots() -> None:
     assert life.feed(grant(1)) == [q.Receive(3, 10, 0)]
 
 
-def test_consumer_full_receives_invoke_at_once_with_their_own_slots() -> None:
+def test_consumer_full_receives_invoke_at_once_with_the_slots_they_came_for() -> None:
     life = waiting_consumer(10)
     life.feed(grant(3))
 
     commands = life.feed(q.MessagesReceived(2, messages(10, first=11)))
 
     # Three receives are wanted now, but the ramp stands at five and two of those are in flight.
-    assert commands == [invoke(batch(2, 10, first=11)), request_slots(2)]
+    assert commands == [
+        invoke(batch(2, 10, first=11)),
+        q.Receive(4, 10, 0),
+        request_slots(2),
+    ]
 
 
 def test_consumer_shrinks_when_a_receive_is_not_full() -> None:
@@ -198,7 +202,8 @@ def test_consumer_shrinks_when_a_receive_is_not_full() -> None:
 
     commands = life.feed(q.MessagesReceived(2, messages(1, first=11)))
 
-    assert commands == [invoke(batch(2, 1, first=11))]
+    # The receive that still runs is the one that holds no slot.
+    assert commands == [invoke(batch(2, 1, first=11)), return_slots(1)]
 
 
 def test_consumer_gives_slots_back_when_a_receive_is_empty() -> None:
@@ -207,7 +212,7 @@ def test_consumer_gives_slots_back_when_a_receive_is_empty() -> None:
 
     commands = life.feed(q.MessagesReceived(2, ()))
 
-    assert commands == [return_slots(1)]
+    assert commands == [return_slots(2)]
 
 
 def test_consumer_long_polls_again_without_a_slot_after_a_burst() -> None:
@@ -217,7 +222,7 @@ def test_consumer_long_polls_again_without_a_slot_after_a_burst() -> None:
 
     commands = life.feed(q.MessagesReceived(3, ()))
 
-    assert commands == [q.Receive(4, 10, 20), return_slots(1)]
+    assert commands == [q.Receive(4, 10, 20)]
 
 
 def test_consumer_receives_in_parallel_up_to_a_maximum() -> None:
@@ -243,13 +248,33 @@ def test_consumer_batch_size_one_with_ten_slots_receives_ten() -> None:
     assert commands == [invoke(batch(1)), q.Receive(2, 10, 0), q.Receive(3, 10, 0)]
 
 
-def test_consumer_batch_size_one_with_three_slots_receives_three() -> None:
+def test_consumer_batch_size_one_with_three_slots_receives_one_more() -> None:
     life = polling_consumer(batch_size=1, ramp=STEADY)
     life.feed(q.MessagesReceived(1, messages(1)))
 
     commands = life.feed(grant(4))
 
-    assert commands == [invoke(batch(1)), q.Receive(2, 3, 0)]
+    assert commands == [invoke(batch(1)), q.Receive(2, 4, 0)]
+
+
+def test_consumer_of_a_fast_function_receives_ten_whatever_its_slots() -> None:
+    life = invoking_consumer(batch_size=1, ramp=STEADY)
+    life.feed(q.MessagesReceived(2, ()))
+
+    life.feed(q.InvocationSucceeded(batch(1)), after_ms=50)
+
+    assert life.feed(q.MessagesReceived(3, messages(1, first=2))) == [request_slots(21)]
+    assert life.feed(grant(1)) == [invoke(batch(2, first=2)), q.Receive(4, 10, 20)]
+
+
+def test_consumer_of_a_slow_function_receives_no_more_than_its_slots_and_one() -> None:
+    life = invoking_consumer(batch_size=1, ramp=STEADY)
+    life.feed(q.MessagesReceived(2, ()))
+
+    life.feed(q.InvocationSucceeded(batch(1)), after_ms=60_000)
+
+    assert life.feed(q.MessagesReceived(3, messages(1, first=2))) == [request_slots(21)]
+    assert life.feed(grant(3)) == [invoke(batch(2, first=2)), q.Receive(4, 3, 0)]
 
 
 def test_consumer_starts_one_invocation_per_slot() -> None:

@@ -111,6 +111,17 @@ def test_consumer_function_errors_leave_the_limit_with_reported_failures() -> No
     assert life.feed(grant(1))[1:] == [q.Receive(3, 10, 20)]
 
 
+def test_consumer_of_concurrency_one_is_serial() -> None:
+    life = polling_consumer(batch_size=1, maximum_concurrency=1)
+    life.feed(q.MessagesReceived(1, messages(1)))
+
+    started = life.feed(grant(1))
+    ended = life.feed(q.InvocationSucceeded(batch(1)))
+
+    assert started == [invoke(batch(1))]
+    assert ended[1] == q.Receive(2, 1, 20)
+
+
 # Updates.
 
 
@@ -284,8 +295,8 @@ def test_consumer_stop_gives_slots_back() -> None:
 
     stopped = life.feed(q.StopRequested())
 
-    assert stopped == [request_slots(0)]
-    assert life.feed(q.MessagesReceived(3, ())) == [return_slots(1)]
+    assert stopped == [return_slots(1), request_slots(0)]
+    assert life.feed(q.MessagesReceived(3, ())) == []
     assert life.feed(grant(2)) == [return_slots(2)]
 
 

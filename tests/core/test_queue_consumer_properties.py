@@ -22,7 +22,13 @@ from penstock.core.queue_consumer import DELETES_PENDING_MAX, QueueConsumer
 from penstock.core.receives import RECEIVES_MAX
 from penstock.core.scaling import RampPolicy
 from penstock.model.mapping import ProvisionedPollers
-from penstock.model.message import BATCH_ENTRIES_MAX, DeleteReport, Message, QueueAttributes
+from penstock.model.message import (
+    BATCH_ENTRIES_MAX,
+    DeleteReport,
+    Message,
+    MessageBatch,
+    QueueAttributes,
+)
 from penstock.model.queue_options import QueueOptions, RetryBackoff
 
 TURNS_MAX = 100  # more inputs at one moment, each leading to the next, would be a loop
@@ -67,6 +73,9 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         self.arriving: list[q.SlotsGranted] = []
         self.succeeded: set[str] = set()
         self.message_count = 0
+        self.visible_ms: dict[str, int] = {}
+        self.asked_ms: dict[int, int] = {}
+        self.last_of_group: dict[str, tuple[int, int]] = {}
         self.is_stopping = False
 
     @initialize(
@@ -125,7 +134,9 @@ class QueueConsumerWorld(RuleBasedStateMachine):
             case q.Invoke(batch):
                 assert not self.is_stopping
                 assert 1 <= len(batch.messages) <= (50 if self.window_s else 10)
-                self.check_groups(batch.messages)
+                for each in batch.messages:
+                    assert self.now_ms < self.visible_ms[each.message_id], "it may be elsewhere"
+                self.check_groups(batch)
             case q.DeleteMessages(messages):
                 assert 1 <= len(messages) <= BATCH_ENTRIES_MAX
                 assert {each.message_id for each in messages} <= self.succeeded
@@ -133,15 +144,34 @@ class QueueConsumerWorld(RuleBasedStateMachine):
                 assert not self.is_stopping
                 assert 1 <= max_messages <= BATCH_ENTRIES_MAX
                 assert 0 <= wait_s <= 20
+            case q.ExtendVisibility(renewal_id, messages):
+                assert 1 <= len(messages) <= BATCH_ENTRIES_MAX
+                self.check_not_extended(messages)
+                self.asked_ms[renewal_id] = self.now_ms
+            case q.ReturnToQueue(changes):
+                assert 1 <= len(changes) <= BATCH_ENTRIES_MAX
+                self.check_not_extended(tuple(change.message for change in changes))
             case _:
                 pass
 
-    def check_groups(self, invoked: tuple[Message, ...]) -> None:
-        """A message group of a FIFO queue has one batch in flight."""
-        if self.queue_arn == FIFO_ARN:
-            running = [each.batch for each in self.running if isinstance(each, q.Invoke)]
-            busy = {each.group for batch in running for each in batch.messages}
-            assert busy.isdisjoint({each.group for each in invoked})
+    def check_groups(self, invoked: MessageBatch) -> None:
+        """A message group of a FIFO queue has one batch in flight, and keeps its order."""
+        if self.queue_arn != FIFO_ARN:
+            return
+        running = [each.batch for each in self.running if isinstance(each, q.Invoke)]
+        busy = {each.group for batch in running for each in batch.messages}
+        assert busy.isdisjoint({each.group for each in invoked.messages})
+        for each in invoked.messages:
+            number = int(each.message_id[1:])
+            batch_id, last = self.last_of_group.get(each.group, (0, -1))
+            assert number > last or batch_id == invoked.id, "it overtakes"
+            self.last_of_group[each.group] = (invoked.id, max(number, last))
+
+    def check_not_extended(self, messages: tuple[Message, ...]) -> None:
+        """No extension of these is under way: which of two calls lands last is not known."""
+        calls = [each for each in self.running if isinstance(each, q.ExtendVisibility)]
+        extended = {each.message_id for call in calls for each in call.messages}
+        assert extended.isdisjoint({each.message_id for each in messages})
 
     @rule(delay_ms=st.integers(0, 40_000))
     def wait(self, delay_ms: int) -> None:
@@ -180,10 +210,19 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         """Let a call of the source succeed."""
         match command:
             case q.Receive(receive_id, max_messages):
-                return q.MessagesReceived(receive_id, self.draw(round(share * max_messages)))
-            case q.ExtendVisibility(renewal_id):
+                received = self.draw(round(share * max_messages))
+                # The server hid them a while before its answer was read.
+                hidden_ms = max(1, command.visibility_timeout_s or self.timeout_s) * 950
+                self.hide(received, self.now_ms + hidden_ms)
+                return q.MessagesReceived(receive_id, received)
+            case q.ExtendVisibility(renewal_id, messages, timeout_s):
+                self.hide(messages, self.asked_ms[renewal_id] + timeout_s * 1_000)
                 return q.VisibilityExtended(renewal_id)
         return q.QueueDescribed(QueueAttributes(self.timeout_s))
+
+    def hide(self, messages: tuple[Message, ...], until_ms: int) -> None:
+        """Hide messages until then."""
+        self.visible_ms.update((each.message_id, until_ms) for each in messages)
 
     def invocation_end(self, command: q.Invoke, share: float, *, is_well: bool) -> q.Input:
         """Draw how an invocation ends."""

@@ -125,6 +125,5 @@ def test_consumer_of_one_group_batches_receives_alone_where_slots_are_few() -> N
     commands = life.feed(grant(3))
 
     assert [each for each in commands if isinstance(each, q.Receive)] == [
-        q.Receive(2, 10, 20, attempt_number=2)
+        q.Receive(2, 10, 0, attempt_number=2)
     ]
-    assert return_slots(2) in commands

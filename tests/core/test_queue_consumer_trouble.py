@@ -151,7 +151,7 @@ def test_consumer_deletes_of_concurrent_batches_share_a_call() -> None:
 
     second = life.feed(q.InvocationSucceeded(batch(2, first=2)), after_ms=19)
 
-    assert first == [return_slots(1), q.Receive(2, 1, 20), request_slots(1)]
+    assert first == [return_slots(1), q.Receive(2, 10, 20), request_slots(1)]
     assert second == [
         return_slots(1),
         q.DeleteMessages(messages(2), attempt=1),
@@ -235,7 +235,7 @@ def test_consumer_failed_receive_gives_its_slots_back() -> None:
     life = waiting_consumer(10)
     life.feed(grant(3))
 
-    assert life.feed(q.ReceiveFailed(2, "reset")) == [return_slots(1)]
+    assert life.feed(q.ReceiveFailed(2, "reset")) == [return_slots(2)]
 
 
 def test_consumer_recovers_from_failures_with_the_first_answer() -> None:
@@ -254,8 +254,9 @@ def test_consumer_adopts_a_changed_visibility_timeout() -> None:
     life = polling_consumer()
     life.wake()
     life.feed(q.QueueDescribed(QueueAttributes(100)))
+    life.feed(q.MessagesReceived(1, ()))
 
-    life.feed(q.MessagesReceived(1, messages(1)))
+    life.feed(q.MessagesReceived(2, messages(1)))
 
     assert life.wake() == [q.ExtendVisibility(1, messages(1), 100)]
     assert life.now_ms == DESCRIBE_EVERY_MS + 47_500

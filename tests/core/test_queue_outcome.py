@@ -1,7 +1,7 @@
 """What an ended invocation means for its batch."""
 
 import pytest
-from builders import batch
+from builders import batch, grouped
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +14,7 @@ from penstock.core.queue_contract import (
 from penstock.core.queue_outcome import queue_outcome
 from penstock.model.failure import InvocationTrace
 from penstock.model.function import FunctionResult
+from penstock.model.message import MessageBatch
 
 RUN = InvocationTrace(executed_version="$LATEST")
 RAISED = InvocationTrace(executed_version="$LATEST", function_error="Unhandled")
@@ -115,3 +116,23 @@ def test_outcome_of_any_response_is_an_ended_invocation(
     outcome = outcome_of(FunctionResult(payload, function_error), report=report)
 
     assert outcome.batch == batch(1, 3)
+
+
+@pytest.mark.parametrize(
+    ("fifo_strict", "expected"),
+    [
+        pytest.param(False, frozenset({"a1"}), id="as-reported"),
+        pytest.param(True, frozenset({"a1", "a2"}), id="strict-with-later-ones-of-the-group"),
+    ],
+)
+def test_outcome_of_a_strict_mapping_fails_what_follows_in_the_group(
+    *, fifo_strict: bool, expected: frozenset[str]
+) -> None:
+    payload = b'{"batchItemFailures":[{"itemIdentifier":"a1"}]}'
+    given = MessageBatch(1, grouped("a1 b1 a2"))
+
+    outcome = queue_outcome(
+        FunctionResult(payload), given, report_batch_item_failures=True, fifo_strict=fifo_strict
+    )
+
+    assert outcome == InvocationPartiallyFailed(given, expected, RUN, payload)

@@ -5,9 +5,16 @@ from builders import at
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.scaling import ConcurrencyRamp, RampPolicy
+from penstock.core.scaling import (
+    ConcurrencyRamp,
+    PollerThroughput,
+    RampPolicy,
+    ramp_policy_of,
+)
+from penstock.model.mapping import ProvisionedPollers
 
 MINUTE_MS = 60_000
+MEGABYTE = 1024 * 1024
 
 
 def rising_ramp(maximum_concurrency: int | None = None, **policy: int) -> ConcurrencyRamp:
@@ -73,9 +80,9 @@ def test_ramp_keeps_to_maximum_concurrency() -> None:
 def test_ramp_changes_its_maximum_at_once() -> None:
     ramp = rising_ramp(2)
 
-    ramp.change_maximum(50)
+    ramp.change_policy(RampPolicy(), 50)
     raised = ramp.limit(at(MINUTE_MS))
-    ramp.change_maximum(None)
+    ramp.change_policy(RampPolicy(), None)
 
     assert (raised, ramp.limit(at(MINUTE_MS))) == (50, 305)
 
@@ -84,7 +91,7 @@ def test_ramp_stays_where_its_maximum_was_once_the_backlog_is_drained() -> None:
     ramp = rising_ramp(10)
 
     ramp.note_drained(at(MINUTE_MS))
-    ramp.change_maximum(None)
+    ramp.change_policy(RampPolicy(), None)
 
     assert ramp.limit(at(MINUTE_MS)) == 10
 
@@ -167,3 +174,88 @@ def test_ramp_never_falls_by_itself(earlier_ms: int, later_ms: int) -> None:
     first, second = sorted([earlier_ms, later_ms])
 
     assert ramp.limit(at(first)) <= ramp.limit(at(second))
+
+
+# Provisioned pollers.
+
+
+@pytest.mark.parametrize(
+    ("pollers", "expected"),
+    [
+        pytest.param(
+            ProvisionedPollers(),
+            RampPolicy(initial=20, per_minute=1_000, maximum=2_000, minimum=20),
+            id="defaults",
+        ),
+        pytest.param(
+            ProvisionedPollers(5, 5),
+            RampPolicy(initial=50, per_minute=1_000, maximum=50, minimum=50),
+            id="fixed",
+        ),
+    ],
+)
+def test_ramp_of_provisioned_pollers_is_ten_invocations_each(
+    pollers: ProvisionedPollers, expected: RampPolicy
+) -> None:
+    assert ramp_policy_of(pollers, RampPolicy()) == expected
+
+
+def test_ramp_is_not_lowered_below_its_minimum() -> None:
+    ramp = ConcurrencyRamp(ramp_policy_of(ProvisionedPollers(2, 4), RampPolicy()), None)
+
+    for second in range(10):
+        ramp.note_throttle(at(second * 1_000))
+        ramp.note_function_error(at(second * 1_000))
+
+    assert ramp.limit(at(10_000)) == 20
+
+
+def test_ramp_changes_to_provisioned_pollers_at_once() -> None:
+    ramp = ConcurrencyRamp(RampPolicy(), None)
+
+    ramp.change_policy(ramp_policy_of(ProvisionedPollers(3, 4), RampPolicy()), None)
+
+    assert ramp.limit(at(0)) == 30
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "size_bytes", "opens_ms"),
+    [
+        pytest.param(10, MEGABYTE - 1, 0, id="within-a-second-s-worth"),
+        pytest.param(10, MEGABYTE, 1, id="used-up"),
+        pytest.param(10, 3 * MEGABYTE, 2_001, id="two-seconds-ahead"),
+        pytest.param(20, 3 * MEGABYTE, 1_001, id="two-pollers"),
+        pytest.param(11, 3 * MEGABYTE, 1_001, id="a-poller-begun"),
+        pytest.param(0, 2 * MEGABYTE, 1_001, id="one-at-least"),
+    ],
+)
+def test_throughput_is_a_megabyte_per_second_and_poller(
+    concurrency: int, size_bytes: int, opens_ms: int
+) -> None:
+    throughput = PollerThroughput()
+
+    throughput.take(size_bytes, concurrency, at(0))
+
+    assert throughput.opens_ms(concurrency, at(0)) == opens_ms
+
+
+def test_throughput_is_not_saved_up_for_longer_than_a_second() -> None:
+    throughput = PollerThroughput()
+
+    throughput.take(2 * MEGABYTE, 10, at(3_600_000))
+
+    assert throughput.opens_ms(10, at(3_600_000)) == 3_600_000 + 1_001
+
+
+@given(st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 3 * MEGABYTE)), max_size=30))
+def test_throughput_keeps_to_its_rate_over_any_time(takes: list[tuple[int, int]]) -> None:
+    throughput = PollerThroughput()
+    now_ms = total_bytes = largest_bytes = 0
+
+    for pause_ms, size_bytes in takes:
+        now_ms = max(now_ms + pause_ms, throughput.opens_ms(10, at(now_ms + pause_ms)))
+        throughput.take(size_bytes, 10, at(now_ms))
+        total_bytes += size_bytes
+        largest_bytes = max(largest_bytes, size_bytes)
+        # A second's worth is there at first, and the last receive may overshoot.
+        assert total_bytes <= MEGABYTE + now_ms * MEGABYTE / 1_000 + largest_bytes

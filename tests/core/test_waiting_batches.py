@@ -1,176 +1,279 @@
-"""Batches that wait for a slot or for their next try, and how long they may."""
+"""Batches that wait for more messages, for a slot or for their next try, and how long they may."""
 
 import pytest
-from builders import at, batch, queue_policy
+from builders import at, grouped, held_batch, hiding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.queue_contract import ExtendVisibility, Forget
-from penstock.core.waiting_batches import Visibility, WaitingBatches
+from penstock.core.held_batch import HeldBatch
+from penstock.core.waiting_batches import WaitingBatches
+from penstock.model.queue_options import QueueOptions
 
-# 30 s less the twentieth that passed before the answer arrived: hidden for 28,500 ms.
-VISIBILITY = Visibility(30, queue_policy(function_timeout_s=3))
-
-
-def waiting_batches(count: int) -> WaitingBatches:
-    """Batches 1, 2 and so on, received at time 0."""
-    waiting = WaitingBatches()
-    for batch_id in range(1, count + 1):
-        waiting.add(batch(batch_id), VISIBILITY, at(0))
-    return waiting
+FREE: set[str] = set()  # no message group is in flight
 
 
-@pytest.mark.parametrize(
-    ("timeout_s", "function_timeout_s", "hidden_ms", "renew_after_ms"),
-    [
-        pytest.param(30, 3, 28_500, 14_250, id="half-way"),
-        pytest.param(30, 20, 28_500, 8_500, id="room-for-the-function"),
-        pytest.param(30, 30, 28_500, 7_125, id="no-room-a-quarter"),
-        pytest.param(30, None, 28_500, 14_250, id="timeout-unknown"),
-        pytest.param(0, 3, 950, 237, id="visible-at-once"),
-        pytest.param(43_200, 900, 41_040_000, 20_520_000, id="longest"),
-    ],
-)
-def test_visibility_leaves_room_for_the_function(
-    timeout_s: int, function_timeout_s: int | None, hidden_ms: int, renew_after_ms: int
-) -> None:
-    visibility = Visibility(timeout_s, queue_policy(function_timeout_s=function_timeout_s))
-
-    assert (visibility.hidden_ms, visibility.renew_after_ms) == (hidden_ms, renew_after_ms)
+def waiting_batches(*waiting: HeldBatch) -> WaitingBatches:
+    """Batches that were received at time 0; two of one message each unless told."""
+    batches = WaitingBatches()
+    for held in waiting or (held_batch(1), held_batch(2)):
+        batches.add(held)
+    return batches
 
 
-@given(st.integers(0, 43_200), st.none() | st.integers(1, 900))
-def test_visibility_is_renewed_before_it_ends_and_not_in_a_loop(
-    timeout_s: int, function_timeout_s: int | None
-) -> None:
-    visibility = Visibility(timeout_s, queue_policy(function_timeout_s=function_timeout_s))
+def waiting_groups(*names: str) -> WaitingBatches:
+    """Batches 1, 2 and so on of a FIFO queue, each of the messages named."""
+    batches = [held_batch(number, grouped(each)) for number, each in enumerate(names, start=1)]
+    return waiting_batches(*batches)
 
-    assert visibility.hidden_ms // 4 <= visibility.renew_after_ms < visibility.hidden_ms
-    assert visibility.hidden_ms < visibility.timeout_s * 1000
+
+def take(waiting: WaitingBatches, now_ms: int = 0, busy: set[str] = FREE) -> int | None:
+    """Take the oldest batch that may be invoked; give its id."""
+    held = waiting.take_ready(at(now_ms), busy)
+    return None if held is None else held.id
+
+
+def ids(batches: list[HeldBatch]) -> list[int]:
+    """Which batches these are."""
+    return [held.id for held in batches]
+
+
+def taken_back(waiting: WaitingBatches) -> list[int]:
+    """Give the ids of those that go back to the queue."""
+    return ids(waiting.take_returning(takes_all=False))
+
+
+def open_batch(due_ms: int) -> HeldBatch:
+    """Batch 1, whose window ends then."""
+    held = held_batch(1)
+    held.is_open, held.due_ms = True, due_ms
+    return held
+
+
+# Taking.
 
 
 def test_waiting_batches_are_taken_oldest_first() -> None:
-    waiting = waiting_batches(2)
+    waiting = waiting_batches()
 
-    taken = [waiting.take_ready(at(0)) for _ in range(3)]
-
-    assert [one and one.batch for one in taken] == [batch(1), batch(2), None]
+    assert [take(waiting) for _ in range(3)] == [1, 2, None]
     assert len(waiting) == 0
-
-
-def test_waiting_batches_all_go_back_at_once() -> None:
-    waiting = waiting_batches(2)
-
-    assert waiting.take_returnable() == [batch(1), batch(2)]
-    assert (len(waiting), waiting.deadline_ms(at(0))) == (0, None)
-
-
-def test_waiting_batch_that_was_rejected_waits_for_its_next_try() -> None:
-    waiting = waiting_batches(1)
-    taken = waiting.take_ready(at(0))
-    assert taken is not None
-
-    waiting.add_rejected(taken, at(1_000))
-
-    # The first back-off is 200 ms, less what parts batch 1 from the others.
-    assert waiting.deadline_ms(at(1_000)) == 1_182
-    assert (waiting.ready_count(at(1_181)), waiting.take_ready(at(1_181))) == (0, None)
-    assert (waiting.ready_count(at(1_182)), waiting.take_ready(at(1_182))) == (1, taken)
-
-
-def test_waiting_batch_that_was_rejected_does_not_hold_up_another() -> None:
-    waiting = waiting_batches(2)
-    rejected = waiting.take_ready(at(0))
-    assert rejected is not None
-    waiting.add_rejected(rejected, at(0))
-
-    taken = waiting.take_ready(at(0))
-
-    assert taken is not None
-    assert taken.batch == batch(2)
-
-
-def test_waiting_batch_that_was_rejected_is_not_hidden_any_longer() -> None:
-    waiting = waiting_batches(1)
-    taken = waiting.take_ready(at(0))
-    assert taken is not None
-    waiting.add_rejected(taken, at(0))
-
-    assert waiting.renew_due(VISIBILITY, at(28_499)) == []
-    assert waiting.forget_visible(at(28_499)) == []
-    assert waiting.forget_visible(at(28_500)) == [Forget(batch(1))]
-    assert len(waiting) == 0
-
-
-def test_waiting_batch_is_renewed_once_at_a_time() -> None:
-    waiting = waiting_batches(1)
-
-    assert waiting.renew_due(VISIBILITY, at(14_249)) == []
-    assert waiting.renew_due(VISIBILITY, at(14_250)) == [ExtendVisibility(batch(1), 30)]
-    assert waiting.renew_due(VISIBILITY, at(14_251)) == []
-    assert waiting.deadline_ms(at(14_251)) is None
-
-
-def test_waiting_batch_renewed_is_hidden_from_when_it_was_asked_for() -> None:
-    waiting = waiting_batches(1)
-    waiting.renew_due(VISIBILITY, at(14_250))
-
-    waiting.end_renewal(1, VISIBILITY, at(20_000), is_extended=True)
-
-    assert waiting.forget_visible(at(14_250 + 28_499)) == []
-    assert waiting.deadline_ms(at(20_000)) == 14_250 + 14_250
-    assert waiting.forget_visible(at(14_250 + 28_500)) == [Forget(batch(1))]
-
-
-def test_waiting_batch_whose_renewal_failed_is_renewed_again_soon() -> None:
-    waiting = waiting_batches(1)
-    waiting.renew_due(VISIBILITY, at(14_250))
-
-    waiting.end_renewal(1, VISIBILITY, at(15_000), is_extended=False)
-
-    assert waiting.deadline_ms(at(15_000)) == 15_000 + 7_125
-    assert waiting.renew_due(VISIBILITY, at(22_125)) == [ExtendVisibility(batch(1), 30)]
-    waiting.end_renewal(1, VISIBILITY, at(22_200), is_extended=False)
-    assert waiting.forget_visible(at(28_500)) == [Forget(batch(1))]
 
 
 @pytest.mark.parametrize(
-    ("is_extended", "visible_ms"),
-    [pytest.param(True, 14_250 + 28_500, id="ok"), pytest.param(False, 28_500, id="no")],
+    ("now_ms", "counts"),
+    [pytest.param(4_999, (0, 0), id="open"), pytest.param(5_000, (1, 1), id="its-window-ended")],
 )
-def test_waiting_batch_that_left_is_extended_and_not_extended_again(
-    *, is_extended: bool, visible_ms: int
+def test_waiting_batch_that_is_open_is_ready_when_its_window_ends(
+    now_ms: int, counts: tuple[int, int]
 ) -> None:
-    waiting = waiting_batches(1)
-    waiting.renew_due(VISIBILITY, at(14_250))
-    taken = waiting.take_ready(at(14_300))
-    assert taken is not None
-    waiting.add_rejected(taken, at(14_400))
+    waiting = waiting_batches(open_batch(due_ms=5_000))
 
-    waiting.end_renewal(1, VISIBILITY, at(14_500), is_extended=is_extended)
+    assert (waiting.closed_count(at(now_ms)), waiting.ready_count(at(now_ms), FREE)) == counts
 
-    assert waiting.renew_due(VISIBILITY, at(visible_ms - 1)) == []
-    assert waiting.forget_visible(at(visible_ms - 1)) == []
-    assert waiting.forget_visible(at(visible_ms)) == [Forget(batch(1))]
+
+def test_waiting_batch_that_is_taken_grows_no_more() -> None:
+    held = open_batch(due_ms=0)
+
+    assert waiting_batches(held).take_ready(at(0), FREE) is held
+    assert not held.is_open
+
+
+def test_waiting_batches_say_when_the_first_is_due_or_visible() -> None:
+    assert waiting_batches(open_batch(due_ms=5_000)).deadline_ms(at(0)) == 5_000
+    assert waiting_batches().deadline_ms(at(0)) == 28_500
+    assert WaitingBatches().deadline_ms(at(0)) is None
+
+
+# Rejected batches.
+
+
+def test_waiting_batch_that_was_rejected_waits_for_its_next_try() -> None:
+    waiting, held = WaitingBatches(), held_batch(1)
+
+    waiting.add_rejected(held, hiding(), at(1_000))
+
+    # The first back-off is 200 ms, less what parts batch 1 from the others.
+    assert waiting.deadline_ms(at(1_000)) == 1_182
+    assert (waiting.ready_count(at(1_181), FREE), take(waiting, 1_181)) == (0, None)
+    assert (waiting.ready_count(at(1_182), FREE), take(waiting, 1_182)) == (1, 1)
+
+
+def test_waiting_batch_that_was_rejected_waits_longer_each_time() -> None:
+    waiting, held, delays_ms = WaitingBatches(), held_batch(100), list[int]()
+
+    for _ in range(8):
+        waiting.add_rejected(held, hiding(), at(0))
+        delays_ms.append(held.due_ms)
+
+    assert delays_ms == [200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]
+
+
+def test_waiting_batch_that_was_rejected_does_not_hold_up_another() -> None:
+    waiting = waiting_batches(held_batch(2))
+
+    waiting.add_rejected(held_batch(1), hiding(), at(0))
+
+    assert (take(waiting), take(waiting)) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("heartbeat_s", "renew_until_ms"),
+    [pytest.param(None, 0, id="not-at-all"), pytest.param(10, 30_000, id="heartbeat")],
+)
+def test_waiting_batch_that_was_rejected_is_extended_for_the_queue_s_timeout_only(
+    heartbeat_s: int | None, renew_until_ms: int
+) -> None:
+    held, options = held_batch(1), QueueOptions(heartbeat_s=heartbeat_s)
+
+    WaitingBatches().add_rejected(held, hiding(options=options), at(20_000))
+
+    assert held.renew_until_ms == renew_until_ms
+
+
+def test_waiting_batch_that_was_rejected_is_tried_for_the_queue_s_timeout_only() -> None:
+    waiting, held = WaitingBatches(), held_batch(1)
+    held.hidden_until_ms = 50_000
+
+    waiting.add_rejected(held, hiding(options=QueueOptions(heartbeat_s=10)), at(29_900))
+
+    assert waiting.deadline_ms(at(29_900)) == 30_000
+    assert take(waiting, 30_082) is None
+    assert ids([held for held, _ in waiting.forget_visible(at(30_000))]) == [1]
+
+
+# Visible again.
+
+
+def test_waiting_batch_is_forgotten_when_it_is_visible() -> None:
+    waiting = waiting_batches(held_batch(1))
+
+    assert waiting.forget_visible(at(28_499)) == []
+    assert take(waiting, 28_500) is None
+    assert ids([held for held, _ in waiting.forget_visible(at(28_500))]) == [1]
+    assert len(waiting) == 0
 
 
 def test_waiting_batch_is_not_forgotten_while_its_extension_is_under_way() -> None:
-    waiting = waiting_batches(1)
-    waiting.renew_due(VISIBILITY, at(14_250))
+    held = held_batch(1)
+    waiting = waiting_batches(held)
+    held.renewals = 1
 
     assert waiting.forget_visible(at(28_500)) == []
-    assert waiting.take_ready(at(28_500)) is None
-    waiting.end_renewal(1, VISIBILITY, at(28_600), is_extended=True)
+    assert (take(waiting, 28_500), waiting.deadline_ms(at(28_500))) == (None, None)
 
-    assert waiting.forget_visible(at(28_600)) == []
-    assert waiting.take_ready(at(28_600)) is not None
+
+def test_waiting_batch_that_is_forgotten_takes_its_groups_later_batches_along() -> None:
+    first = held_batch(1, grouped("a1"), visibility=hiding(10))
+    waiting = waiting_batches(first, held_batch(2, grouped("a2")), held_batch(3, grouped("b1")))
+
+    assert ids([held for held, _ in waiting.forget_visible(at(9_500))]) == [1]
+    assert taken_back(waiting) == [2]
+
+
+# Back to the queue.
+
+
+def test_waiting_batches_all_go_back_at_a_stop() -> None:
+    waiting = waiting_batches()
+
+    assert ids(waiting.take_returning(takes_all=True)) == [1, 2]
+    assert (len(waiting), waiting.deadline_ms(at(0))) == (0, None)
+
+
+def test_waiting_batches_stay_without_a_stop() -> None:
+    assert taken_back(waiting_batches()) == []
 
 
 def test_waiting_batch_goes_back_only_when_its_extension_has_ended() -> None:
-    waiting = waiting_batches(2)
-    waiting.renew_due(VISIBILITY, at(14_250))
-    assert waiting.take_returnable() == []
+    held = held_batch(1)
+    waiting = waiting_batches(held, held_batch(2))
+    held.renewals = 1
 
-    waiting.end_renewal(1, VISIBILITY, at(14_300), is_extended=True)
+    assert ids(waiting.take_returning(takes_all=True)) == [2]
+    held.renewals = 0
+    assert ids(waiting.take_returning(takes_all=True)) == [1]
 
-    assert waiting.take_returnable() == [batch(1)]
+
+# Message groups.
+
+
+@pytest.mark.parametrize(
+    ("names", "busy", "expected"),
+    [
+        pytest.param(("a1", "b1"), set(), [1, 2], id="groups-in-parallel"),
+        pytest.param(("a1", "b1"), {"a"}, [2], id="its-group-is-in-flight"),
+        pytest.param(("a1 b1", "c1"), {"b"}, [2], id="one-of-its-groups-is-in-flight"),
+        pytest.param(("a1 b1", "b2 c1", "c2"), {"a"}, [], id="waits-behind-one-that-waits"),
+    ],
+)
+def test_waiting_batch_runs_when_its_groups_are_free(
+    names: tuple[str, ...], busy: set[str], expected: list[int]
+) -> None:
+    waiting = waiting_groups(*names)
+    ready = waiting.ready_count(at(0), busy)
+
+    taken = [take(waiting, busy=busy) for _ in expected]
+
+    assert (taken, ready) == (expected, len(expected))
+
+
+def test_waiting_batch_waits_behind_one_of_its_group_that_is_not_due() -> None:
+    waiting = waiting_groups("a1", "b1")
+    rejected = waiting.take_ready(at(0), FREE)
+    assert rejected is not None
+    waiting.add_rejected(rejected, hiding(), at(0))
+    waiting.add(held_batch(3, grouped("a2")))
+
+    assert [take(waiting), take(waiting)] == [2, None]
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        pytest.param("", [], id="none"),
+        pytest.param("z", [], id="another"),
+        pytest.param("c", [3], id="the-last"),
+        pytest.param("b", [2, 3], id="with-what-waits-behind"),
+        pytest.param("a", [1, 2, 3], id="whatever-the-group"),
+    ],
+)
+def test_waiting_batches_of_a_failed_group_go_back(groups: str, expected: list[int]) -> None:
+    waiting = waiting_groups("a1", "a2 b1", "b2 c1", "d1")
+
+    waiting.send_back(groups)
+
+    assert waiting.ready_count(at(0), FREE) <= 4 - len(expected)
+    assert taken_back(waiting) == expected
+
+
+def test_waiting_batch_that_goes_back_does_not_run_any_more() -> None:
+    waiting = waiting_groups("a1")
+
+    waiting.send_back("a")
+
+    assert take(waiting) is None
+
+
+names = st.lists(st.sampled_from("abcd"), min_size=1, max_size=3).map(
+    lambda groups: " ".join(f"{group}1" for group in groups)
+)
+
+
+@given(st.lists(names, max_size=8), st.sets(st.sampled_from("abcd"), max_size=2))
+def test_waiting_batches_keep_the_order_of_every_group(
+    waiting_names: list[str], failed: set[str]
+) -> None:
+    waiting = waiting_groups(*waiting_names)
+    waiting.send_back(failed)
+    returned = taken_back(waiting)
+    last_of = dict.fromkeys("abcd", 0)
+
+    while (held := waiting.take_ready(at(0), FREE)) is not None:
+        for group in held.groups:
+            assert last_of[group] < held.id
+            assert not any(
+                group in waiting_names[number - 1] for number in returned if number < held.id
+            )
+            last_of[group] = held.id
+
+    assert len(waiting) == 0

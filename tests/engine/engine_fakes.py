@@ -15,7 +15,7 @@ from stream_fakes import (
 )
 
 from penstock.engine.clock import SystemClock
-from penstock.engine.metrics import StreamMetrics
+from penstock.engine.metrics import NodeMetrics
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
@@ -85,6 +85,7 @@ class FakeQueue:
         self.visibility: list[tuple[str, int]] = []
         self.receives = 0
         self.asked: list[tuple[int | None, str | None]] = []
+        self.count_request: Callable[[str], None] = lambda _: None
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self.changed = asyncio.Event()
 
@@ -110,6 +111,7 @@ class FakeQueue:
         self._fail_if_asked()
         self.asked.append((visibility_timeout_s, attempt_id))
         self.receives += 1
+        self.count_request("ReceiveMessage")
         self.changed.set()
         received: list[Message] = []
         with contextlib.suppress(asyncio.QueueEmpty):
@@ -123,6 +125,7 @@ class FakeQueue:
         """Keep ``QueueSource``."""
         self._fail_if_asked()
         self.deleted += [message.message_id for message in messages]
+        self.count_request("DeleteMessageBatch")
         self.changed.set()
         return DeleteReport(tuple(messages))
 
@@ -159,13 +162,18 @@ class FakeSources:
         self.opened_count += 1
         return self._stream
 
-    async def open_queue(self, arn: str) -> QueueSource:
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> QueueSource:
         """Keep ``Sources``."""
-        name = arn.rsplit(":", 1)[1]
-        if name not in self._queues:
+        queue = self._queues.get(arn.rsplit(":", 1)[1])
+        if queue is None:
             raise SourceNotFoundError("The specified queue does not exist.")
         self.opened_count += 1
-        return self._queues[name]
+        if count_request is not None:
+            queue.count_request = count_request
+            count_request("GetQueueUrl")
+        return queue
 
 
 class FakeFunctions:
@@ -237,13 +245,13 @@ class Engine:
         self.functions = FakeFunctions(FUNCTION)
         self.stream = FakeStream()
         self.destination = FakeDestination()
-        self.metrics = StreamMetrics()
         self.store = RecordingStore()
         for row in rows:
             self.store.insert_mapping(row)
         self.store_calls = FaultyStoreCalls(self.store)
         self.log = RecordedLog()
         self.clock = JumpingClock()
+        self.metrics = NodeMetrics(self.clock)
         self.slots = SlotLedger(self.functions)
         self.sources = FakeSources(self.stream, orders=self.queue)
         self.surroundings = Surroundings(

@@ -1,104 +1,29 @@
-"""What is counted, and how it reads in Prometheus's text format."""
+"""How what is counted reads in Prometheus's text format, and for ``penstock status``."""
 
 import pytest
-from stream_fakes import SHARD_ID, a_batch, a_discard, a_record
+from engine_fakes import FUNCTION, QUEUE_ARN, a_row
+from stream_fakes import SHARD_ID
+from wire_builders import StandingClock
 
-from penstock.core import shard_contract as s
-from penstock.engine.metrics import EventCounts, StreamMetrics
-from penstock.engine.shard_discards import DiscardEnd, ShardDiscards
-from penstock.model.failure import Condition
-from penstock.model.stream import Checkpoint, FetchedRecords, ShardIterator, TrimHorizon
+from penstock.engine.metrics import TROUBLE_CHARS_MAX, NodeMetrics
+from penstock.model.mapping_status import MappingStatus, QueueLoad, Trouble
 
-BATCH = a_batch(1, 2)
-SAVE = s.SaveCheckpoint(Checkpoint(TrimHorizon()), (s.JournalEntry(a_discard(1, 2), "full"),))
-
-
-def fetched(*numbers: int, behind_ms: int | None = 0) -> s.RecordsFetched:
-    records = tuple(a_record(number) for number in numbers)
-    return s.RecordsFetched(FetchedRecords(records, ShardIterator("2"), behind_ms))
-
-
-def counted(**counts: int) -> dict[str, int]:
-    return {**vars(EventCounts()), **counts}
+EVERY_SOURCE = [
+    "polled_events",
+    "filtered_out_events",
+    "invoked_events",
+    "failed_invoke_events",
+    "on_failure_destination_delivered_events",
+]
 
 
-@pytest.mark.parametrize(
-    ("inp", "commands", "expected"),
-    [
-        pytest.param(fetched(1, 2, 3), [], counted(polled=3), id="polled"),
-        pytest.param(s.DeadlineReached(), [s.Invoke(BATCH)], counted(invoked=2), id="invoked"),
-        pytest.param(s.InvocationSucceeded(BATCH), [], counted(), id="succeeded"),
-        pytest.param(s.InvocationFailed(BATCH, "x"), [], counted(failed_invoke=2), id="failed"),
-        pytest.param(
-            s.InvocationPartiallyFailed(BATCH, 1), [], counted(failed_invoke=2), id="partly"
-        ),
-        pytest.param(s.InvocationRejected(BATCH, "x"), [], counted(failed_invoke=2), id="rejected"),
-        pytest.param(
-            s.InvocationOutcomeUnknown(BATCH, "x"), [], counted(failed_invoke=2), id="unknown"
-        ),
-    ],
-)
-def test_counts_of_an_input(
-    inp: s.Input, commands: list[s.Command], expected: dict[str, int]
-) -> None:
-    counts = EventCounts()
-
-    counts.observe(inp, commands)
-
-    assert vars(counts) == expected
+def make_metrics() -> NodeMetrics:
+    return NodeMetrics(StandingClock())
 
 
-@pytest.mark.parametrize(
-    ("end", "expected"),
-    [
-        pytest.param(DiscardEnd(a_discard(1, 2)), counted(delivered=2), id="delivered"),
-        pytest.param(
-            DiscardEnd(a_discard(1, 2), is_journaled=True),
-            counted(dropped=2, journaled=2),
-            id="journaled",
-        ),
-        pytest.param(
-            DiscardEnd(a_discard(1, condition=Condition.SKIPPED), is_journaled=True),
-            counted(journaled=1),
-            id="skipped",
-        ),
-    ],
-)
-def test_counts_of_a_discard(end: DiscardEnd, expected: dict[str, int]) -> None:
-    counts = EventCounts()
-
-    counts.count_discard(end)
-
-    assert vars(counts) == expected
-
-
-def test_discard_is_followed_to_its_destination() -> None:
-    discards = ShardDiscards()
-
-    sent = discards.follow(s.DeadlineReached(), [s.SendToDestination(a_discard(1))])
-    accepted = discards.follow(s.DestinationAccepted(1), [])
-
-    assert (sent, accepted) == ([], [DiscardEnd(a_discard(1))])
-    assert discards.follow(s.DestinationAccepted(1), []) == []
-
-
-def test_discard_is_followed_to_the_journal_once_its_save_succeeded() -> None:
-    discards = ShardDiscards()
-
-    discards.follow(s.DeadlineReached(), [s.SendToDestination(a_discard(1, 2))])
-    first = discards.follow(s.DestinationFailed(1, "full", is_final=True), [SAVE])
-    failed = discards.follow(s.CheckpointFailed("locked"), [])
-    discards.follow(s.DeadlineReached(), [SAVE])
-    saved = discards.follow(s.CheckpointSaved(), [])
-
-    assert (first, failed) == ([], [])
-    assert saved == [DiscardEnd(a_discard(1, 2), is_journaled=True, cause="full")]
-    assert discards.follow(s.CheckpointSaved(), []) == []
-
-
-def test_metrics_render_every_series() -> None:
-    metrics = StreamMetrics()
-    metrics.counts_of("u1").observe(fetched(1, 2), [])
+def test_metrics_render_every_series_of_a_stream() -> None:
+    metrics = make_metrics()
+    metrics.stream_counts_of("u1").polled += 2
     metrics.watch_ages("u1", lambda: {SHARD_ID: 12})
     metrics.note_evicted(3)
 
@@ -106,54 +31,118 @@ def test_metrics_render_every_series() -> None:
 
     assert metrics.content_type.startswith("text/plain")
     assert 'penstock_polled_events_total{mapping="u1"} 2.0' in text
-    assert 'penstock_on_failure_destination_delivered_events_total{mapping="u1"} 0.0' in text
     assert f'penstock_iterator_age_ms{{mapping="u1",shard="{SHARD_ID}"}} 12.0' in text
     assert "penstock_evicted_failures_total 3.0" in text
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "polled_events",
-        "filtered_out_events",
-        "invoked_events",
-        "failed_invoke_events",
-        "dropped_events",
-        "on_failure_destination_delivered_events",
-        "journaled_events",
-    ],
-)
-def test_metrics_of_a_mapping_begin_at_zero(name: str) -> None:
-    metrics = StreamMetrics()
-    metrics.counts_of("u1")
+def test_metrics_render_every_series_of_a_queue() -> None:
+    metrics = make_metrics()
+    metrics.queue_counts_of("u1").deleted += 2
+    metrics.requests_of("u1").count("ReceiveMessage")
+    metrics.watch_load("u1", lambda: QueueLoad(1, 7, 5))
+
+    text = metrics.render().decode()
+
+    assert 'penstock_deleted_events_total{mapping="u1"} 2.0' in text
+    assert 'penstock_sqs_requests_total{mapping="u1",operation="ReceiveMessage"} 1.0' in text
+    assert 'penstock_invocations_in_flight{mapping="u1"} 1.0' in text
+    assert 'penstock_messages_waiting{mapping="u1"} 7.0' in text
+    assert 'penstock_concurrency_limit{mapping="u1"} 5.0' in text
+
+
+def test_metrics_name_what_a_mapping_is() -> None:
+    metrics = make_metrics()
+    metrics.note_mapping(a_row(name="orders", function_arn=f"{FUNCTION.arn}:live"))
+    metrics.note_mapping(a_row(uuid="u2"))
+
+    text = metrics.render().decode()
+
+    named = f'{{function="charge:live",mapping="u1",name="orders",source="{QUEUE_ARN}"}} 1.0'
+    assert f"penstock_mapping_info{named}" in text
+    assert 'mapping="u2",name="",' in text
+
+
+@pytest.mark.parametrize("name", [*EVERY_SOURCE, "dropped_events", "journaled_events"])
+def test_metrics_of_a_stream_mapping_begin_at_zero(name: str) -> None:
+    metrics = make_metrics()
+    metrics.stream_counts_of("u1")
 
     assert f'penstock_{name}_total{{mapping="u1"}} 0.0'.encode() in metrics.render()
+    assert b"penstock_deleted_events_total{" not in metrics.render()
+
+
+@pytest.mark.parametrize("name", [*EVERY_SOURCE, "deleted_events"])
+def test_metrics_of_a_queue_mapping_begin_at_zero(name: str) -> None:
+    metrics = make_metrics()
+    metrics.queue_counts_of("u1")
+
+    assert f'penstock_{name}_total{{mapping="u1"}} 0.0'.encode() in metrics.render()
+    assert b"penstock_dropped_events_total{" not in metrics.render()
 
 
 def test_metrics_counts_go_on_when_the_mapping_runs_again() -> None:
-    metrics = StreamMetrics()
+    metrics = make_metrics()
 
-    metrics.counts_of("u1").polled += 2
+    metrics.stream_counts_of("u1").polled += 2
     metrics.watch_ages("u1", lambda: {SHARD_ID: 12})
     metrics.end_ages("u1")
-    metrics.counts_of("u1").polled += 1
+    metrics.stream_counts_of("u1").polled += 1
 
     assert b'penstock_polled_events_total{mapping="u1"} 3.0' in metrics.render()
     assert b"shard=" not in metrics.render()
 
 
 def test_metrics_forget_a_mapping_that_is_deleted() -> None:
-    metrics = StreamMetrics()
-    metrics.counts_of("u1")
+    metrics = make_metrics()
+    metrics.note_mapping(a_row())
+    metrics.stream_counts_of("u1")
+    metrics.queue_counts_of("u1")
+    metrics.requests_of("u1").count("ReceiveMessage")
+    metrics.watch_load("u1", lambda: QueueLoad(1, 1, 1))
+    metrics.note_trouble("u1", "away")
 
     metrics.forget("u1")
 
     assert b"u1" not in metrics.render()
+    assert metrics.status_of("u1") == MappingStatus()
 
 
 def test_metrics_of_two_nodes_are_apart() -> None:
-    first, second = StreamMetrics(), StreamMetrics()
+    first, second = make_metrics(), make_metrics()
 
-    first.counts_of("u1").polled += 1
+    first.stream_counts_of("u1").polled += 1
 
     assert b"u1" not in second.render()
+
+
+def test_status_of_a_queue_mapping_that_runs() -> None:
+    metrics = make_metrics()
+    metrics.queue_counts_of("u1").deleted += 3
+    metrics.requests_of("u1").count("ReceiveMessage")
+    metrics.watch_load("u1", lambda: QueueLoad(1, 7, 5))
+    metrics.note_trouble("u1", "x" * 1_000)
+
+    assert metrics.status_of("u1") == MappingStatus(
+        load=QueueLoad(1, 7, 5),
+        done_count=3,
+        requests={"ReceiveMessage": 1},
+        receives_last_hour=1,
+        trouble=Trouble("x" * TROUBLE_CHARS_MAX, 1_700_000_000_000),
+    )
+
+
+def test_status_of_a_mapping_that_stopped_has_no_load() -> None:
+    metrics = make_metrics()
+    metrics.watch_load("u1", lambda: QueueLoad(1, 7, 5))
+
+    metrics.end_load("u1")
+
+    assert metrics.status_of("u1").load is None
+
+
+def test_metrics_know_when_the_engine_began() -> None:
+    metrics = make_metrics()
+
+    metrics.note_started()
+
+    assert metrics.started_ms == 1_700_000_000_000

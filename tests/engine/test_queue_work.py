@@ -62,6 +62,7 @@ class Bench:
         self.sources = engine.sources
         self.slots = engine.slots
         self.destination = engine.destination
+        self.metrics = engine.metrics
         self.work = QueueWork("a", QUEUE_ARN, engine.surroundings)
 
     def carry_out(self, *commands: q.Command) -> q.Input | None:
@@ -115,6 +116,19 @@ def test_work_receives() -> None:
     bench.queue.put(*BATCH.messages)
 
     assert bench.carry_out(q.Receive(7, 10, 0)) == q.MessagesReceived(7, BATCH.messages)
+
+
+def test_work_has_the_requests_of_its_source_counted() -> None:
+    bench = Bench()
+    bench.queue.put(*BATCH.messages)
+
+    bench.carry_out(q.Receive(7, 10, 0), q.DeleteMessages(BATCH.messages, 1))
+
+    assert bench.metrics.requests_of("a").by_operation == {
+        "GetQueueUrl": 1,
+        "ReceiveMessage": 1,
+        "DeleteMessageBatch": 1,
+    }
 
 
 def test_work_receive_before_the_queue_is_open_fails() -> None:

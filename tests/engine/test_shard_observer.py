@@ -5,9 +5,9 @@ from engine_fakes import RecordedLog
 from stream_fakes import DESTINATION_ARN, SHARD_ID, WALL_MS, a_batch, a_discard, a_record
 
 from penstock.core import shard_contract as s
-from penstock.engine.metrics import EventCounts
 from penstock.engine.processing_result import ProcessingResult
 from penstock.engine.shard_observer import ShardObserver
+from penstock.engine.stream_counts import StreamCounts
 from penstock.engine.stream_log import ShardLog
 from penstock.model.instant import Instant
 from penstock.model.position import NO_RECORDS_PROCESSED
@@ -22,7 +22,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.log = RecordedLog()
-        self.counts = EventCounts()
+        self.counts = StreamCounts()
         self.result = ProcessingResult()
         self.passed_ms = 0
         self.oldest_arrived_ms: int | None = None

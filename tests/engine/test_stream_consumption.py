@@ -56,7 +56,7 @@ def test_stream_record_goes_to_the_function_and_then_into_the_checkpoint() -> No
     engine = run(deliver())
 
     assert engine.functions.payloads == [b'{"Records":[{"n":1},{"n":2}]}']
-    assert engine.metrics.counts_of("u1").invoked == 2
+    assert engine.metrics.stream_counts_of("u1").invoked == 2
 
 
 def test_stream_mapping_goes_on_where_it_stopped() -> None:
@@ -246,7 +246,7 @@ def test_stream_discard_goes_to_the_destination() -> None:
     engine = run(discard())
 
     assert [report.event for report in engine.destination.taken] == [b'{"Records":[{"n":1}]}']
-    assert engine.metrics.counts_of("u1").delivered == 1
+    assert engine.metrics.stream_counts_of("u1").delivered == 1
     assert engine.store.failures == []
 
 
@@ -261,7 +261,7 @@ def test_stream_discard_without_a_destination_goes_to_the_journal() -> None:
     engine = run(discard())
 
     assert [failure.event for failure in engine.store.failures] == [b'{"Records":[{"n":1}]}']
-    assert engine.metrics.counts_of("u1").journaled == 1
+    assert engine.metrics.stream_counts_of("u1").journaled == 1
 
 
 def test_stream_processing_result_is_the_last_invocations() -> None:

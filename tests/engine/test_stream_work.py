@@ -29,11 +29,11 @@ from penstock.core.shard_contract import ShardPolicy
 from penstock.engine.byte_budget import NodeBudget
 from penstock.engine.checkpoint_writer import CheckpointWriter
 from penstock.engine.latest_pins import PINS_AT_ONCE_MAX
-from penstock.engine.metrics import EventCounts
 from penstock.engine.opened import Opened
 from penstock.engine.processing_result import ProcessingResult
 from penstock.engine.shard_work import ShardParts
 from penstock.engine.slots import SlotLedger
+from penstock.engine.stream_counts import StreamCounts
 from penstock.engine.stream_work import ShardTelling, StreamWork
 from penstock.model.errors import (
     PenstockError,
@@ -73,7 +73,7 @@ class Bench:
         self.opened_count = 0
         self.result = ProcessingResult()
         telling = ShardTelling(
-            log=self.log, counts=EventCounts(), age_warning_ms=60_000, is_verbose=False
+            log=self.log, counts=StreamCounts(), age_warning_ms=60_000, is_verbose=False
         )
         self.work = StreamWork(
             self._parts(), telling, store=self.calls, budget=self.budget, clock=self.clock

@@ -3,9 +3,15 @@
 import io
 import json
 
+import msgspec
 import pytest
+import structlog
+from builders import batch, messages
 from rich.console import Console
+from structlog.testing import capture_logs
 
+from penstock.core import queue_contract as q
+from penstock.engine.queue_log import QueueLog
 from penstock.local.demo_view import Counters, DemoView, LogLine, Summary
 
 GOOD = frozenset(range(1, 10))
@@ -27,13 +33,13 @@ def summarize(
     ("line", "counters", "sentence"),
     [
         pytest.param(
-            LogLine("messages received", ids=["a", "b"], counts=["1", "1"]),
+            LogLine("messages received", ids=["a", "b"], counts=[1, 1]),
             Counters(received=2),
             "received     2 messages",
             id="received",
         ),
         pytest.param(
-            LogLine("messages received", ids=["a", "b"], counts=["1", "3"]),
+            LogLine("messages received", ids=["a", "b"], counts=[1, 3]),
             Counters(received=2, redelivered=1),
             "redelivered  1 message (receive 3)",
             id="redelivered",
@@ -88,6 +94,9 @@ def summarize(
         ),
         pytest.param(LogLine("START RequestId: 1", function="f"), Counters(), None, id="platform"),
         pytest.param(LogLine("queue readable again"), Counters(), None, id="unremarkable"),
+        pytest.param(
+            LogLine("AWS advises otherwise", "warning"), Counters(), None, id="against advice"
+        ),
         pytest.param(
             LogLine("queue not readable", level="warning", reason="gone"),
             Counters(),
@@ -151,3 +160,21 @@ def test_summary_adds_up() -> None:
 )
 def test_summary_that_does_not_add_up_is_seen(summary: Summary) -> None:
     assert not summary.adds_up
+
+
+@pytest.mark.parametrize(
+    "inp",
+    [
+        pytest.param(q.MessagesReceived(1, messages(2)), id="received"),
+        pytest.param(
+            q.InvocationPartiallyFailed(batch(1, 2), frozenset({"m1"})), id="partly failed"
+        ),
+        pytest.param(q.ReceiveFailed(1, "away"), id="receive failed"),
+    ],
+)
+def test_line_of_a_queue_s_log_can_be_read(inp: q.Input) -> None:
+    with capture_logs() as written:
+        QueueLog(structlog.get_logger(), is_verbose=True).observe(inp, [])
+
+    (line,) = written
+    assert msgspec.convert(line, LogLine).event == line["event"]

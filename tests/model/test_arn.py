@@ -8,9 +8,11 @@ from penstock.model.arn import (
     Arn,
     FunctionReference,
     Scope,
+    function_name,
     invoke_identity_arn,
     parse_arn,
     parse_function_name,
+    unqualified_function_arn,
 )
 from penstock.model.errors import ConfigurationError
 
@@ -150,3 +152,11 @@ names = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)
 def test_function_reference_is_what_its_arn_says(reference: FunctionReference) -> None:
     assert parse_function_name(reference.arn, HOME) == reference
     assert reference.arn.startswith(reference.unqualified_arn)
+
+
+@pytest.mark.parametrize("qualifier", ["", ":live"])
+def test_parts_of_a_full_function_arn(qualifier: str) -> None:
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:ship"
+
+    assert unqualified_function_arn(arn + qualifier) == arn
+    assert function_name(arn + qualifier) == "ship" + qualifier

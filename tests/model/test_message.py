@@ -51,3 +51,17 @@ def test_message_receive_count_is_read_from_what_a_server_sends(
     members: bytes, expected: int
 ) -> None:
     assert wire_message(members).receive_count == expected
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        pytest.param(b',"Attributes":{"MessageGroupId":"a"}', "a", id="there"),
+        pytest.param(b',"Attributes":{"SenderId":"me"}', "", id="not-among-them"),
+        pytest.param(b',"Attributes":{"MessageGroupId":null}', "", id="null"),
+        pytest.param(b"", "", id="no-attributes"),
+        pytest.param(b',"Attributes":[]', "", id="no-object"),
+    ],
+)
+def test_message_group_is_read_from_what_a_server_sends(members: bytes, expected: str) -> None:
+    assert wire_message(members).group == expected

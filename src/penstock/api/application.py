@@ -45,7 +45,10 @@ TAGS_PATH = "/2017-03-31/tags"
 FUNCTIONS_PATH = "/2015-03-31/functions"
 HEALTH_PATH = OPERATIONS_PATH + "/health"
 _OWN_PATH = "/penstock/"
-_OWN_OPERATIONS = f"{HEALTH_PATH}, mappings/MAPPING/position and failures beside it, {METRICS_PATH}"
+_OWN_OPERATIONS = (
+    f"{HEALTH_PATH}; beside it status, check, failures and mappings/MAPPING/position; "
+    f"{METRICS_PATH}"
+)
 _READING_METHODS = ("GET", "HEAD")
 # Lambda's nouns: what an unsigned request to a dated path is taken to mean.
 _LAMBDA_PATH = re.compile(

@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.model.function import FunctionResult
 from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping_status import MappingStatus
 from penstock.ports import Clock, FunctionInvoker, Sources, StoreCalls
 
 
@@ -61,9 +62,15 @@ class Metrics(Protocol):
 
     Attributes:
         content_type: Of what ``render`` gives.
+        started_ms: Since when it counts, Unix ms.
     """
 
     content_type: ClassVar[str]
+    started_ms: int
+
+    def status_of(self, mapping_uuid: str) -> MappingStatus:
+        """Give what a mapping did since the node began; zeros of one that never ran."""
+        ...
 
     def render(self) -> bytes:
         """Give every series in Prometheus's text format."""

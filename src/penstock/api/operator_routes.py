@@ -8,6 +8,8 @@
     GET DELETE  /penstock/v1/failures
     GET DELETE  /penstock/v1/failures/{Failure}
     POST        /penstock/v1/failures/{Failure}/redrive
+    GET         /penstock/v1/status
+    GET         /penstock/v1/check
     GET         /metrics
 """
 
@@ -15,9 +17,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from penstock.api.check import CheckHandlers
 from penstock.api.context import ApiContext
 from penstock.api.failures import FailureHandlers
 from penstock.api.position import PositionHandlers
+from penstock.api.status import StatusHandlers
 from penstock.model.arn import Scope
 
 LambdaHandler = Callable[[web.Request, Scope], Awaitable[web.StreamResponse]]
@@ -46,6 +50,8 @@ def operator_routes(context: ApiContext) -> list[tuple[str, str, LambdaHandler]]
         ("GET", failure_path, failures.get),
         ("DELETE", failure_path, failures.delete),
         ("POST", failure_path + "/redrive", failures.redrive),
+        ("GET", OPERATIONS_PATH + "/status", StatusHandlers(context).show),
+        ("GET", OPERATIONS_PATH + "/check", CheckHandlers(context).check),
         ("GET", METRICS_PATH, show_metrics),
     ]
     return [(method, path, _without_scope(handler)) for method, path, handler in routes]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from penstock.aws.credentials import CredentialCache
 from penstock.aws.endpoints import Address, EndpointResolver
-from penstock.aws.errors import AnswerError, Fault, TransportError, WireError
+from penstock.aws.errors import AnswerError, CredentialsError, Fault, TransportError, WireError
 from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
 from penstock.aws.json_protocol import JsonDialect, check_answer
 from penstock.aws.proxied import ProxiedTransport
@@ -13,6 +13,7 @@ from penstock.aws.sdk import SdkClients
 from penstock.aws.session import AwsSession
 from penstock.aws.signer import Signer
 from penstock.aws.transport import DirectTransport, Transport
+from penstock.model.errors import ConfigurationError
 from penstock.ports import Clock
 
 BACKOFF_S_MAX = 20.0  # standard retry mode; reached only with more attempts
@@ -136,10 +137,26 @@ class ServiceClient:
 
 
 class JsonServiceClient:
-    """One AWS service in one region that speaks AWS JSON."""
+    """One AWS service in one region that speaks AWS JSON.
 
-    def __init__(self, wire: WireClient, service: ServiceClient, dialect: JsonDialect) -> None:
+    Args:
+        wire: Says how retries wait.
+        service: Signs and sends.
+        dialect: How the service is spoken to.
+        count_request: Told the operation of each request that was sent, once it has ended: of each
+            attempt, also of one whose answer was lost or not waited for.
+    """
+
+    def __init__(
+        self,
+        wire: WireClient,
+        service: ServiceClient,
+        dialect: JsonDialect,
+        *,
+        count_request: Callable[[str], None] | None = None,
+    ) -> None:
         self._wire = wire
+        self._count_request = count_request
         self._service = service
         self._dialect = dialect
         self._headers_by_operation: dict[str, Headers] = {}
@@ -173,12 +190,28 @@ class JsonServiceClient:
         attempts_max = rules.attempts_max if rules.is_idempotent else 1
         for attempt in range(1, attempts_max):
             try:
-                return check_answer(await self._service.send(request, rules))
+                return check_answer(await self._attempt(operation, request, rules))
             except WireError as exc:
                 if not _is_worth_retrying(exc):
                     raise
             await _wait_s(self._wire.draw_fraction() * min(2.0 ** (attempt - 1), BACKOFF_S_MAX))
-        return check_answer(await self._service.send(request, rules))
+        return check_answer(await self._attempt(operation, request, rules))
+
+    async def _attempt(
+        self, operation: str, request: HttpRequest, rules: ExchangeRules
+    ) -> HttpResponse:
+        is_sent = True
+        try:
+            return await self._service.send(request, rules)
+        except TransportError as exc:
+            is_sent = exc.written
+            raise
+        except (CredentialsError, ConfigurationError):
+            is_sent = False
+            raise
+        finally:
+            if is_sent and self._count_request is not None:
+                self._count_request(operation)
 
 
 def _is_worth_retrying(error: WireError) -> bool:

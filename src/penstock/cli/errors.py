@@ -27,8 +27,12 @@ class NotThereError(RequestRefusedError):
 
 
 @contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """End with one clear line on stderr: 2 for what the user can mend, 1 for what failed."""
+def one_line_errors(*, failure_code: int = 1) -> Iterator[None]:
+    """End with one clear line on stderr: 2 for what the user can mend, 1 for what failed.
+
+    Args:
+        failure_code: Of what failed, where 1 means something else.
+    """
     try:
         yield
     except ConfigurationError as exc:
@@ -36,4 +40,4 @@ def one_line_errors() -> Iterator[None]:
         raise SystemExit(EXIT_CONFIGURATION) from exc
     except PenstockError as exc:
         click.echo(f"penstock: {exc}", err=True)
-        raise SystemExit(1) from exc
+        raise SystemExit(failure_code) from exc

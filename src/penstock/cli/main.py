@@ -9,7 +9,7 @@ import click
 from penstock import __version__
 
 _STDERR = 2
-_COMMANDS = ("dev", "serve", "demo", "position", "failures")
+_COMMANDS = ("dev", "serve", "demo", "status", "check", "position", "failures")
 
 
 class LazyGroup(click.Group):
@@ -36,8 +36,8 @@ class LazyGroup(click.Group):
         "show_default": True,
     },
     epilog="Every option of dev and serve can be given in the environment: the --port of dev is"
-    " PENSTOCK_DEV_PORT, that of serve is PENSTOCK_SERVE_PORT. PENSTOCK_URL says to position and"
-    " failures where the service is.",
+    " PENSTOCK_DEV_PORT, that of serve is PENSTOCK_SERVE_PORT. PENSTOCK_URL says to the other"
+    " commands where the service is.",
 )
 @click.version_option(__version__, prog_name="penstock")
 def cli() -> None:
@@ -51,6 +51,8 @@ def cli() -> None:
     penstock demo                 see it work: a queue, a stream, a table, poison
     penstock dev                  one port with Lambda's API and an embedded AWS
     penstock serve --config FILE  the service alone, against real endpoints
+    penstock status               what each mapping does and costs, and its last trouble
+    penstock check                where queues do not follow AWS's advice
     penstock position show NAME   where a stream mapping stands; also: rewind, skip
     penstock failures list        what was given up, with its events; also: redrive
     """  # noqa: D301  click reads a backspace as: keep these lines as they are

@@ -8,6 +8,7 @@
                                      └─ not accepted ──> left: it comes again
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -28,6 +29,7 @@ from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 from penstock.model.queue_options import RetryBackoff
 
 DESTINATION_ATTEMPTS_MAX = 5
+DISCARDS_MAX = 50  # at a destination or between two attempts; a batch may bring ten thousand
 _RETRY_FIRST_MS = 500
 _RETRY_MS_MAX = 5_000
 
@@ -45,12 +47,13 @@ class FailedMessages:
 
     def __init__(self) -> None:
         self._delayed: list[tuple[HeldBatch, tuple[VisibilityChange, ...]]] = []
+        self._discards: deque[_Discarding] = deque()
         self._discarding: dict[int, _Discarding] = {}
         self._discard_id = 0
 
     def __len__(self) -> int:
         """Count what is not done; for a stop to wait for."""
-        return len(self._delayed) + len(self._discarding)
+        return len(self._delayed) + len(self._discards) + len(self._discarding)
 
     def take(
         self,
@@ -74,10 +77,13 @@ class FailedMessages:
             return
         failed = failed_of(held.messages, failure)
         if options.on_failure_arn is not None and receives_max is not None:
-            last = [message for message in failed if message.receive_count >= receives_max]
-            for message in last:
-                self._discard(message, failure, policy, options.on_failure_arn, now)
-            failed = [message for message in failed if message not in last]
+            again: list[Message] = []
+            for message in failed:
+                if message.receive_count >= receives_max:
+                    self._discard(message, failure, policy, options.on_failure_arn, now)
+                else:
+                    again.append(message)
+            failed = again
         if options.backoff is not None and failed:
             self._delayed.append((held, delays(failed, options.backoff, is_fifo=policy.is_fifo)))
 
@@ -107,10 +113,13 @@ class FailedMessages:
         self._delayed = [entry for entry in self._delayed if entry[0].renewals]
         for changes in ready:
             commands += returns(changes)
+        while self._discards and len(self._discarding) < DISCARDS_MAX:
+            discarding = self._discards.popleft()
+            self._discarding[discarding.command.discard.id] = discarding
         for discard_id, discarding in list(self._discarding.items()):
             if discarding.due_ms is None:
                 continue
-            if is_stopping:
+            if is_stopping and discarding.attempt > 1:
                 del self._discarding[discard_id]
             elif discarding.due_ms <= now.monotonic_ms:
                 discarding.due_ms = None
@@ -142,7 +151,7 @@ class FailedMessages:
             discarded_ms=now.wall_ms,
         )
         command = SendToDestination(destination_arn, discard)
-        self._discarding[discard.id] = _Discarding(command, due_ms=now.monotonic_ms)
+        self._discards.append(_Discarding(command, due_ms=now.monotonic_ms))
 
 
 def failed_of(

@@ -6,9 +6,8 @@ import msgspec
 
 from penstock.model.message import Message
 
-_RECORD_OVERHEAD_BYTES = 512  # the fixed member names and values of one record, rounded up
+_RECORD_OVERHEAD_BYTES = 256  # the fixed member names and values of one record, rounded up
 _ATTRIBUTE_OVERHEAD_BYTES = 64  # what the translation of one message attribute adds, rounded up
-_CHARACTER_BYTES_MAX = 6  # a control character as a JSON escape
 _ATTRIBUTES_MAX = 10  # SQS: message attributes per message
 
 _NO_ATTRIBUTES = b"{}"
@@ -51,20 +50,18 @@ def queue_event(messages: Iterable[Message], queue_arn: str) -> bytes:
 
 def queue_record_bytes_max(message: Message, queue_arn: str) -> int:
     """Bound the bytes of a message's record in the event from above, without building it."""
-    encoded_anew = (
-        len(message.message_id)
-        + len(message.receipt_handle)
-        + len(message.md5_of_body)
-        + len(message.md5_of_message_attributes or "")
-    )
+    has_attributes = len(message.message_attributes) > len(_NO_ATTRIBUTES)
     return (
         len(message.body)
         + len(message.attributes)
         + len(message.message_attributes)
-        + encoded_anew * _CHARACTER_BYTES_MAX
+        + len(_encode(message.message_id))
+        + len(_encode(message.receipt_handle))
+        + len(_encode(message.md5_of_body))
+        + len(_encode(message.md5_of_message_attributes))
         + len(queue_arn)
         + _RECORD_OVERHEAD_BYTES
-        + _ATTRIBUTES_MAX * _ATTRIBUTE_OVERHEAD_BYTES
+        + (_ATTRIBUTES_MAX * _ATTRIBUTE_OVERHEAD_BYTES if has_attributes else 0)
     )
 
 

@@ -80,7 +80,9 @@ class HeldBatch:
         is_open: It still takes messages in.
         due_ms: When it may be invoked.
         attempt: How often its function did not run.
+        tried_until_ms: Until when it may be tried again after that.
         function_arn: Whose slot it holds: an update must not return slots to the wrong function.
+        started_ms: When its invocation began.
         ends_by_ms: When that function's timeout has ended its invocation.
         renewals: Calls under way that extend it.
         unrenewed: Messages whose extension has failed: theirs alone is tried again.
@@ -106,6 +108,8 @@ class HeldBatch:
         "renew_until_ms",
         "renewals",
         "size_bytes",
+        "started_ms",
+        "tried_until_ms",
         "unrenewed",
     )
 
@@ -124,11 +128,18 @@ class HeldBatch:
         self.is_open = True
         self.due_ms = 0
         self.attempt = 0
+        self.tried_until_ms = now.monotonic_ms + VISIBILITY_MS_MAX
         self.function_arn = ""
+        self.started_ms = 0
         self.ends_by_ms = 0
         self.renewals = 0
         self.unrenewed: list[Message] = []
         self.is_returning = False
+
+    @property
+    def waits_until_ms(self) -> int:
+        """Say when it is forgotten, if it still waits then."""
+        return min(self.hidden_until_ms, self.tried_until_ms)
 
     def close(self) -> None:
         """Take no more messages in: it may go."""
@@ -148,7 +159,9 @@ class HeldBatch:
         self.hidden_until_ms = min(map(self._until_ms, self.messages), default=0)
 
     def drop_visible(self, now: Instant) -> MessageBatch:
-        """Part with the messages that are no longer hidden; others may have been extended."""
+        """Part with the messages that are no longer hidden, or were tried for long enough."""
+        if self.tried_until_ms <= now.monotonic_ms:
+            self._first_until_ms, self._hidden_until_ms = now.monotonic_ms, {}
         visible = [each for each in self.messages if self._until_ms(each) <= now.monotonic_ms]
         self.messages = [each for each in self.messages if self._until_ms(each) > now.monotonic_ms]
         self.unrenewed = [e for e in self.unrenewed if self._until_ms(e) > now.monotonic_ms]
@@ -160,7 +173,7 @@ class HeldBatch:
 
     def is_ready(self, now: Instant) -> bool:
         """Tell whether it may be invoked now, as far as its own clocks say."""
-        return self.due_ms <= now.monotonic_ms < self.hidden_until_ms and not self.is_returning
+        return self.due_ms <= now.monotonic_ms < self.waits_until_ms and not self.is_returning
 
     def renew_until(self, moment_ms: int) -> None:
         """Extend it up to that moment, and never longer than SQS lets it be hidden."""

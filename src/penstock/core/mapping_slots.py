@@ -4,10 +4,10 @@ from penstock.core.queue_contract import RequestSlots, ReturnSlots
 
 
 class MappingSlots:
-    """What one mapping has of its function's concurrency.
+    """What one mapping has of its function's concurrency, beside its invocations.
 
     Attributes:
-        free: Slots that belong to it, beside those of receives and invocations.
+        free: Slots for what waits, and for what its receives may bring.
     """
 
     def __init__(self) -> None:
@@ -19,27 +19,21 @@ class MappingSlots:
         self.free += count
         self._requested = max(0, self._requested - count)
 
-    def balance(
-        self, function_arn: str, *, needed: int, held_by_receives: int
-    ) -> list[RequestSlots | ReturnSlots]:
+    def balance(self, function_arn: str, needed: int) -> list[RequestSlots | ReturnSlots]:
         """Want as many slots as there is work for, and give back what is held above that."""
-        held = self.free + held_by_receives
         commands: list[RequestSlots | ReturnSlots] = []
-        excess = min(self.free, held - needed)
+        excess = self.free - needed
         if excess > 0:
             self.free -= excess
             commands.append(ReturnSlots(function_arn, excess))
-        requested = max(0, needed - held)
+        requested = max(0, needed - self.free)
         if requested != self._requested:
             self._requested = requested
             commands.append(RequestSlots(function_arn, requested))
         return commands
 
-    def leave(
-        self, function_arn: str, *, held_by_receives: int
-    ) -> list[RequestSlots | ReturnSlots]:
+    def leave(self, function_arn: str) -> list[RequestSlots | ReturnSlots]:
         """Give everything back: the mapping has another function from now on."""
-        held = self.free + held_by_receives
+        returned = [ReturnSlots(function_arn, self.free)] if self.free else []
         self.free = self._requested = 0
-        returned = [ReturnSlots(function_arn, held)] if held else []
         return [RequestSlots(function_arn, 0), *returned]

@@ -11,8 +11,8 @@ Rules:
     1. A message is deleted only after its function succeeded with it, or after its discard was
        recorded.
     2. While a closed batch waits for a slot nothing more is received: at most one receive's
-       messages, or with a batching window one batch, are held above the slots that are free. The
-       single long poll of an idle mapping holds no slot.
+       messages, or with a batching window one batch, are held above the slots that are free; and
+       of a slow function no more than one batch. The long poll of an idle mapping holds no slot.
     3. Receives in parallel, with slots to run what they bring, only while receives come back full.
     4. A batch that waits is kept hidden, for more messages or for a slot. A batch whose function
        did not run is tried again while it is hidden, then forgotten (AWS's rule).
@@ -35,19 +35,21 @@ from penstock.core.deletions import Deletions
 from penstock.core.failed_messages import FailedMessages, failed_of, returns
 from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
 from penstock.core.in_flight import InFlight
+from penstock.core.invocation_pace import InvocationPace
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
-from penstock.core.receives import Receives, messages_for, slots_for
+from penstock.core.receives import Receives, Receiving, batches_per_receive, slots_for
 from penstock.core.renewals import Renewals
-from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, provisioned_ramp
+from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, ramp_policy_of
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.instant import Instant
+from penstock.model.mapping_status import QueueLoad
 from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 
 DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
-SLOT_RECEIVE_WAIT_S = 0  # a receive that holds slots does not sit on them
+BACKLOG_WAIT_S = 0  # receives in parallel do not sit on the slots that wait for what they bring
 RAMP_TICK_MS = 1_000
 
 
@@ -62,7 +64,9 @@ class QueueConsumer:
     def __init__(self, policy: q.QueuePolicy, ramp_policy: RampPolicy) -> None:
         self._policy = policy
         self._node_ramp = ramp_policy
-        self._ramp = ConcurrencyRamp(self._ramp_policy(), policy.maximum_concurrency)
+        self._ramp = ConcurrencyRamp(
+            ramp_policy_of(policy.pollers, ramp_policy), policy.maximum_concurrency
+        )
         self._throughput = PollerThroughput()
         self._queue = QueueDescription()
         self._window = BatchWindow()
@@ -72,6 +76,7 @@ class QueueConsumer:
         self._deletions = Deletions()
         self._failed = FailedMessages()
         self._receives = Receives()
+        self._pace = InvocationPace()
         self._slots = MappingSlots()
         self._returning_count = 0
         self._is_stopping = False
@@ -129,17 +134,24 @@ class QueueConsumer:
             or self._queue.is_under_way
         )
 
+    def load(self, now: Instant) -> QueueLoad:
+        """Give what is in hand now, for those who watch."""
+        in_flight_count, waiting_count = self._in_flight.slot_count, self._waiting.message_count
+        return QueueLoad(in_flight_count, waiting_count, self._ramp.limit(now))
+
     # What each input changes.
 
     def _note_receive_failure(self, receive_id: int, now: Instant) -> None:
         """The source failed: pause, and read its attributes anew when it is back."""
-        receiving, is_news = self._receives.fail(receive_id, now)
-        self._slots.free += receiving.slots
-        if is_news:
+        if self._receives.fail(receive_id, now):
             self._queue.look_again(now)
 
     def _take_messages(self, receive_id: int, messages: tuple[Message, ...], now: Instant) -> None:
-        visibility = self._hiding()
+        size_bytes = sum(len(message.body) for message in messages)
+        has_window = self._policy.batching_window_s > 0
+        receiving = self._receives.end(receive_id, len(messages), size_bytes, has_window=has_window)
+        # An update may have come between its asking and its answer: rely on the shorter of both.
+        visibility = min(receiving.visibility, self._hiding(), key=lambda each: each.hidden_ms)
         begun: list[HeldBatch] = []
         one_group = self._policy.options.fifo_one_group
         for part in by_group(messages) if one_group else (messages,):
@@ -147,16 +159,13 @@ class QueueConsumer:
         for held in begun:
             self._waiting.add(held)
             self._renewals.watch(held)
-        size_bytes = sum(len(message.body) for message in messages)
-        receiving = self._receives.end(receive_id, len(messages), size_bytes)
-        self._slots.free += receiving.slots
         if self._policy.pollers is not None:
             self._throughput.take(size_bytes, self._ramp.limit(now), now)
         if len(messages) >= receiving.asked:
             self._ramp.note_backlog(now)
         elif messages:
             self._ramp.note_drained(now)
-            self._receives.let_gather(self._policy.batching_window_s, now)
+            self._receives.let_gather(self._window.ends_ms(), now)
         elif not self._in_flight.slot_count and not len(self._waiting):
             self._ramp.note_idle()
 
@@ -170,10 +179,8 @@ class QueueConsumer:
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
     ) -> None:
         is_extended = isinstance(inp, q.VisibilityExtended)
-        failed = self._renewals.end(inp.renewal_id, self._hiding(), now, is_extended=is_extended)
-        late_ms = now.monotonic_ms + self._hiding().hidden_ms // 2
-        for held in failed:
-            if held.is_open and held.hidden_until_ms <= late_ms:
+        for held in self._renewals.end(inp.renewal_id, now, is_extended=is_extended):
+            if held.is_open:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()
 
@@ -190,6 +197,7 @@ class QueueConsumer:
             self._note_function_error(now)
             return []
         held, slot_back = self._in_flight.end(inp.batch.id)
+        self._pace.note(now.monotonic_ms - held.started_ms)
         if not isinstance(inp, q.InvocationRejected):
             self._renewals.leave(held)
         match inp:
@@ -216,9 +224,7 @@ class QueueConsumer:
     ) -> None:
         if held.groups:
             self._waiting.send_back({message.group for message in failed_of(held.messages, inp)})
-        receives_max = self._policy.options.maximum_receive_count
-        if receives_max is None:
-            receives_max = self._queue.receives_max
+        receives_max = self._policy.options.maximum_receive_count or self._queue.receives_max
         self._failed.take(held, inp, self._policy, receives_max, now)
 
     def _note_function_error(self, now: Instant) -> None:
@@ -228,11 +234,13 @@ class QueueConsumer:
     def _change_policy(self, policy: q.QueuePolicy) -> list[q.Command]:
         commands: list[q.Command] = []
         if policy.function_arn != self._policy.function_arn:
-            commands += self._slots.leave(
-                self._policy.function_arn, held_by_receives=self._receives.drop_slots()
-            )
-        self._policy = policy
-        self._ramp.change_policy(self._ramp_policy(), policy.maximum_concurrency)
+            commands += self._slots.leave(self._policy.function_arn)
+        old, self._policy = self._policy, policy
+        if (old.batching_window_s, old.batch_size) != (policy.batching_window_s, policy.batch_size):
+            self._window.close()
+        ramp_policy = ramp_policy_of(policy.pollers, self._node_ramp)
+        self._ramp.change_policy(ramp_policy, policy.maximum_concurrency)
+        self._throughput = PollerThroughput()
         self._queue.change_policy(policy)
         return commands
 
@@ -278,6 +286,7 @@ class QueueConsumer:
                 break
             self._slots.free -= 1
             ends_by_ms = now.monotonic_ms + (policy.function_timeout_s or 0) * 1000
+            held.started_ms = now.monotonic_ms
             self._in_flight.start(held, policy.function_arn, ends_by_ms)
             self._keep_hidden(held, now)
             commands.append(
@@ -298,31 +307,36 @@ class QueueConsumer:
             return
         timeout_s = self._policy.function_timeout_s or FUNCTION_TIMEOUT_S_MAX
         held.renew_until(now.monotonic_ms + timeout_s * 1000)
+        self._renewals.watch(held)
 
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
+        policy = self._policy
         while self._may_receive(now):
-            # The only receive of a mapping is a long poll: it would sit on its slots.
-            is_parallel = self._receives.wanted > 1
-            has_window = self._policy.batching_window_s > 0
-            unused = self._unused_slots(now) if is_parallel and not has_window else 0
-            slots = slots_for(self._policy, 1, unused)
-            asked = self._messages_to_ask_for(slots, now)
-            if asked <= 0 or (len(self._receives) and not (slots or has_window)):
+            asked = self._messages_to_ask_for(min(self._slots.free, self._capacity(now)))
+            if asked <= 0:
                 break
-            self._slots.free -= slots
-            is_short = slots > 0 or (has_window and is_parallel)
-            wait_s = SLOT_RECEIVE_WAIT_S if is_short else self._policy.long_poll_s
-            commands.append(self._receives.start(self._policy, slots, asked, wait_s, now))
+            # The only receive of a mapping is a long poll, unless slots would wait with it.
+            is_alone = not len(self._receives) and not self._slots.free
+            is_long = self._receives.wanted == 1 or is_alone
+            wait_s = policy.long_poll_s if is_long else BACKLOG_WAIT_S
+            receiving = Receiving(asked, self._hiding())
+            commands.append(self._receives.start(receiving, wait_s, now, is_fifo=policy.is_fifo))
         return commands
 
-    def _messages_to_ask_for(self, slots: int, now: Instant) -> int:
-        """Say how many messages a receive may bring."""
-        batch_size = self._policy.batch_size
-        if not self._policy.batching_window_s:
-            return messages_for(self._policy, slots)
-        room = self._unused_slots(now) * batch_size + self._window.room(batch_size)
-        return min(BATCH_ENTRIES_MAX, room - self._receives.asked)
+    def _messages_to_ask_for(self, slots: int) -> int:
+        """Say how many messages the next receive may bring, to that many free slots; or 0."""
+        batch_size, running = self._policy.batch_size, len(self._receives)
+        if self._policy.is_fifo:
+            return batch_size if running * batches_per_receive(self._policy) <= slots else 0
+        if self._policy.has_window:
+            room = self._window.room(slots, batch_size)
+        else:
+            soon = self._pace.batches_soon(slots + self._in_flight.slot_count)
+            room = slots * batch_size + min(BATCH_ENTRIES_MAX, soon * batch_size)
+        room -= self._receives.asked
+        # A call that brings less than it could costs as much.
+        return min(BATCH_ENTRIES_MAX, room) if room >= BATCH_ENTRIES_MAX or not running else 0
 
     def _may_receive(self, now: Instant) -> bool:
         return (
@@ -331,22 +345,17 @@ class QueueConsumer:
             and self._receives.may_start(now)
             and not self._has_deletes_blocked()
             and self._capacity(now) > 0
-            and self._throughput_opens_ms(now) <= now.monotonic_ms
+            and self._throughput.opens_ms(self._ramp.limit(now), now) <= now.monotonic_ms
         )
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
-        needed = 0 if self._is_stopping else min(self._slots_useful(now), self._capacity(now))
-        return [
-            *self._slots.balance(
-                self._policy.function_arn, needed=needed, held_by_receives=self._receives.slots
-            )
-        ]
+        # Receives that run count on their slots, but for the one that may be held above them.
+        promised = slots_for(self._policy, max(0, len(self._receives) - 1))
+        needed = min(self._slots_useful(now), self._capacity(now))
+        needed = 0 if self._is_stopping else max(needed, min(self._slots.free, promised))
+        return [*self._slots.balance(self._policy.function_arn, needed)]
 
     # What the state says.
-
-    def _ramp_policy(self) -> RampPolicy:
-        pollers = self._policy.pollers
-        return self._node_ramp if pollers is None else provisioned_ramp(pollers)
 
     def _hiding(self) -> Visibility:
         assert self._queue.visibility is not None, "nothing is received before it is described"
@@ -356,24 +365,14 @@ class QueueConsumer:
         """Count the invocations that may still start under the ramp."""
         return max(0, self._ramp.limit(now) - self._in_flight.slot_count)
 
-    def _unused_slots(self, now: Instant) -> int:
-        """Count the free slots that the ramp lets this mapping use: late grants may bring more."""
-        return max(0, min(self._slots.free, self._capacity(now) - self._receives.slots))
-
-    def _throughput_opens_ms(self, now: Instant) -> int:
-        if self._policy.pollers is None:
-            return now.monotonic_ms
-        return self._throughput.opens_ms(self._ramp.limit(now), now)
-
     def _slots_useful(self, now: Instant) -> int:
-        """Count the slots that there is work for."""
+        """Count the slots that there is work for, whatever the ramp says."""
         ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
         has_next_try_waiting = ready_count < self._waiting.closed_count(now)
         if self._receives.wanted == 1 or has_next_try_waiting or self._has_deletes_blocked():
             return ready_count
-        usable = max(0, self._capacity(now) - ready_count)
-        return ready_count + slots_for(self._policy, self._receives.wanted, usable)
+        return ready_count + slots_for(self._policy, self._receives.wanted)
 
     def _has_deletes_blocked(self) -> bool:
         """Tell whether the queue takes so few of our deletes that receiving must wait."""
@@ -394,7 +393,7 @@ class QueueConsumer:
             ]
             if self._capacity(now) == 0 and self._ramp.is_rising(now):
                 moments.append(now.monotonic_ms + RAMP_TICK_MS)
-            opens_ms = self._throughput_opens_ms(now)
+            opens_ms = self._throughput.opens_ms(self._ramp.limit(now), now)
             if opens_ms > now.monotonic_ms:
                 moments.append(opens_ms)
         return min((moment for moment in moments if moment is not None), default=None)

@@ -44,6 +44,11 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether messages have groups, whose order counts."""
         return self.queue_arn.endswith(".fifo")
 
+    @property
+    def has_window(self) -> bool:
+        """Tell whether batches wait for more messages."""
+        return self.batching_window_s > 0
+
 
 # Inputs: something that happened.
 

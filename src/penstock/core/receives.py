@@ -2,6 +2,7 @@
 
 import msgspec
 
+from penstock.core.held_batch import Visibility
 from penstock.core.queue_contract import QueuePolicy, Receive
 from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
@@ -13,24 +14,24 @@ SOURCE_RETRY_FIRST_MS = 200
 SOURCE_RETRY_MS_MAX = 5_000  # an outage's end is noticed that soon
 # SQS takes the attempt for the same one for five minutes; its clock began before ours.
 ATTEMPT_MS_MAX = 270_000
-TRICKLE_PAUSES_PER_WINDOW = 10
-TRICKLE_PAUSE_MS_MAX = 1_000
+GATHER_PAUSE_MS_MIN = 20
+GATHER_PAUSE_MS_MAX = 1_000
 
 
 class Receiving(msgspec.Struct):
     """A running receive.
 
     Attributes:
-        slots: Slots it holds; 0 for the long poll of an idle mapping, and with a batching window.
         asked: The most messages it may bring.
+        visibility: By which it was asked for; an update may have changed it since.
         attempt_number: Of a FIFO queue: which attempt it is, or repeats.
         began_ms: When that attempt was first made.
     """
 
-    slots: int
     asked: int
-    attempt_number: int | None
-    began_ms: int
+    visibility: Visibility
+    attempt_number: int | None = None
+    began_ms: int = 0
 
 
 class Receives:
@@ -54,11 +55,6 @@ class Receives:
         return len(self._running)
 
     @property
-    def slots(self) -> int:
-        """Count the slots that running receives hold."""
-        return sum(receiving.slots for receiving in self._running.values())
-
-    @property
     def asked(self) -> int:
         """Count the messages that running receives may bring."""
         return sum(receiving.asked for receiving in self._running.values())
@@ -68,9 +64,7 @@ class Receives:
         opens_ms = max(self.retry_ms, self._pause_until_ms)
         return len(self._running) < self.wanted and opens_ms <= now.monotonic_ms
 
-    def start(
-        self, policy: QueuePolicy, slots: int, asked: int, wait_s: int, now: Instant
-    ) -> Receive:
+    def start(self, receiving: Receiving, wait_s: int, now: Instant, *, is_fifo: bool) -> Receive:
         """Begin one.
 
         A FIFO receive whose answer was lost is asked for again by its own number: the server gives
@@ -80,30 +74,35 @@ class Receives:
             API_ReceiveMessage.html (ReceiveRequestAttemptId)
         """
         self._receive_id += 1
-        receiving = Receiving(slots, asked, None, now.monotonic_ms)
-        if policy.is_fifo:
+        if is_fifo:
             oldest_ms = now.monotonic_ms - ATTEMPT_MS_MAX
             self._lost = [lost for lost in self._lost if lost.began_ms > oldest_ms]
             if self._lost:
                 lost = self._lost.pop(0)
-                receiving.attempt_number, receiving.began_ms = lost.attempt_number, lost.began_ms
                 # The same call, or it is another one to the server.
-                receiving.asked = lost.asked
+                receiving = lost
             else:
                 receiving.attempt_number = self._receive_id
+                receiving.began_ms = now.monotonic_ms
         self._running[self._receive_id] = receiving
+        visibility = receiving.visibility
         return Receive(
             self._receive_id,
             receiving.asked,
             wait_s,
-            visibility_timeout_s=policy.options.heartbeat_s,
+            visibility_timeout_s=visibility.timeout_s if visibility.is_heartbeat else None,
             attempt_number=receiving.attempt_number,
         )
 
-    def end(self, receive_id: int, count: int, size_bytes: int) -> Receiving:
-        """One ended: want more of them if it came back full, fewer if not."""
+    def end(self, receive_id: int, count: int, size_bytes: int, *, has_window: bool) -> Receiving:
+        """One ended: want more of them if it came back full, fewer if not.
+
+        One that was asked only for what an open batch had room for tells nothing by being full.
+        """
         receiving = self._running.pop(receive_id)
         self._failures = 0
+        if has_window and count == receiving.asked < BATCH_ENTRIES_MAX:
+            return receiving
         if count >= receiving.asked:
             room = max(1, RECEIVED_BYTES_MAX // max(1, size_bytes))
             self.wanted = min(RECEIVES_MAX, room, self.wanted + 1)
@@ -113,35 +112,26 @@ class Receives:
             self.wanted = 1
         return receiving
 
-    def fail(self, receive_id: int, now: Instant) -> tuple[Receiving, bool]:
-        """One failed: pause.
-
-        Returns:
-            The receive, and whether this is news: a call that began before the pause is none.
-        """
+    def fail(self, receive_id: int, now: Instant) -> bool:
+        """One failed: pause; False: that is no news, the call began before the last pause."""
         receiving = self._running.pop(receive_id)
         if receiving.attempt_number is not None:
             self._lost.append(receiving)
         self.wanted = 1
         if now.monotonic_ms < self.retry_ms:
-            return receiving, False
+            return False
         self._failures += 1
         self.retry_ms = now.monotonic_ms + backoff_ms(
             self._failures, first_ms=SOURCE_RETRY_FIRST_MS, maximum_ms=SOURCE_RETRY_MS_MAX
         )
-        return receiving, True
+        return True
 
-    def let_gather(self, window_s: int, now: Instant) -> None:
-        """Pause for a part of the window: what trickles in meanwhile comes with one receive."""
-        pause_ms = min(TRICKLE_PAUSE_MS_MAX, window_s * 1000 // TRICKLE_PAUSES_PER_WINDOW)
-        self._pause_until_ms = now.monotonic_ms + pause_ms
-
-    def drop_slots(self) -> int:
-        """Let no receive hold slots any more; give how many they held."""
-        held = self.slots
-        for receiving in self._running.values():
-            receiving.slots = 0
-        return held
+    def let_gather(self, window_ends_ms: int | None, now: Instant) -> None:
+        """Pause for half of what is left of a window: what trickles in comes with one receive."""
+        if window_ends_ms is None:
+            return
+        pause_ms = min(GATHER_PAUSE_MS_MAX, (window_ends_ms - now.monotonic_ms) // 2)
+        self._pause_until_ms = now.monotonic_ms + max(GATHER_PAUSE_MS_MIN, pause_ms)
 
     def deadline_ms(self, now: Instant) -> int | None:
         """When a pause ends."""
@@ -149,20 +139,15 @@ class Receives:
         return opens_ms if opens_ms > now.monotonic_ms else None
 
 
-def messages_for(policy: QueuePolicy, slots: int) -> int:
-    """Count the messages that a receive may bring which holds so many slots, without a window."""
-    if policy.is_fifo:  # one receive is one batch
-        return policy.batch_size
-    return min(BATCH_ENTRIES_MAX, max(1, slots) * policy.batch_size)
+def batches_per_receive(policy: QueuePolicy) -> int:
+    """Count the batches that one receive of a FIFO queue may become: one, or one per group."""
+    return policy.batch_size if policy.options.fifo_one_group else 1
 
 
-def slots_for(policy: QueuePolicy, receives: int, usable: int) -> int:
-    """Count the invocations that so many full receives keep busy, of those that may run at all."""
+def slots_for(policy: QueuePolicy, receives: int) -> int:
+    """Count the invocations that so many full receives keep busy."""
     if policy.batching_window_s:
-        return min(usable, -(-receives * BATCH_ENTRIES_MAX // policy.batch_size))
-    if policy.options.fifo_one_group:
-        # As many batches as messages, perhaps: it holds slots for all of them, or it waits alone.
-        return min(receives, usable // policy.batch_size) * policy.batch_size
-    if policy.is_fifo:  # one receive is one batch
-        return min(usable, receives)
-    return min(usable, receives * -(-BATCH_ENTRIES_MAX // policy.batch_size))
+        return -(-receives * BATCH_ENTRIES_MAX // policy.batch_size)
+    if policy.is_fifo:
+        return receives * batches_per_receive(policy)
+    return receives * -(-BATCH_ENTRIES_MAX // policy.batch_size)

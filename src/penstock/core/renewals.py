@@ -12,10 +12,12 @@ class _Call(msgspec.Struct, frozen=True):
     """An extension under way; its messages may be of several batches.
 
     Attributes:
-        until_ms: Until when they are hidden if it succeeds.
+        visibility: By which it was asked for; an update may have changed it since.
+        until_ms: Until when its messages are hidden if it succeeds.
     """
 
     entries: tuple[tuple[HeldBatch, Message], ...]
+    visibility: Visibility
     until_ms: int
 
     @property
@@ -40,7 +42,7 @@ class Renewals:
         self._look_ms: int | None = None
 
     def watch(self, held: HeldBatch) -> None:
-        """Extend this batch from now on."""
+        """Extend this batch from now on, or look anew: it is to be extended for longer."""
         self._watched[held.id] = held
         self._look_by(held.renew_at_ms)
 
@@ -67,13 +69,11 @@ class Renewals:
         self._look_ms = min((held.renew_at_ms for held in self._renewable(now)), default=None)
         return commands
 
-    def end(
-        self, renewal_id: int, visibility: Visibility, now: Instant, *, is_extended: bool
-    ) -> tuple[HeldBatch, ...]:
+    def end(self, renewal_id: int, now: Instant, *, is_extended: bool) -> tuple[HeldBatch, ...]:
         """A call ended; the timeout counts from when it was asked for.
 
         Returns:
-            The batches whose extension has ended, and has failed for some of their messages.
+            The batches whose extension has failed for messages with half of their time behind them.
         """
         call = self._calls.pop(renewal_id)
         for held, message in call.entries:
@@ -87,13 +87,14 @@ class Renewals:
         for held in ended:
             held.measure()
             if held.unrenewed:
-                held.renew_at_ms = now.monotonic_ms + visibility.renew_retry_ms
+                held.renew_at_ms = now.monotonic_ms + call.visibility.renew_retry_ms
             else:
-                asked_ms = held.hidden_until_ms - visibility.hidden_ms
-                held.renew_at_ms = asked_ms + visibility.renew_after_ms
+                asked_ms = held.hidden_until_ms - call.visibility.hidden_ms
+                held.renew_at_ms = asked_ms + call.visibility.renew_after_ms
             if held.id in self._watched:
                 self._look_by(held.renew_at_ms)
-        return tuple([held for held in ended if held.unrenewed])
+        late_ms = now.monotonic_ms + call.visibility.hidden_ms // 2
+        return tuple([held for held in ended if held.unrenewed and held.hidden_until_ms <= late_ms])
 
     def deadline_ms(self) -> int | None:
         """When ``start_due`` may have something to give."""
@@ -110,9 +111,8 @@ class Renewals:
         self, entries: list[tuple[HeldBatch, Message]], visibility: Visibility, now: Instant
     ) -> ExtendVisibility:
         self._renewal_id += 1
-        call = self._calls[self._renewal_id] = _Call(
-            tuple(entries), now.monotonic_ms + visibility.hidden_ms
-        )
+        until_ms = now.monotonic_ms + visibility.hidden_ms
+        call = self._calls[self._renewal_id] = _Call(tuple(entries), visibility, until_ms)
         for held in call.held:
             held.renewals += 1
         return ExtendVisibility(

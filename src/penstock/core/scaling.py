@@ -30,11 +30,13 @@ class RampPolicy(msgspec.Struct, frozen=True, kw_only=True):
     minimum: int = 1
 
 
-def provisioned_ramp(pollers: ProvisionedPollers) -> RampPolicy:
-    """Give the ramp of a mapping with pollers of its own.
+def ramp_policy_of(pollers: ProvisionedPollers | None, on_demand: RampPolicy) -> RampPolicy:
+    """Give the ramp of a mapping; with pollers of its own it begins at their minimum, and stays.
 
     Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html (provisioned mode)
     """
+    if pollers is None:
+        return on_demand
     return RampPolicy(
         initial=pollers.minimum * INVOCATIONS_PER_POLLER,
         per_minute=1_000,

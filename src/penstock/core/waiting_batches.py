@@ -23,6 +23,11 @@ class WaitingBatches:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    @property
+    def message_count(self) -> int:
+        """Count the messages of all batches."""
+        return sum(len(held.messages) for held in self._by_id.values())
+
     def closed_count(self, now: Instant) -> int:
         """Count the batches that no more messages are waited for."""
         waiting = self._by_id.values()
@@ -40,8 +45,11 @@ class WaitingBatches:
         Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
         """
         held.attempt += 1
-        queue_ms = visibility.queue_timeout_s * 1000 if visibility.is_heartbeat else 0
-        held.renew_until(held.received_ms + queue_ms)
+        if visibility.is_heartbeat:
+            held.tried_until_ms = held.received_ms + visibility.queue_timeout_s * 1000
+            held.renew_until(held.tried_until_ms)
+        else:
+            held.renew_until(held.received_ms)
         held.due_ms = now.monotonic_ms + backoff_ms(
             held.attempt,
             first_ms=_RETRY_FIRST_MS,
@@ -67,11 +75,15 @@ class WaitingBatches:
         return None
 
     def send_back(self, groups: Iterable[str]) -> None:
-        """Give back what waits of these message groups: an earlier message of them comes again."""
-        groups = frozenset(groups)
+        """Give back what waits of these message groups: an earlier message of them comes again.
+
+        What goes back takes along what waits behind it, of whatever group: no message may overtake.
+        """
+        groups = set(groups)
         for held in self._by_id.values() if groups else ():
             if not groups.isdisjoint(held.groups):
                 held.is_returning = True
+                groups |= held.groups
 
     def take_returning(self, *, takes_all: bool) -> list[HeldBatch]:
         """Take out the batches that go back to the queue, or every batch.
@@ -89,16 +101,17 @@ class WaitingBatches:
         return returning
 
     def forget_visible(self, now: Instant) -> list[tuple[HeldBatch, MessageBatch]]:
-        """Take out the messages that are no longer hidden: they come again by themselves.
+        """Take out the messages that come again by themselves, or soon will.
 
         What is left of a batch waits on; of FIFO groups it goes back to its queue.
 
-        One whose extension is under way may be hidden still: its answer will tell.
+        They are no longer hidden, or were tried for long enough. One whose extension is under way
+        may be hidden still: its answer will tell.
         """
         expired = [
             held
             for held in self._by_id.values()
-            if held.hidden_until_ms <= now.monotonic_ms and not held.renewals
+            if held.waits_until_ms <= now.monotonic_ms and not held.renewals
         ]
         forgotten: list[tuple[HeldBatch, MessageBatch]] = []
         for held in expired:
@@ -115,7 +128,7 @@ class WaitingBatches:
             if held.due_ms > now.monotonic_ms:
                 moments.append(held.due_ms)
             if not held.renewals:
-                moments.append(held.hidden_until_ms)
+                moments.append(held.waits_until_ms)
         return min(moments, default=None)
 
     def _ready(

@@ -16,8 +16,8 @@ class BatchWindow:
     """Makes batches of what one mapping receives; with a batching window one of them stays open.
 
     Rules:
-        1. A batch closes at BatchSize, before it exceeds the payload quota, or when its window,
-           which began with its first message, has ended.
+        1. A batch closes at BatchSize, before it exceeds the payload quota, or when it is invoked
+           after its window, which began with its first message, has ended.
         2. Without a window it closes with the receive that began it.
         3. A message that is too large for any event stands alone.
 
@@ -27,6 +27,7 @@ class BatchWindow:
     def __init__(self) -> None:
         self._open: HeldBatch | None = None
         self._batch_id = 0
+        self._record_bytes = 1  # of the last messages, on average; unknown at first
 
     def add(
         self,
@@ -36,11 +37,14 @@ class BatchWindow:
         now: Instant,
     ) -> list[HeldBatch]:
         """Take messages in, in their order; give the batches that they have begun."""
-        held = self._open if self._open is not None and self._open.is_open else None
+        held = self._growing()
+        batch_size = policy.batch_size
         begun: list[HeldBatch] = []
+        total_bytes = 0
         for message in messages:
             size_bytes = queue_record_bytes_max(message, policy.queue_arn) + 1
-            if held is None or not _has_room(held, size_bytes, policy.batch_size):
+            total_bytes += size_bytes
+            if held is None or not _has_room(held, size_bytes, batch_size):
                 if held is not None:
                     held.close()
                 held = self._begin(policy, visibility, now)
@@ -49,21 +53,38 @@ class BatchWindow:
                 held.hide(message, now.monotonic_ms + visibility.hidden_ms)
             held.messages.append(message)
             held.size_bytes += size_bytes
-        if held is not None and (
-            not policy.batching_window_s or len(held.messages) >= policy.batch_size
-        ):
+        if held is not None and not (policy.batching_window_s and _has_room(held, 1, batch_size)):
             held.close()
+        if messages:
+            self._record_bytes = total_bytes // len(messages)
         self._open = held
         if policy.is_fifo:
             for each in begun:
                 each.groups = frozenset([message.group for message in each.messages])
         return begun
 
-    def room(self, batch_size: int) -> int:
-        """Count the messages that the open batch, or one not yet begun, could still take."""
-        if self._open is None or not self._open.is_open:
-            return batch_size
-        return max(0, batch_size - len(self._open.messages))
+    def room(self, batches: int, batch_size: int) -> int:
+        """Count the messages that would fill the open batch, or one, and so many more.
+
+        Bytes count too: messages are taken to be as large as the last ones. An open batch has room
+        for one at least: what does not fit closes it.
+        """
+        room_bytes = PAYLOAD_BYTES_MAX - EVENT_ENVELOPE_BYTES
+        of_one = min(batch_size, max(1, room_bytes // self._record_bytes))
+        held = self._growing()
+        return batches * of_one + (of_one if held is None else max(1, of_one - len(held.messages)))
+
+    def ends_ms(self) -> int | None:
+        """When the open batch goes at the latest; None: there is none."""
+        return held.due_ms if (held := self._growing()) is not None else None
+
+    def close(self) -> None:
+        """Let the open batch go: an update has another window or size."""
+        if (held := self._growing()) is not None:
+            held.close()
+
+    def _growing(self) -> HeldBatch | None:
+        return self._open if self._open is not None and self._open.is_open else None
 
     def _begin(self, policy: QueuePolicy, visibility: Visibility, now: Instant) -> HeldBatch:
         self._batch_id += 1

@@ -36,6 +36,7 @@ class MappingKeeper:
     ) -> None:
         self._mapping = mapping
         self._surroundings = surroundings
+        surroundings.metrics.note_mapping(mapping)
         self._consumptions = consumptions
         self._log = surroundings.log_of(mapping)
         self._wake = asyncio.Event()
@@ -56,6 +57,7 @@ class MappingKeeper:
         """Take in a row; an older one than is known is passed over."""
         if mapping.version > self._mapping.version:
             self._mapping = mapping
+            self._surroundings.metrics.note_mapping(mapping)
             self._wake.set()
 
     def stop(self) -> None:
@@ -122,6 +124,7 @@ class MappingKeeper:
             delay_ms=delay_ms,
             exc_info=error,
         )
+        self._surroundings.metrics.note_trouble(self._mapping.uuid, f"mapping broke: {error!r}")
         self._is_pausing = True
         asyncio.get_running_loop().call_later(delay_ms / 1000, self._end_pause)
 

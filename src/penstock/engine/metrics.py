@@ -1,4 +1,4 @@
-"""What a node counts of its stream mappings, and how Prometheus reads it.
+"""What a node counts of its mappings, and how Prometheus and an operator read it.
 
 Counting is adding to plain integers, once per batch; the series are made when they are asked for.
 """
@@ -7,86 +7,75 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
-from penstock.core import shard_contract as s
-from penstock.engine.shard_discards import DiscardEnd
-from penstock.model.failure import Condition
+from penstock.engine.metric_series import (
+    count_series,
+    evicted_series,
+    iterator_age_series,
+    load_series,
+    mapping_series,
+    request_series,
+)
+from penstock.engine.queue_counts import QueueCounts
+from penstock.engine.request_counts import RequestCounts
+from penstock.engine.stream_counts import StreamCounts
+from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping_status import MappingStatus, QueueLoad, Trouble
+from penstock.ports import Clock
 
-# By attribute of EventCounts: the name after ``penstock_``, and what it means.
-_COUNTERS = {
-    "polled": ("polled_events", "Records read from the stream (PolledEventCount)."),
-    "filtered_out": ("filtered_out_events", "Records that a filter left out."),
-    "invoked": ("invoked_events", "Records handed to the function; retries count again."),
-    "failed_invoke": ("failed_invoke_events", "Records in invocations that failed."),
-    "dropped": ("dropped_events", "Records given up that no destination has."),
-    "delivered": ("on_failure_destination_delivered_events", "Records given to a destination."),
-    "journaled": ("journaled_events", "Records put into the failure journal."),
-}
-
-
-class EventCounts:
-    """One mapping's EventCount metrics, since the node began.
-
-    Source: docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html; ``journaled`` is
-        ours, and ``dropped`` records are in the journal: docs/semantics.md#stream-metrics
-    """
-
-    def __init__(self) -> None:
-        self.polled = 0
-        self.filtered_out = 0
-        self.invoked = 0
-        self.failed_invoke = 0
-        self.dropped = 0
-        self.delivered = 0
-        self.journaled = 0
-
-    def observe(self, inp: s.Input, commands: list[s.Command]) -> None:
-        """Count a shard's input and what followed from it."""
-        match inp:
-            case s.RecordsFetched(fetched):
-                self.polled += len(fetched.records)
-            case (
-                s.InvocationFailed(batch)
-                | s.InvocationPartiallyFailed(batch)
-                | s.InvocationRejected(batch)
-                | s.InvocationOutcomeUnknown(batch)
-            ):
-                self.failed_invoke += len(batch.records)
-        for command in commands:
-            if isinstance(command, s.Invoke):
-                self.invoked += len(command.batch.records)
-
-    def count_discard(self, end: DiscardEnd) -> None:
-        """Count records that left their shard without having succeeded."""
-        count = end.discard.batch_size
-        if not end.is_journaled:
-            self.delivered += count
-            return
-        self.journaled += count
-        if end.discard.condition is not Condition.SKIPPED:
-            self.dropped += count
+TROUBLE_CHARS_MAX = 300
 
 
-class StreamMetrics:
-    """The metrics of one node.
+class NodeMetrics:
+    """The metrics of one node, by mapping; all begin anew with the process.
 
     Attributes:
         content_type: Of what ``render`` gives.
+        mappings: The rows of the mappings that are there, by uuid.
+        started_ms: When the engine began, Unix ms; 0 before that.
     """
 
     content_type: ClassVar[str] = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
-        self._counts: dict[str, EventCounts] = {}
+    def __init__(self, clock: Clock) -> None:
+        self.mappings: dict[str, EventSourceMapping] = {}
+        self.started_ms = 0
+        self._clock = clock
+        self._stream_counts: dict[str, StreamCounts] = {}
+        self._queue_counts: dict[str, QueueCounts] = {}
+        self._requests: dict[str, RequestCounts] = {}
+        self._troubles: dict[str, Trouble] = {}
         self._ages: dict[str, Callable[[], dict[str, int]]] = {}
+        self._loads: dict[str, Callable[[], QueueLoad]] = {}
         self._evicted_count = 0
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
-    def counts_of(self, mapping_uuid: str) -> EventCounts:
-        """Give a mapping's counts, to be added to; they go on over restarts of the mapping."""
-        return self._counts.setdefault(mapping_uuid, EventCounts())
+    def note_started(self) -> None:
+        """The engine begins."""
+        self.started_ms = self._clock.now().wall_ms
+
+    def note_mapping(self, mapping: EventSourceMapping) -> None:
+        """A mapping is there, with this row."""
+        self.mappings[mapping.uuid] = mapping
+
+    def stream_counts_of(self, mapping_uuid: str) -> StreamCounts:
+        """Give a stream mapping's counts, to be added to; they go on over its restarts."""
+        return self._stream_counts.setdefault(mapping_uuid, StreamCounts())
+
+    def queue_counts_of(self, mapping_uuid: str) -> QueueCounts:
+        """Give a queue mapping's counts, to be added to; they go on over its restarts."""
+        return self._queue_counts.setdefault(mapping_uuid, QueueCounts())
+
+    def requests_of(self, mapping_uuid: str) -> RequestCounts:
+        """Give a queue mapping's requests, to be counted; they go on over its restarts."""
+        return self._requests.setdefault(mapping_uuid, RequestCounts(self._clock))
+
+    def note_trouble(self, mapping_uuid: str, text: str) -> None:
+        """Something went wrong with a mapping; it takes the place of what did before."""
+        now_ms = self._clock.now().wall_ms
+        self._troubles[mapping_uuid] = Trouble(text[:TROUBLE_CHARS_MAX], now_ms)
 
     def watch_ages(self, mapping_uuid: str, ages_ms: Callable[[], dict[str, int]]) -> None:
         """Say how to read a running mapping's iterator ages, by shard id."""
@@ -96,14 +85,39 @@ class StreamMetrics:
         """The mapping does not run any more: it has no ages."""
         self._ages.pop(mapping_uuid, None)
 
+    def watch_load(self, mapping_uuid: str, load: Callable[[], QueueLoad]) -> None:
+        """Say how to read what a running queue mapping has in its hands."""
+        self._loads[mapping_uuid] = load
+
+    def end_load(self, mapping_uuid: str) -> None:
+        """The mapping does not run any more: it has nothing in its hands."""
+        self._loads.pop(mapping_uuid, None)
+
     def forget(self, mapping_uuid: str) -> None:
         """The mapping is deleted."""
-        self._counts.pop(mapping_uuid, None)
+        self.mappings.pop(mapping_uuid, None)
+        self._stream_counts.pop(mapping_uuid, None)
+        self._queue_counts.pop(mapping_uuid, None)
+        self._requests.pop(mapping_uuid, None)
+        self._troubles.pop(mapping_uuid, None)
         self.end_ages(mapping_uuid)
+        self.end_load(mapping_uuid)
 
     def note_evicted(self, count: int) -> None:
         """Take note of how many failures have left the full journal so far."""
         self._evicted_count = count
+
+    def status_of(self, mapping_uuid: str) -> MappingStatus:
+        """Give what a mapping did since the node began; zeros of one that never ran."""
+        load, requests = self._loads.get(mapping_uuid), self._requests.get(mapping_uuid)
+        counts = self._queue_counts.get(mapping_uuid)
+        return MappingStatus(
+            load=None if load is None else load(),
+            done_count=0 if counts is None else counts.deleted,
+            requests={} if requests is None else dict(requests.by_operation),
+            receives_last_hour=0 if requests is None else requests.receives_last_hour(),
+            trouble=self._troubles.get(mapping_uuid),
+        )
 
     def render(self) -> bytes:
         """Give every series in Prometheus's text format."""
@@ -111,23 +125,11 @@ class StreamMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """Make the series; the registry asks for them."""
-        for attribute, (name, meaning) in _COUNTERS.items():
-            counter = CounterMetricFamily(f"penstock_{name}", meaning, labels=["mapping"])
-            for mapping_uuid, counts in self._counts.items():
-                counter.add_metric([mapping_uuid], getattr(counts, attribute))
-            yield counter
-        ages = GaugeMetricFamily(
-            "penstock_iterator_age_ms",
-            "Age of the oldest record that was read and is not done; else how far reading is behind"
-            " the shard's newest record, and how long it has not been read.",
-            labels=["mapping", "shard"],
+        yield mapping_series(self.mappings.values())
+        yield from count_series({**self._stream_counts, **self._queue_counts})
+        yield request_series(
+            {uuid: requests.by_operation for uuid, requests in self._requests.items()}
         )
-        for mapping_uuid, ages_ms in self._ages.items():
-            for shard_id, age_ms in ages_ms().items():
-                ages.add_metric([mapping_uuid, shard_id], age_ms)
-        yield ages
-        yield CounterMetricFamily(
-            "penstock_evicted_failures",
-            "Failures that left the journal because it was full or they were too old.",
-            value=self._evicted_count,
-        )
+        yield from load_series({uuid: load() for uuid, load in self._loads.items()})
+        yield iterator_age_series({uuid: ages_ms() for uuid, ages_ms in self._ages.items()})
+        yield evicted_series(self._evicted_count)

@@ -10,7 +10,9 @@ from penstock.core import queue_contract as q
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.queue_options import read_queue_options
 from penstock.driver import Driver
+from penstock.engine.advice_log import AdviceLog
 from penstock.engine.queue_log import Log, QueueLog
+from penstock.engine.queue_observer import QueueObserver
 from penstock.engine.queue_work import QueueWork
 from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.model.errors import ConfigurationError
@@ -33,6 +35,8 @@ class QueueConsumption:
     ) -> None:
         self._functions = surroundings.functions
         self._settings = settings
+        self._mapping_uuid = mapping.uuid
+        self._metrics = surroundings.metrics
         self._unreadable: ConfigurationError | None = None
         try:
             policy = queue_policy_of(mapping, settings, surroundings.functions)
@@ -41,12 +45,20 @@ class QueueConsumption:
             plain = msgspec.structs.replace(mapping, tags={})
             policy = queue_policy_of(plain, settings, surroundings.functions)
         self._work = QueueWork(mapping.uuid, policy.queue_arn, surroundings)
+        self._advice = AdviceLog(
+            mapping,
+            log,
+            find_function=surroundings.functions.find,
+            list_mappings=self._metrics.mappings.values,
+        )
+        self._clock = surroundings.clock
+        self._machine = QueueConsumer(policy, settings.ramp)
         self._driver: Driver[q.Input, q.Command] = Driver(
-            QueueConsumer(policy, settings.ramp),
+            self._machine,
             self._work.carry_out,
             clock=surroundings.clock,
             deadline_reached=q.DeadlineReached(),
-            observe=QueueLog(log, is_verbose=settings.is_verbose).observe,
+            observe=self._make_observer(log).observe,
         )
         self._told = policy
 
@@ -59,9 +71,11 @@ class QueueConsumption:
         if self._unreadable is not None:
             raise self._unreadable
         self._work.connect(self._driver.send)
+        self._metrics.watch_load(self._mapping_uuid, lambda: self._machine.load(self._clock.now()))
         try:
             await self._driver.run(q.Started())
         finally:
+            self._metrics.end_load(self._mapping_uuid)
             self._work.disconnect()
 
     def change(self, mapping: EventSourceMapping) -> None:
@@ -74,6 +88,7 @@ class QueueConsumption:
         if policy != self._told:
             self._driver.send(q.PolicyChanged(policy))
             self._told = policy
+        self._advice.follow(mapping)
 
     def stop(self, *, is_node_stopping: bool) -> None:
         """Receive nothing more."""
@@ -87,6 +102,15 @@ class QueueConsumption:
     def iterator_ages_ms(self) -> dict[str, int]:
         """Give nothing: a queue has no shards."""
         return {}
+
+    def _make_observer(self, log: Log) -> QueueObserver:
+        uuid, metrics = self._mapping_uuid, self._metrics
+        return QueueObserver(
+            QueueLog(log, is_verbose=self._settings.is_verbose),
+            metrics.queue_counts_of(uuid),
+            advice=self._advice,
+            note_trouble=lambda text: metrics.note_trouble(uuid, text),
+        )
 
 
 def queue_policy_of(

@@ -38,6 +38,7 @@ class QueueWork:
     def __init__(self, mapping_uuid: str, queue_arn: str, surroundings: Surroundings) -> None:
         self._mapping_uuid = mapping_uuid
         self._queue_arn = queue_arn
+        self._count_request = surroundings.metrics.requests_of(mapping_uuid).count
         self._sources = surroundings.sources
         self._invoker = surroundings.functions
         self._slots = surroundings.slots
@@ -93,7 +94,9 @@ class QueueWork:
     async def _describe(self) -> q.QueueDescribed | q.DescribeFailed:
         try:
             if self._source is None:
-                self._source = await self._sources.open_queue(self._queue_arn)
+                self._source = await self._sources.open_queue(
+                    self._queue_arn, count_request=self._count_request
+                )
             return q.QueueDescribed(await self._source.describe())
         except SourceNotFoundError as error:
             self._source = None

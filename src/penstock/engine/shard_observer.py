@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from penstock.core import shard_contract as s
-from penstock.engine.metrics import EventCounts
 from penstock.engine.processing_result import ProcessingResult
 from penstock.engine.shard_age import ShardAge
 from penstock.engine.shard_discards import ShardDiscards
+from penstock.engine.stream_counts import StreamCounts
 from penstock.engine.stream_log import ShardLog
 from penstock.model.instant import Instant
 
@@ -23,7 +23,7 @@ class ShardObserver:
         shard_id: str,
         *,
         log: ShardLog,
-        counts: EventCounts,
+        counts: StreamCounts,
         result: ProcessingResult,
         oldest_arrived_ms: Callable[[], int | None],
         now: Callable[[], Instant],

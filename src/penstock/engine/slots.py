@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from penstock.core.function_slots import FunctionSlots, Grant
+from penstock.model.arn import unqualified_function_arn
 from penstock.model.errors import FunctionNotFoundError, InvokeThrottledError
 from penstock.model.function import FunctionResult
 from penstock.ports import FunctionInvoker
 
 _DIRECT = "direct invokes"
-_ARN_PARTS_UNQUALIFIED = 7
 
 OnGrant = Callable[[str, int], None]
 
@@ -27,14 +27,14 @@ class SlotLedger:
 
     def want(self, function_arn: str, holder: str, count: int, on_grant: OnGrant) -> None:
         """Say how many more slots a mapping wants; a grant calls ``on_grant(arn, count)``."""
-        function = _unqualified(function_arn)
+        function = unqualified_function_arn(function_arn)
         self._holders[function, holder] = (function_arn, on_grant)
         slots = self._slots_of(function)
         self._pass_on(function, slots.want(holder, count))
 
     def free(self, function_arn: str, holder: str, count: int) -> None:
         """Give slots back."""
-        function = _unqualified(function_arn)
+        function = unqualified_function_arn(function_arn)
         self._pass_on(function, self._slots_of(function).free(holder, count))
 
     def leave(self, holder: str) -> None:
@@ -52,7 +52,7 @@ class SlotLedger:
         """
         if self._functions.find(function_arn) is None:
             raise FunctionNotFoundError(f"Function not found: {function_arn}")
-        function = _unqualified(function_arn)
+        function = unqualified_function_arn(function_arn)
         if not self._slots_of(function).take_one(_DIRECT):
             raise InvokeThrottledError(f"every slot of {function} is taken")
         try:
@@ -74,7 +74,3 @@ class SlotLedger:
         for grant in grants:
             function_arn, on_grant = self._holders[function, grant.holder]
             on_grant(function_arn, grant.count)
-
-
-def _unqualified(function_arn: str) -> str:
-    return ":".join(function_arn.split(":")[:_ARN_PARTS_UNQUALIFIED])

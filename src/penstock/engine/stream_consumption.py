@@ -55,7 +55,7 @@ class StreamConsumption:
             self._parts(checkpoints),
             ShardTelling(
                 log=log,
-                counts=surroundings.metrics.counts_of(mapping.uuid),
+                counts=surroundings.metrics.stream_counts_of(mapping.uuid),
                 age_warning_ms=settings.streams.iterator_age_warning_ms,
                 is_verbose=settings.is_verbose,
             ),

@@ -11,10 +11,10 @@ from penstock.core.shard_consumer import ShardConsumer
 from penstock.driver import Driver
 from penstock.engine.byte_budget import NodeBudget
 from penstock.engine.latest_pins import pin_shards
-from penstock.engine.metrics import EventCounts
 from penstock.engine.queue_log import Log
 from penstock.engine.shard_observer import ShardObserver
 from penstock.engine.shard_work import ShardParts, ShardWork
+from penstock.engine.stream_counts import StreamCounts
 from penstock.engine.stream_log import ShardLog
 from penstock.model.errors import PenstockError, SourceNotFoundError, StoreError
 from penstock.model.position import Tenure
@@ -31,7 +31,7 @@ class ShardTelling(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     log: Log
-    counts: EventCounts
+    counts: StreamCounts
     age_warning_ms: int
     is_verbose: bool
 

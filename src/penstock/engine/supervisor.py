@@ -25,6 +25,7 @@ class Supervisor:
         Args:
             started: Set when the mappings of the store are taken up.
         """
+        self._surroundings.metrics.note_started()
         async with self._consumptions.writing(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for mapping in await self._surroundings.store.run(lambda store: store.list_mappings()):

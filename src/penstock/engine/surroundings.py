@@ -6,7 +6,7 @@ import msgspec
 
 from penstock.core.scaling import RampPolicy
 from penstock.core.shard_contract import ReadPace
-from penstock.engine.metrics import StreamMetrics
+from penstock.engine.metrics import NodeMetrics
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.model.mapping import EventSourceMapping
@@ -75,5 +75,5 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     slots: SlotLedger
     clock: Clock
     draw_uuid: Callable[[], str]
-    metrics: StreamMetrics
+    metrics: NodeMetrics
     log_of: Callable[[EventSourceMapping], Log]

@@ -29,6 +29,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 _ARN_PARTS = 6
+_ARN_PARTS_UNQUALIFIED = 7  # a function's: the name is the last
 
 
 def parse_arn(text: str) -> Arn:
@@ -103,6 +104,16 @@ def parse_function_name(text: str, scope: Scope) -> FunctionReference:
         qualifier=match["qualifier"],
         partition=match["partition"] or "aws",
     )
+
+
+def unqualified_function_arn(function_arn: str) -> str:
+    """Take the qualifier off a function's full ARN."""
+    return ":".join(function_arn.split(":")[:_ARN_PARTS_UNQUALIFIED])
+
+
+def function_name(function_arn: str) -> str:
+    """Give a function's name, with the qualifier that its full ARN has."""
+    return function_arn.partition(":function:")[2]
 
 
 def invoke_identity_arn(scope: Scope, source_arn: str) -> str:

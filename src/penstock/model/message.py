@@ -81,10 +81,12 @@ class QueueAttributes(msgspec.Struct, frozen=True):
     Attributes:
         visibility_timeout_s: 0..43200; how long a received message stays hidden.
         max_receive_count: The redrive policy's maximum; None without a redrive policy.
+        dead_letter_arn: Where the redrive policy moves messages; None where it is not said.
     """
 
     visibility_timeout_s: int
     max_receive_count: int | None = None
+    dead_letter_arn: str | None = None
 
 
 class DeleteReport(msgspec.Struct, frozen=True):

@@ -44,6 +44,8 @@ class BatchAudit:
         rows: tuple[EventSourceMapping, ...],
     ) -> None:
         """Check that a batch with room for more has waited for it, as long as it could."""
+        if len({(row.batch_size, row.maximum_batching_window_s) for row in rows}) > 1:
+            return  # an update of either lets a batch go that was gathered under the other
         now_ms = self._books.now_ms()
         window_ms = 1000 * min(row.maximum_batching_window_s for row in rows)
         self._books.held(mapping)

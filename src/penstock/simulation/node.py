@@ -2,9 +2,10 @@
 
 import asyncio
 import enum
+from collections.abc import Callable
 from typing import Protocol
 
-from penstock.engine.metrics import StreamMetrics
+from penstock.engine.metrics import NodeMetrics
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, Surroundings
@@ -21,6 +22,7 @@ from penstock.ports import (
     StreamSource,
 )
 from penstock.simulation.auditor import Auditor
+from penstock.simulation.counted_queue import CountedQueue
 from penstock.simulation.ledger import Rule
 from penstock.simulation.queue import SimulatedQueue
 from penstock.simulation.queue_client import SimulatedQueueSource
@@ -65,12 +67,15 @@ class SimulatedSources:
             for arn, queue in queues.items()
         }
 
-    async def open_queue(self, arn: str) -> QueueSource:
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> QueueSource:
         """Open a queue; a broken way to it is found here too."""
         broken = self.wires[arn].broken
         if broken is not None:
             raise broken
-        return self.by_arn[arn]
+        source = self.by_arn[arn]
+        return source if count_request is None else CountedQueue(source, count_request)
 
     async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
         """Find no stream: there is none in a world of queues."""
@@ -154,7 +159,7 @@ class Node:
             slots=self.slots,
             clock=self._clock,
             draw_uuid=self._draw_uuid,
-            metrics=StreamMetrics(),
+            metrics=NodeMetrics(self._clock),
             log_of=self._log_of,
         )
         self._supervisor = Supervisor(surroundings, self._settings)

@@ -1,5 +1,7 @@
 """Every source that AWS has, opened by its ARN."""
 
+from collections.abc import Callable
+
 from penstock.aws.client import WireClient
 from penstock.model.arn import parse_arn
 from penstock.model.errors import ConfigurationError
@@ -16,14 +18,16 @@ class AwsSources:
         self._wire = wire
         self._queues = SqsSources(wire)
 
-    async def open_queue(self, arn: str) -> QueueSource:
-        """Find an SQS queue.
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> QueueSource:
+        """Find an SQS queue; ``count_request`` is told each request's operation.
 
         Raises:
             SourceError: No such queue, no permission, or no answer.
             ConfigurationError: Not an SQS ARN, or the endpoint is this service itself.
         """
-        return await self._queues.open_queue(arn)
+        return await self._queues.open_queue(arn, count_request=count_request)
 
     async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
         """Make a Kinesis stream or a DynamoDB stream readable; nothing is asked of it yet.

@@ -1,6 +1,6 @@
 """The calls that sources make: over the wire client, with the errors of ``model.errors``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -128,8 +128,20 @@ class SourceCalls:
         )
 
 
-async def open_calls(wire: WireClient, service: SourceService, arn: Arn) -> SourceCalls:
+async def open_calls(
+    wire: WireClient,
+    service: SourceService,
+    arn: Arn,
+    *,
+    count_request: Callable[[str], None] | None = None,
+) -> SourceCalls:
     """Open a service in the ARN's region; nothing is asked of it yet.
+
+    Args:
+        wire: Carries the calls.
+        service: The kind of source.
+        arn: The source's.
+        count_request: Told the operation of each request that is sent.
 
     Raises:
         SourceUnavailableError: The name of its server cannot be looked up.
@@ -141,7 +153,7 @@ async def open_calls(wire: WireClient, service: SourceService, arn: Arn) -> Sour
         )
     except WireError as exc:
         raise to_source_error(exc, f"opening {arn.resource}", {}) from exc
-    client = JsonServiceClient(wire, opened, service.dialect)
+    client = JsonServiceClient(wire, opened, service.dialect, count_request=count_request)
     return SourceCalls(client, arn, service.error_by_code)
 
 

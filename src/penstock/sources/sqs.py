@@ -3,7 +3,7 @@
 Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -67,6 +67,7 @@ class _QueueAttributes(msgspec.Struct, frozen=True, rename="pascal"):
 
 class _RedrivePolicy(msgspec.Struct, frozen=True, rename="camel"):
     max_receive_count: int
+    dead_letter_target_arn: str | None = None
 
 
 class _ReceiveMessage(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -124,8 +125,10 @@ class SqsSources:
     def __init__(self, wire: WireClient) -> None:
         self._wire = wire
 
-    async def open_queue(self, arn: str) -> "SqsQueue":
-        """Find the queue's URL in the ARN's region.
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> "SqsQueue":
+        """Find the queue's URL in the ARN's region; ``count_request`` as ``ports.Sources``.
 
         Raises:
             SourceError: No such queue, no permission, or no answer.
@@ -134,7 +137,7 @@ class SqsSources:
         queue = parse_arn(arn)
         if queue.service != "sqs":
             raise ConfigurationError(f"{arn!r} is not the ARN of an SQS queue")
-        calls = await open_calls(self._wire, _SERVICE, queue)
+        calls = await open_calls(self._wire, _SERVICE, queue, count_request=count_request)
         ask = _encode(_GetQueueUrl(queue.resource, queue.account or None))
         answer = await calls.call("GetQueueUrl", ask, _QUICK)
         return SqsQueue(calls, queue.resource, calls.decode(_url_decoder, answer).queue_url)
@@ -159,13 +162,13 @@ class SqsQueue:
         answer = await self._calls.call("GetQueueAttributes", ask, _QUICK)
         found = self._calls.decode(_attributes_decoder, answer).attributes
         self._calls.refuse_other_account(found.queue_arn, "queue")
-        redrive = found.redrive_policy
+        text = found.redrive_policy
         try:
+            redrive = _redrive_decoder.decode(text) if text else None
             return QueueAttributes(
                 visibility_timeout_s=int(found.visibility_timeout),
-                max_receive_count=(
-                    _redrive_decoder.decode(redrive).max_receive_count if redrive else None
-                ),
+                max_receive_count=None if redrive is None else redrive.max_receive_count,
+                dead_letter_arn=None if redrive is None else redrive.dead_letter_target_arn,
             )
         except ValueError as exc:  # msgspec's errors are ValueErrors too
             raise self._calls.unreadable(exc) from exc

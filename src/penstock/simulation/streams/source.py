@@ -138,6 +138,9 @@ class SimulatedStreamSources:
         assert source.arn == arn, "a mapping reads its own stream"
         return source
 
-    async def open_queue(self, arn: str) -> QueueSource:
+    async def open_queue(
+        self, arn: str, *, count_request: Callable[[str], None] | None = None
+    ) -> QueueSource:
         """Find no queue: there is none in a world of streams."""
+        del count_request
         raise SourceNotFoundError(f"{arn}: there are only streams")

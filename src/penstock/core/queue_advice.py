@@ -1,0 +1,180 @@
+"""Where a queue mapping does not follow what AWS advises; nothing here is refused, only said.
+
+Sources: each piece of advice names its page.
+"""
+
+import enum
+from collections.abc import Sequence
+
+import msgspec
+
+from penstock.core.queue_options import CONCURRENCY, ON_FAILURE, VISIBILITY_HEARTBEAT
+from penstock.model.arn import unqualified_function_arn
+from penstock.model.function import Function
+from penstock.model.mapping import EventSourceMapping
+from penstock.model.message import QueueAttributes
+
+FUNCTION_TIMEOUTS_MIN = 6
+RECEIVE_COUNT_MIN = 5
+CONCURRENCY_MIN = 5
+
+_LAMBDA_GUIDE = "docs.aws.amazon.com/lambda/latest/dg/"
+_SQS_GUIDE = "docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/"
+CONFIGURE_PAGE = _LAMBDA_GUIDE + "services-sqs-configure.html"
+SCALING_PAGE = _LAMBDA_GUIDE + "services-sqs-scaling.html"
+DEAD_LETTER_PAGE = _SQS_GUIDE + "sqs-dead-letter-queues.html"
+
+
+class Subject(enum.StrEnum):
+    """The setting that a piece of advice is about, as SQS or the project file spells it."""
+
+    VISIBILITY_TIMEOUT = "VisibilityTimeout"
+    REDRIVE_POLICY = "RedrivePolicy"
+    MAX_RECEIVE_COUNT = "maxReceiveCount"
+    DEAD_LETTER_TARGET = "deadLetterTargetArn"
+    CONCURRENCY = "concurrency"
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """One thing to change.
+
+    Attributes:
+        text: What is, with its values, why that is bad, and what mends it.
+        page: Where AWS advises it.
+    """
+
+    subject: Subject
+    text: str
+    page: str
+
+
+def advise(
+    mapping: EventSourceMapping,
+    queue: QueueAttributes,
+    *,
+    function: Function | None,
+    mappings: Sequence[EventSourceMapping] = (),
+) -> list[Advice]:
+    """Say what AWS would have otherwise.
+
+    Args:
+        mapping: Of a queue.
+        queue: As it is now.
+        function: The mapping's; None: it is not there, and nothing is said of it.
+        mappings: All there are; those of other functions and of streams are passed over.
+    """
+    found = [_advise_redrive(mapping, queue)]
+    if function is not None:
+        found.insert(0, _advise_visibility(mapping, queue, function))
+        found.append(_advise_concurrency(mapping, function, mappings))
+    return [advice for advice in found if advice is not None]
+
+
+def _advise_visibility(
+    mapping: EventSourceMapping, queue: QueueAttributes, function: Function
+) -> Advice | None:
+    window_s = mapping.maximum_batching_window_s
+    needed_s = FUNCTION_TIMEOUTS_MIN * function.timeout_s + window_s
+    if queue.visibility_timeout_s >= needed_s or has_heartbeat(mapping):
+        return None
+    window = f" plus the batching window of {window_s} s" if window_s else ""
+    return Advice(
+        Subject.VISIBILITY_TIMEOUT,
+        f"the queue's VisibilityTimeout is {queue.visibility_timeout_s} s; "
+        f"{FUNCTION_TIMEOUTS_MIN} times the timeout of {function.name} ({function.timeout_s} s)"
+        f"{window} is {needed_s} s. Below that a batch that was throttled has no time to be tried "
+        f"again. Set VisibilityTimeout to {needed_s} or more, or lower the function's timeout, or "
+        f"tag the mapping {VISIBILITY_HEARTBEAT}=true",
+        CONFIGURE_PAGE,
+    )
+
+
+def _advise_redrive(mapping: EventSourceMapping, queue: QueueAttributes) -> Advice | None:
+    if queue.max_receive_count is None:
+        if ON_FAILURE in mapping.tags:
+            return None
+        return Advice(
+            Subject.REDRIVE_POLICY,
+            "the queue has no RedrivePolicy: a message on which the function always fails comes "
+            "again until its retention ends, and is then lost. Give the queue a dead-letter queue "
+            f"with a maxReceiveCount of {RECEIVE_COUNT_MIN} or more",
+            CONFIGURE_PAGE,
+        )
+    target_arn = queue.dead_letter_arn or mapping.event_source_arn
+    if _is_fifo(target_arn) != _is_fifo(mapping.event_source_arn):
+        kinds = ("FIFO", "standard")
+        own, other = kinds if _is_fifo(mapping.event_source_arn) else reversed(kinds)
+        return Advice(
+            Subject.DEAD_LETTER_TARGET,
+            f"the dead-letter queue {target_arn} is a {other} queue, and the queue itself a {own} "
+            f"one: SQS moves messages only to a queue of the same kind. Name a {own} queue",
+            DEAD_LETTER_PAGE,
+        )
+    if queue.max_receive_count >= RECEIVE_COUNT_MIN:
+        return None
+    return Advice(
+        Subject.MAX_RECEIVE_COUNT,
+        f"the queue's maxReceiveCount is {queue.max_receive_count}: a message goes to the "
+        "dead-letter queue after that many receives, also when its function was throttled or had "
+        f"a bad moment. Set maxReceiveCount to {RECEIVE_COUNT_MIN} or more",
+        CONFIGURE_PAGE,
+    )
+
+
+def _advise_concurrency(
+    mapping: EventSourceMapping, function: Function, mappings: Sequence[EventSourceMapping]
+) -> Advice | None:
+    if maximum_of(mapping) is None:
+        if function.concurrency >= CONCURRENCY_MIN:
+            return None
+        return Advice(
+            Subject.CONCURRENCY,
+            f"{function.name} has a concurrency of {function.concurrency} and the mapping no "
+            f"MaximumConcurrency: Lambda begins with {CONCURRENCY_MIN} batches at a time and would "
+            "be throttled; here batches wait for one another. Set the function's concurrency to "
+            f"{CONCURRENCY_MIN} or more, or give the mapping a MaximumConcurrency",
+            CONFIGURE_PAGE,
+        )
+    maxima = [maximum_of(other) or 0 for other in _competitors(mapping, mappings)]
+    total = sum(maxima)
+    if total <= function.concurrency:
+        return None
+    return Advice(
+        Subject.CONCURRENCY,
+        f"{function.name} has a concurrency of {function.concurrency}, and the MaximumConcurrency "
+        f"of its queue mappings ({len(maxima)}) is {total} together: Lambda would throttle some of "
+        "their batches; here they wait for one another. Set the function's concurrency to "
+        f"{total} or more, or lower MaximumConcurrency",
+        SCALING_PAGE,
+    )
+
+
+def _competitors(
+    mapping: EventSourceMapping, mappings: Sequence[EventSourceMapping]
+) -> list[EventSourceMapping]:
+    """Give the mapping as it is, and the enabled queue mappings of the same function."""
+    function_arn = unqualified_function_arn(mapping.function_arn)
+    others = [
+        other
+        for other in mappings
+        if other.uuid != mapping.uuid
+        and other.enabled
+        and other.stream_kind is None
+        and unqualified_function_arn(other.function_arn) == function_arn
+    ]
+    return [mapping, *others]
+
+
+def maximum_of(mapping: EventSourceMapping) -> int | None:
+    """Give how many invocations the mapping may have in flight; None: the ramp alone says."""
+    asked = mapping.tags.get(CONCURRENCY, "")
+    return int(asked) if asked.isdecimal() else mapping.maximum_concurrency
+
+
+def has_heartbeat(mapping: EventSourceMapping) -> bool:
+    """Tell whether messages are kept hidden while their function runs."""
+    return mapping.tags.get(VISIBILITY_HEARTBEAT, "false") != "false"
+
+
+def _is_fifo(queue_arn: str) -> bool:
+    return queue_arn.endswith(".fifo")

@@ -1,0 +1,45 @@
+"""What an operator can use stands in docs/operations.md."""
+
+from pathlib import Path
+
+import pytest
+from api_fakes import World
+from click import Context
+from prometheus_client.core import Metric
+from wire_builders import StandingClock
+
+from penstock.api.operator_routes import operator_routes
+from penstock.cli.main import cli
+from penstock.engine.metrics import NodeMetrics
+from penstock.store.sql import SqlStore
+from penstock.store.thread import InlineStore
+
+OPERATIONS = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+
+
+def routes() -> list[tuple[str, str]]:
+    store = SqlStore("sqlite://")
+    context = World.with_defaults().context(InlineStore(store))
+    found = [(method, path) for method, path, _ in operator_routes(context)]
+    store.close()
+    return found
+
+
+@pytest.mark.parametrize(("method", "path"), routes())
+def test_route_is_documented(method: str, path: str) -> None:
+    assert f"`{method} {path}" in OPERATIONS
+
+
+@pytest.mark.parametrize(
+    "metric", list(NodeMetrics(StandingClock()).collect()), ids=lambda each: each.name
+)
+def test_metric_is_documented(metric: Metric) -> None:
+    name = f"`{metric.name}" + ("_total" if metric.type == "counter" else "")
+
+    assert f"{name}{{" in OPERATIONS or f"{name}`" in OPERATIONS
+
+
+# The demo explains itself.
+@pytest.mark.parametrize("command", sorted({*cli.list_commands(Context(cli))} - {"demo"}))
+def test_command_is_documented(command: str) -> None:
+    assert f"penstock {command}" in OPERATIONS
