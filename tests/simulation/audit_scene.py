@@ -6,6 +6,7 @@ from typing import Any
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.queue_options import QueueOptions
 from penstock.simulation.auditor import Auditor
+from penstock.simulation.failure_reports import ReportedMessage
 from penstock.simulation.ledger import AuditedInvocation, Verdict
 from penstock.simulation.names import SCOPE, function_arn, queue_arn
 from penstock.simulation.option_tags import tags_of
@@ -91,6 +92,14 @@ class Scene:
         self.auditor.queues.delete_asked([self.handles[name] for name in names])
         for name in names:
             self.auditor.queues.message_deleted(name)
+
+    def report_of(self, name: str, body: bytes = BODY) -> ReportedMessage:
+        """Write the report of a message that failed."""
+        return ReportedMessage(name, body, int(self.handles[name].partition("#")[2]))
+
+    def report(self, name: str, body: bytes = BODY) -> None:
+        """Send a message to its on-failure destination."""
+        self.auditor.failures.report_sent(self.report_of(name, body))
 
     def rules_broken(self) -> list[enum.StrEnum]:
         """Name what was broken."""

@@ -1,7 +1,7 @@
 """The auditor's rules of groups, windows, heartbeats, back-off and destinations, by hand."""
 
 import pytest
-from audit_scene import BODY, TIMEOUT_MS, Scene
+from audit_scene import TIMEOUT_MS, Scene
 
 from penstock.model.function import PAYLOAD_BYTES_MAX
 from penstock.model.queue_options import QueueOptions, RetryBackoff
@@ -272,8 +272,8 @@ def test_failure_is_recorded_and_then_deleted() -> None:
     scene.send("m")
     scene.hand("m", count=2)
     scene.end(scene.dispatch("m"), "m")
-    scene.auditor.failures.record_asked("m", BODY)
-    scene.auditor.failures.recorded("m")
+    scene.report("m")
+    scene.auditor.failures.report_told(scene.report_of("m"))
 
     scene.delete("m")
 
@@ -285,7 +285,7 @@ def test_audit_sees_a_delete_before_the_destination_has_it() -> None:
     scene.send("m")
     scene.hand("m", count=2)
     scene.end(scene.dispatch("m"), "m")
-    scene.auditor.failures.record_asked("m", BODY)
+    scene.report("m")
 
     scene.delete("m")
 
@@ -310,7 +310,7 @@ def test_failure_is_recorded_after_its_last_receive(
     scene.hand("m", count=count)
     scene.end(scene.dispatch("m"), "m")
 
-    scene.auditor.failures.record_asked("m", BODY)
+    scene.report("m")
 
     assert scene.rules_broken() == broken
 
@@ -321,7 +321,7 @@ def test_audit_sees_a_record_of_what_succeeded() -> None:
     scene.hand("m", count=2)
     scene.end(scene.dispatch("m"))
 
-    scene.auditor.failures.record_asked("m", BODY)
+    scene.report("m")
 
     assert scene.rules_broken() == [Rule.RECORDED_EARLY]
 
@@ -332,7 +332,7 @@ def test_audit_sees_a_record_with_another_body() -> None:
     scene.hand("m", count=2)
     scene.end(scene.dispatch("m"), "m")
 
-    scene.auditor.failures.record_asked("m", b'"another"')
+    scene.report("m", body=b'"another"')
 
     assert scene.rules_broken() == [Rule.ALTERED]
 
@@ -346,7 +346,7 @@ def test_audit_sees_a_last_failure_in_the_dead_letter_queue(
     scene.hand("m", count=2)
     scene.end(scene.dispatch("m"), "m")
     if is_recorded:
-        scene.auditor.failures.recorded("m")
+        scene.auditor.failures.report_told(scene.report_of("m"))
 
     scene.now_ms += 60_000
     scene.auditor.queues.message_dead_lettered("m")

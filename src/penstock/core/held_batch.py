@@ -74,7 +74,7 @@ class HeldBatch:
         size_bytes: Of its event, from above.
         groups: Of a FIFO queue's messages; empty for a standard queue.
         received_ms: When its first message was.
-        hidden_until_ms: When its first message is visible again.
+        hidden_until_ms: When the first of its messages is visible again.
         renew_at_ms: When that must be extended.
         renew_until_ms: From when on it is not extended any more.
         is_open: It still takes messages in.
@@ -85,10 +85,13 @@ class HeldBatch:
         started_ms: When its invocation began.
         ends_by_ms: When that function's timeout has ended its invocation.
         renewals: Calls under way that extend it.
+        unrenewed: Messages whose extension has failed: theirs alone is tried again.
         is_returning: It goes back to the queue, as soon as no extension could land after that.
     """
 
     __slots__ = (
+        "_first_until_ms",
+        "_hidden_until_ms",
         "_renewable_ms",
         "attempt",
         "due_ms",
@@ -103,12 +106,11 @@ class HeldBatch:
         "received_ms",
         "renew_at_ms",
         "renew_until_ms",
-        "renewal_asked_ms",
-        "renewal_failed",
         "renewals",
         "size_bytes",
         "started_ms",
         "tried_until_ms",
+        "unrenewed",
     )
 
     def __init__(self, batch_id: int, visibility: Visibility, now: Instant) -> None:
@@ -117,7 +119,9 @@ class HeldBatch:
         self.size_bytes = 0
         self.groups = _NO_GROUPS
         self.received_ms = now.monotonic_ms
-        self.hidden_until_ms = now.monotonic_ms + visibility.hidden_ms
+        self.hidden_until_ms = self._first_until_ms = now.monotonic_ms + visibility.hidden_ms
+        # By receipt handle; of what was received first and never extended: not here.
+        self._hidden_until_ms: dict[str, int] = {}
         self.renew_at_ms = now.monotonic_ms + visibility.renew_after_ms
         self._renewable_ms = now.monotonic_ms + VISIBILITY_MS_MAX - visibility.timeout_s * 1000
         self.renew_until_ms = self._renewable_ms
@@ -129,8 +133,7 @@ class HeldBatch:
         self.started_ms = 0
         self.ends_by_ms = 0
         self.renewals = 0
-        self.renewal_asked_ms = 0
-        self.renewal_failed = False
+        self.unrenewed: list[Message] = []
         self.is_returning = False
 
     @property
@@ -146,6 +149,27 @@ class HeldBatch:
     def to_batch(self) -> MessageBatch:
         """Give what is invoked."""
         return MessageBatch(self.id, tuple(self.messages))
+
+    def hide(self, message: Message, until_ms: int) -> None:
+        """Take note until when a message is hidden; ``measure`` takes them together."""
+        self._hidden_until_ms[message.receipt_handle] = until_ms
+
+    def measure(self) -> None:
+        """Find when the first message is visible again."""
+        self.hidden_until_ms = min(map(self._until_ms, self.messages), default=0)
+
+    def drop_visible(self, now: Instant) -> MessageBatch:
+        """Part with the messages that are no longer hidden, or were tried for long enough."""
+        if self.tried_until_ms <= now.monotonic_ms:
+            self._first_until_ms, self._hidden_until_ms = now.monotonic_ms, {}
+        visible = [each for each in self.messages if self._until_ms(each) <= now.monotonic_ms]
+        self.messages = [each for each in self.messages if self._until_ms(each) > now.monotonic_ms]
+        self.unrenewed = [e for e in self.unrenewed if self._until_ms(e) > now.monotonic_ms]
+        self.measure()
+        return MessageBatch(self.id, tuple(visible))
+
+    def _until_ms(self, message: Message) -> int:
+        return self._hidden_until_ms.get(message.receipt_handle, self._first_until_ms)
 
     def is_ready(self, now: Instant) -> bool:
         """Tell whether it may be invoked now, as far as its own clocks say."""

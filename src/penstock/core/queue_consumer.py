@@ -39,7 +39,7 @@ from penstock.core.invocation_pace import InvocationPace
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
-from penstock.core.receives import Receives, Receiving, slots_for
+from penstock.core.receives import Receives, Receiving, batches_per_receive, slots_for
 from penstock.core.renewals import Renewals
 from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, ramp_policy_of
 from penstock.core.waiting_batches import WaitingBatches
@@ -224,9 +224,7 @@ class QueueConsumer:
     ) -> None:
         if held.groups:
             self._waiting.send_back({message.group for message in failed_of(held.messages, inp)})
-        receives_max = self._policy.options.maximum_receive_count
-        if receives_max is None:
-            receives_max = self._queue.receives_max
+        receives_max = self._policy.options.maximum_receive_count or self._queue.receives_max
         self._failed.take(held, inp, self._policy, receives_max, now)
 
     def _note_function_error(self, now: Instant) -> None:
@@ -253,9 +251,10 @@ class QueueConsumer:
         for held in self._in_flight.take_ended(now, at_once=self._is_stopping):
             self._renewals.leave(held)
             commands.append(q.ReturnSlots(held.function_arn, 1))
-        for held in self._waiting.forget_visible(now):
-            self._renewals.leave(held)
-            commands.append(q.Forget(held.to_batch()))
+        for held, forgotten in self._waiting.forget_visible(now):
+            if not held.messages:
+                self._renewals.leave(held)
+            commands.append(q.Forget(forgotten))
         commands += self._give_back()
         if not self._is_stopping:
             commands += self._start_invocations(now)
@@ -326,8 +325,8 @@ class QueueConsumer:
     def _messages_to_ask_for(self, slots: int) -> int:
         """Say how many messages the next receive may bring, to that many free slots; or 0."""
         batch_size, running = self._policy.batch_size, len(self._receives)
-        if self._policy.is_fifo:  # one receive is one batch
-            return batch_size if running <= slots else 0
+        if self._policy.is_fifo:
+            return batch_size if running * batches_per_receive(self._policy) <= slots else 0
         if self._policy.has_window:
             room = self._window.room(slots, batch_size)
         else:

@@ -139,10 +139,15 @@ class Receives:
         return opens_ms if opens_ms > now.monotonic_ms else None
 
 
+def batches_per_receive(policy: QueuePolicy) -> int:
+    """Count the batches that one receive of a FIFO queue may become: one, or one per group."""
+    return policy.batch_size if policy.options.fifo_one_group else 1
+
+
 def slots_for(policy: QueuePolicy, receives: int) -> int:
     """Count the invocations that so many full receives keep busy."""
     if policy.batching_window_s:
         return -(-receives * BATCH_ENTRIES_MAX // policy.batch_size)
-    if policy.is_fifo:  # one receive is one batch, as a rule
-        return receives
+    if policy.is_fifo:
+        return receives * batches_per_receive(policy)
     return receives * -(-BATCH_ENTRIES_MAX // policy.batch_size)

@@ -13,10 +13,17 @@ class _Call(msgspec.Struct, frozen=True):
 
     Attributes:
         visibility: By which it was asked for; an update may have changed it since.
+        until_ms: Until when its messages are hidden if it succeeds.
     """
 
-    held: tuple[HeldBatch, ...]
+    entries: tuple[tuple[HeldBatch, Message], ...]
     visibility: Visibility
+    until_ms: int
+
+    @property
+    def held(self) -> tuple[HeldBatch, ...]:
+        """The batches, each once."""
+        return tuple({held.id: held for held, _ in self.entries}.values())
 
 
 class Renewals:
@@ -24,7 +31,7 @@ class Renewals:
 
     Batches that must be extended at about the same time share calls. While a batch is being
     extended no other extension of it begins; a batch of more than ten messages needs several calls
-    and is extended when all of them succeeded.
+    and is extended when all of them succeeded. Those that failed are made again, and they alone.
     """
 
     def __init__(self) -> None:
@@ -51,11 +58,12 @@ class Renewals:
             return []
         soon_ms = now.monotonic_ms + visibility.company_ms
         due = [held for held in self._renewable(now) if held.renew_at_ms <= soon_ms]
+        entries: list[tuple[HeldBatch, Message]] = []
         for held in due:
-            held.renewal_asked_ms = now.monotonic_ms
-        entries = [(held, message) for held in due for message in held.messages]
+            entries += [(held, message) for message in held.unrenewed or held.messages]
+            held.unrenewed = []
         commands = [
-            self._call(entries[start : start + BATCH_ENTRIES_MAX], visibility)
+            self._call(entries[start : start + BATCH_ENTRIES_MAX], visibility, now)
             for start in range(0, len(entries), BATCH_ENTRIES_MAX)
         ]
         self._look_ms = min((held.renew_at_ms for held in self._renewable(now)), default=None)
@@ -65,23 +73,28 @@ class Renewals:
         """A call ended; the timeout counts from when it was asked for.
 
         Returns:
-            The batches for which it has failed; empty when all is well.
+            The batches whose extension has failed for messages with half of their time behind them.
         """
         call = self._calls.pop(renewal_id)
+        for held, message in call.entries:
+            if is_extended:
+                held.hide(message, call.until_ms)
+            else:
+                held.unrenewed.append(message)
         for held in call.held:
             held.renewals -= 1
-            held.renewal_failed = held.renewal_failed or not is_extended
-            if held.renewals:
-                continue
-            if held.renewal_failed:
+        ended = [held for held in call.held if not held.renewals]
+        for held in ended:
+            held.measure()
+            if held.unrenewed:
                 held.renew_at_ms = now.monotonic_ms + call.visibility.renew_retry_ms
             else:
-                held.hidden_until_ms = held.renewal_asked_ms + call.visibility.hidden_ms
-                held.renew_at_ms = held.renewal_asked_ms + call.visibility.renew_after_ms
-            held.renewal_failed = False
+                asked_ms = held.hidden_until_ms - call.visibility.hidden_ms
+                held.renew_at_ms = asked_ms + call.visibility.renew_after_ms
             if held.id in self._watched:
                 self._look_by(held.renew_at_ms)
-        return () if is_extended else call.held
+        late_ms = now.monotonic_ms + call.visibility.hidden_ms // 2
+        return tuple([held for held in ended if held.unrenewed and held.hidden_until_ms <= late_ms])
 
     def deadline_ms(self) -> int | None:
         """When ``start_due`` may have something to give."""
@@ -95,13 +108,13 @@ class Renewals:
         ]
 
     def _call(
-        self, entries: list[tuple[HeldBatch, Message]], visibility: Visibility
+        self, entries: list[tuple[HeldBatch, Message]], visibility: Visibility, now: Instant
     ) -> ExtendVisibility:
         self._renewal_id += 1
-        held = tuple({one.id: one for one, _ in entries}.values())
-        for one in held:
-            one.renewals += 1
-        self._calls[self._renewal_id] = _Call(held, visibility)
+        until_ms = now.monotonic_ms + visibility.hidden_ms
+        call = self._calls[self._renewal_id] = _Call(tuple(entries), visibility, until_ms)
+        for held in call.held:
+            held.renewals += 1
         return ExtendVisibility(
             self._renewal_id, tuple([message for _, message in entries]), visibility.timeout_s
         )

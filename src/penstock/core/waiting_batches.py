@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from penstock.core.held_batch import HeldBatch, Visibility
 from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
+from penstock.model.message import MessageBatch
 
 _RETRY_FIRST_MS = 200
 _RETRY_MS_MAX = 10_000
@@ -99,8 +100,10 @@ class WaitingBatches:
             self._remove(held)
         return returning
 
-    def forget_visible(self, now: Instant) -> list[HeldBatch]:
-        """Take out the batches whose messages come again by themselves, or soon will.
+    def forget_visible(self, now: Instant) -> list[tuple[HeldBatch, MessageBatch]]:
+        """Take out the messages that come again by themselves, or soon will.
+
+        What is left of a batch waits on; of FIFO groups it goes back to its queue.
 
         They are no longer hidden, or were tried for long enough. One whose extension is under way
         may be hidden still: its answer will tell.
@@ -110,10 +113,13 @@ class WaitingBatches:
             for held in self._by_id.values()
             if held.waits_until_ms <= now.monotonic_ms and not held.renewals
         ]
+        forgotten: list[tuple[HeldBatch, MessageBatch]] = []
         for held in expired:
-            self._remove(held)
+            forgotten.append((held, held.drop_visible(now)))
+            if not held.messages:
+                self._remove(held)
             self.send_back(held.groups)
-        return expired
+        return forgotten
 
     def deadline_ms(self, now: Instant) -> int | None:
         """The next moment at which a batch becomes due or is forgotten."""

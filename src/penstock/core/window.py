@@ -49,6 +49,8 @@ class BatchWindow:
                     held.close()
                 held = self._begin(policy, visibility, now)
                 begun.append(held)
+            if held.received_ms < now.monotonic_ms:
+                held.hide(message, now.monotonic_ms + visibility.hidden_ms)
             held.messages.append(message)
             held.size_bytes += size_bytes
         if held is not None and not (policy.batching_window_s and _has_room(held, 1, batch_size)):

@@ -92,7 +92,8 @@ class Auditor:
         """Take note that the engine was killed: it owes nothing to what had failed by then."""
         for message in self.books.messages.values():
             message.not_before_ms = 0
-            message.failed_copy = None
+        for mapping in self.books.mappings.values():
+            mapping.stopping_ms = self.books.now_ms()
 
     def report(self, rule: enum.StrEnum, text: str) -> None:
         """Write a violation down."""

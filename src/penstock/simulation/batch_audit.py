@@ -34,17 +34,26 @@ class BatchAudit:
             self._books.report(Rule.BATCH_BYTES, f"{payload_bytes} bytes")
         next_bytes = mapping.body_bytes_max + RECORD_BYTES_MAX
         if payload_bytes + next_bytes <= PAYLOAD_BYTES_MAX:
-            self._check_window(copies, rows)
+            self._check_window(mapping, copies, rows)
+        mapping.expired = []
 
     def _check_window(
-        self, copies: Sequence[HandedMessage], rows: tuple[EventSourceMapping, ...]
+        self,
+        mapping: AuditedMapping,
+        copies: Sequence[HandedMessage],
+        rows: tuple[EventSourceMapping, ...],
     ) -> None:
         """Check that a batch with room for more has waited for it, as long as it could."""
+        if len({(row.batch_size, row.maximum_batching_window_s) for row in rows}) > 1:
+            return  # an update of either lets a batch go that was gathered under the other
         now_ms = self._books.now_ms()
         window_ms = 1000 * min(row.maximum_batching_window_s for row in rows)
-        waited_ms = now_ms - min(copy.delivered_ms for copy in copies)
-        is_full = len(copies) >= min(row.batch_size for row in rows)
-        is_pressed = any(copy.believed_until_ms - now_ms <= copy.timeout_ms // 2 for copy in copies)
+        self._books.held(mapping)
+        # What became visible meanwhile has left its batch.
+        gathered = [*copies, *mapping.expired]
+        waited_ms = now_ms - min(copy.delivered_ms for copy in gathered)
+        is_full = len(gathered) >= min(row.batch_size for row in rows)
+        is_pressed = any(copy.was_pressed or copy.is_pressed(now_ms) for copy in gathered)
         is_again = any(copy.rejected_ms for copy in copies)
         if waited_ms < window_ms and not (is_full or is_pressed or is_again):
             text = f"{len(copies)} messages after {waited_ms} ms; the window is {window_ms} ms"

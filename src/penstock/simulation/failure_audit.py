@@ -1,6 +1,7 @@
 """Checks what is recorded at an on-failure destination: what failed for the last time, and that."""
 
 from penstock.model.queue_options import QueueOptions
+from penstock.simulation.failure_reports import ReportedMessage
 from penstock.simulation.ledger import (
     CALM_FOR_EVER_MS,
     ROW_GRACE_MS,
@@ -19,34 +20,41 @@ class FailureAudit:
         self._books = books
         self._troubled_ms = CALM_FOR_EVER_MS
 
-    def record_asked(self, message_id: str, body: bytes) -> None:
+    def report_sent(self, report: ReportedMessage) -> None:
         """Check a message that is handed to its destination."""
+        message_id = report.message_id
         message = self._books.messages[message_id]
         mapping = self._books.mappings[message.queue_arn]
         copy = message.failed_copy
-        if body != message.body:
+        if report.body != message.body:
             self._books.report(Rule.ALTERED, f"{message_id} was recorded with another body")
-        if copy is None or copy.holding is not Holding.FAILED:
-            self._books.report(Rule.RECORDED_EARLY, f"{message_id} has not failed")
+        if copy is None or copy.receive_count < report.receive_count:
+            text = f"{message_id} has not failed at its receive {report.receive_count}"
+            self._books.report(Rule.RECORDED_EARLY, text)
             return
-        counts = [self._least_count(mapping, options) for options in self._options(mapping)]
+        counts = [mapping.last_receive(options) for options in self._options(mapping)]
         known = [count for count in counts if count is not None]
-        if not known or copy.receive_count < min(known):
-            text = f"{message_id} failed at its receive {copy.receive_count}; it has {counts}"
+        if not known or report.receive_count < min(known):
+            text = f"{message_id} failed at its receive {report.receive_count}; it has {counts}"
             self._books.report(Rule.RECORDED_EARLY, text)
 
-    def recorded(self, message_id: str) -> None:
-        """Take note that the engine knows that the destination has a message."""
-        self._books.messages[message_id].is_recorded = True
+    def report_kept(self, report: ReportedMessage) -> None:
+        """Pass over: what the engine does not know of counts for nothing."""
 
-    def troubled(self) -> None:
+    def report_told(self, report: ReportedMessage) -> None:
+        """Take note that the engine knows that the destination has a message."""
+        self._books.messages[report.message_id].is_recorded = True
+
+    def destination_troubled(self) -> None:
         """Take note that the destination failed, or was slow."""
         self._troubled_ms = self._books.now_ms()
 
     def dead_lettered(self, message: SentMessage) -> None:
         """Check a message that left its queue by redrive: it should have been recorded first."""
         copy = message.failed_copy
-        if copy is None or message.is_recorded or copy.is_doubled:
+        if copy is None or copy.holding is not Holding.FAILED:
+            return
+        if message.is_recorded or copy.is_doubled or copy.has_failed_late:
             return
         mapping = self._books.mappings[message.queue_arn]
         options = self._options(mapping)
@@ -61,10 +69,3 @@ class FailureAudit:
 
     def _options(self, mapping: AuditedMapping) -> list[QueueOptions]:
         return mapping.options_since(self._books.now_ms() - ROW_GRACE_MS)
-
-    def _least_count(self, mapping: AuditedMapping, options: QueueOptions) -> int | None:
-        """Give the receive that may be a message's last."""
-        if options.on_failure_arn is None:
-            return None
-        known = [mapping.max_receive_count, options.maximum_receive_count]
-        return min((count for count in known if count is not None), default=None)

@@ -31,7 +31,21 @@ class WireRates(msgspec.Struct, frozen=True, kw_only=True):
         return not any(msgspec.structs.astuple(self))
 
 
-class FaultRates(WireRates, frozen=True, kw_only=True):
+class DestinationRates(WireRates, frozen=True, kw_only=True):
+    """Chances of 0..1, per report to an on-failure destination; and those of the wire.
+
+    Attributes:
+        destination_refused: Not taken.
+        destination_answer_lost: Taken, and the connection breaks.
+        destination_slow: Up to seconds.
+    """
+
+    destination_refused: float = 0.0
+    destination_answer_lost: float = 0.0
+    destination_slow: float = 0.0
+
+
+class FaultRates(DestinationRates, frozen=True, kw_only=True):
     """Chances of 0..1, each per call, per message, or per invocation.
 
     Attributes:
@@ -66,7 +80,7 @@ class FaultRates(WireRates, frozen=True, kw_only=True):
     function_hung: float = 0.0
 
 
-class StreamFaultRates(WireRates, frozen=True, kw_only=True):
+class StreamFaultRates(DestinationRates, frozen=True, kw_only=True):
     """Chances of 0..1, each per call, or per invocation.
 
     Attributes:
@@ -76,9 +90,6 @@ class StreamFaultRates(WireRates, frozen=True, kw_only=True):
         store_unavailable: Per call of the store: no effect.
         store_answer_lost: Per call of the store: the effect took place, and an error is raised.
         store_slow: Per call of the store: up to a second.
-        destination_refused: Per discard: not taken.
-        destination_answer_lost: Per discard: taken, and the connection breaks.
-        destination_slow: Per discard.
         function_failed: Per invocation: the function raises.
         function_partial: Per invocation: it names a good record as failed.
         function_malformed: Per invocation: its response cannot be read.
@@ -95,9 +106,6 @@ class StreamFaultRates(WireRates, frozen=True, kw_only=True):
     store_unavailable: float = 0.0
     store_answer_lost: float = 0.0
     store_slow: float = 0.0
-    destination_refused: float = 0.0
-    destination_answer_lost: float = 0.0
-    destination_slow: float = 0.0
     function_failed: float = 0.0
     function_partial: float = 0.0
     function_malformed: float = 0.0

@@ -122,7 +122,7 @@ class FunctionAudit:
             if other is dispatching or unqualified(other.row.function_arn) != function_arn:
                 continue
             is_served = other.running_count or self._pace.is_receiving_shortly(other.queue_arn)
-            if other.is_stopping or is_served or not self._books.held(other):
+            if other.is_stopping or is_served or not self._is_waiting(other):
                 other.waited_through = 0
                 continue
             other.waited_through += 1
@@ -131,11 +131,18 @@ class FunctionAudit:
                 self._books.report(Rule.STARVED, text)
                 other.waited_through = 0
 
+    def _is_waiting(self, mapping: AuditedMapping) -> bool:
+        """Tell whether a mapping holds messages, and not for its window's sake alone."""
+        held = self._books.held(mapping)
+        since_ms = self._books.now_ms() - 1000 * mapping.row.maximum_batching_window_s
+        is_full = len(held) >= mapping.row.batch_size
+        return bool(held) and (is_full or min(copy.delivered_ms for copy in held) <= since_ms)
+
     def ended(self, invocation: AuditedInvocation, verdict: Verdict) -> None:
         """Take note that the function ran to its end, whoever is told."""
         invocation.verdict = verdict
         for copy in invocation.copies:
-            if self._has_succeeded(invocation, copy):
+            if any(_successes(invocation, copy)):
                 copy.message.has_succeeded = True
         if invocation.is_lost:
             self._leave(invocation)
@@ -144,8 +151,10 @@ class FunctionAudit:
         """Take note that the engine was told how the function ended."""
         self._leave(invocation)
         for copy in invocation.copies:
-            is_finished = self._has_succeeded(invocation, copy)
-            copy.holding = Holding.FINISHED if is_finished else Holding.FAILED
+            successes = _successes(invocation, copy)
+            copy.holding = Holding.FINISHED if any(successes) else Holding.FAILED
+            if not all(successes):
+                copy.message.failed_copy = copy
         self._visibility.answered(invocation)
         if any(copy.holding is Holding.FAILED for copy in invocation.copies):
             self._books.mappings[invocation.queue_arn].calm_since_ms = self._books.now_ms()
@@ -182,25 +191,27 @@ class FunctionAudit:
             self._leave(invocation)
         mapping.lost.clear()
 
-    def _has_succeeded(self, invocation: AuditedInvocation, copy: HandedMessage) -> bool:
-        verdict = invocation.verdict
-        if verdict is None:
-            return False
-        message_id = copy.message.message_id
-        for row in invocation.rows:
-            reports = row.report_batch_item_failures
-            if verdict.has_succeeded(message_id, reports_failures=reports):
-                is_strict = reports and options_of(row.tags).fifo_strict
-                if not (is_strict and _stands_behind_a_failure(invocation, copy, verdict)):
-                    return True
-        return False
-
     def _leave(self, invocation: AuditedInvocation) -> None:
         if invocation.is_running:
             invocation.is_running = False
             self._books.mappings[invocation.queue_arn].running_count -= 1
             self._books.running_by_function[invocation.function_arn] -= 1
             self._groups.left(invocation)
+
+
+def _successes(invocation: AuditedInvocation, copy: HandedMessage) -> list[bool]:
+    """Tell of each row that may have been in force whether by it a message of a batch is done."""
+    verdict = invocation.verdict
+    if verdict is None:
+        return [False]
+    successes: list[bool] = []
+    for row in invocation.rows:
+        reports = row.report_batch_item_failures
+        is_done = verdict.has_succeeded(copy.message.message_id, reports_failures=reports)
+        if is_done and reports and options_of(row.tags).fifo_strict:
+            is_done = not _stands_behind_a_failure(invocation, copy, verdict)
+        successes.append(is_done)
+    return successes
 
 
 def _stands_behind_a_failure(

@@ -58,9 +58,12 @@ class GroupAudit:
                 self._books.report(Rule.GROUP_ORDER, text)
 
     def delete_asked(self, copy: HandedMessage) -> None:
-        """Check a delete: with fifo-strict nothing before it in its group is left."""
+        """Check a delete: with fifo-strict nothing before it in its group is left.
+
+        Messages that failed for the last time have each a record of their own, in no order.
+        """
         message = copy.message
-        if not message.queue_arn.endswith(".fifo"):
+        if not message.queue_arn.endswith(".fifo") or message.is_recorded:
             return
         mapping = self._books.mappings[message.queue_arn]
         since_ms = self._books.now_ms() - ROW_GRACE_MS

@@ -75,7 +75,7 @@ class SentMessage(msgspec.Struct):
         has_succeeded: Some invocation that carried it ended well for it.
         is_recorded: The on-failure destination has it, and the engine was told.
         not_before_ms: After a failure: it must not be received before its back-off.
-        failed_copy: The copy that failed last.
+        failed_copy: The copy that failed last, by one of the rows that may have been in force.
     """
 
     message_id: str
@@ -121,6 +121,7 @@ class HandedMessage(msgspec.Struct):
         delivered_ms: When it reached the client.
         is_doubled: The message was handed out again meanwhile, or an extension of it was passed
             over in silence: what its holder believes about its visibility may be wrong.
+        was_pressed: An extension of it failed when half of its visibility timeout was over.
         rejected_ms: When its invocations were rejected.
         failed_ms: When the engine was told that it failed.
     """
@@ -135,8 +136,18 @@ class HandedMessage(msgspec.Struct):
     delivered_ms: int = 0
     holding: Holding = Holding.ON_ITS_WAY
     is_doubled: bool = False
+    was_pressed: bool = False
     rejected_ms: list[int] = []
     failed_ms: int = 0
+
+    def is_pressed(self, now_ms: int) -> bool:
+        """Tell whether half of its visibility timeout is over."""
+        return self.believed_until_ms - now_ms <= self.timeout_ms // 2
+
+    @property
+    def has_failed_late(self) -> bool:
+        """Tell whether it became visible before anything could be done about its failure."""
+        return self.hidden_until_ms <= self.failed_ms + SLOW_MS
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -187,13 +198,14 @@ class AuditedMapping(msgspec.Struct):
     Attributes:
         rows: (since_ms, row), oldest first.
         held: Copies delivered and not yet dispatched, by receipt handle.
+        expired: Copies held until they were visible, since the last dispatch.
         running_count: Calls of the function port under way, and lost ones that still run.
         lost: Invocations of unknown outcome, those that have ended included.
         waited_through: Invocations of others on the same function while this one held messages and
             ran nothing.
         calm_since_ms: No throttle, error or change touched it since then; a start is no trouble.
         is_stopping: A graceful stop was asked for.
-        stopping_ms: When one was asked for last.
+        stopping_ms: When one was asked for last, or the node was killed.
         body_bytes_max: The size of its queue's largest message.
         max_receive_count: Its queue's; None without a redrive policy.
         troubled_ms: When a call to its queue last failed, or took long.
@@ -203,6 +215,7 @@ class AuditedMapping(msgspec.Struct):
     queue_arn: str
     rows: list[tuple[int, EventSourceMapping]] = []
     held: dict[str, HandedMessage] = {}
+    expired: list[HandedMessage] = []
     running_count: int = 0
     lost: list[AuditedInvocation] = []
     waited_through: int = 0
@@ -231,6 +244,13 @@ class AuditedMapping(msgspec.Struct):
     def options_since(self, since_ms: int) -> list[QueueOptions]:
         """Give the options of every row that was in force at ``since_ms`` or later."""
         return [options_of(row.tags) for row in self.rows_since(since_ms)]
+
+    def last_receive(self, options: QueueOptions) -> int | None:
+        """Say from which receive on a message that failed may be recorded."""
+        if options.on_failure_arn is None:
+            return None
+        known = [self.max_receive_count, options.maximum_receive_count]
+        return min((count for count in known if count is not None), default=None)
 
     def is_troubled(self, since_ms: int, now_ms: int) -> bool:
         """Tell whether a call to its queue failed or was slow at ``since_ms`` or later."""
@@ -314,6 +334,7 @@ class Books(Findings):
         expired = [copy for copy in mapping.held.values() if copy.believed_until_ms <= now_ms]
         for copy in expired:
             del mapping.held[copy.receipt_handle]
+        mapping.expired += expired
         return list(mapping.held.values())
 
     def running_count(self, function_arn: str) -> int:

@@ -9,12 +9,11 @@ from penstock.engine.metrics import NodeMetrics
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, Surroundings
-from penstock.model.errors import DestinationRefusedError, SourceNotFoundError
+from penstock.model.errors import SourceNotFoundError
 from penstock.model.function import FunctionResult
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import (
     Clock,
-    Destination,
     Destinations,
     FunctionInvoker,
     QueueSource,
@@ -83,14 +82,6 @@ class SimulatedSources:
         raise SourceNotFoundError(f"{arn} for {invoke_identity_arn}: there are only queues")
 
 
-class NoDestinations:
-    """Keeps ``ports.Destinations``: there is none."""
-
-    async def open(self, arn: str) -> Destination:
-        """Find none."""
-        raise DestinationRefusedError(f"{arn}: there are no destinations")
-
-
 class NodeLog:
     """Keeps ``queue_log.Log``: into the trace; a mapping that broke is a violation."""
 
@@ -131,11 +122,11 @@ class Node:
         settings: EngineSettings,
         auditor: Judge,
         trace: Trace,
-        destinations: Destinations | None = None,
+        destinations: Destinations,
     ) -> None:
         self._store = store
         self._sources = sources
-        self._destinations = destinations or NoDestinations()
+        self._destinations = destinations
         self._functions = functions
         self._clock = clock
         self._settings = settings

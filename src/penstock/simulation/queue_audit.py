@@ -81,6 +81,13 @@ class QueueAudit:
             believed_ms = asked_ms + timeout_ms * BELIEVED_PERCENT // 100
             self._books.copies[handle].believed_until_ms = believed_ms
 
+    def extension_failed(self, handles: Sequence[str]) -> None:
+        """Take note that the consumer learned of an extension that failed."""
+        now_ms = self._books.now_ms()
+        for handle in handles:
+            copy = self._books.copies[handle]
+            copy.was_pressed = copy.was_pressed or copy.is_pressed(now_ms)
+
     def copy_doubled(self, receipt_handle: str) -> None:
         """Take note that a copy's holder cannot know its visibility any more."""
         self._books.copies[receipt_handle].is_doubled = True

@@ -91,6 +91,8 @@ class SimulatedQueueSource:
         try:
             await self._call(serve)
         except SourceError:
+            handles = [change.message.receipt_handle for change in changes]
+            self._auditor.queues.extension_failed(handles)
             self._auditor.queues.return_failed(returned)
             raise
         for change in changes:

@@ -3,7 +3,6 @@
 from penstock.model.queue_options import RetryBackoff
 from penstock.simulation.ledger import (
     ROW_GRACE_MS,
-    SLOW_MS,
     AuditedInvocation,
     Books,
     HandedMessage,
@@ -29,14 +28,12 @@ class VisibilityAudit:
         now_ms = self._books.now_ms()
         if failed is None or message.not_before_ms <= now_ms:
             return
-        message.failed_copy = None
-        # It became visible before anybody could hide it for longer.
-        is_late = failed.hidden_until_ms <= failed.failed_ms + SLOW_MS
+        not_before_ms, message.not_before_ms = message.not_before_ms, 0
         mapping = self._books.mappings[message.queue_arn]
         is_troubled = mapping.is_troubled(failed.failed_ms, now_ms)
-        if not (failed.is_doubled or is_late or is_troubled):
+        if not (failed.is_doubled or failed.has_failed_late or is_troubled):
             text = f"{message.message_id} failed at {failed.failed_ms} ms"
-            self._books.report(Rule.BACKOFF, f"{text}, not before {message.not_before_ms} ms")
+            self._books.report(Rule.BACKOFF, f"{text}, not before {not_before_ms} ms")
 
     def changed(self, copy: HandedMessage) -> None:
         """Check for how long a copy is hidden that its function is not done with."""
@@ -57,13 +54,15 @@ class VisibilityAudit:
         options = [options_of(row.tags) for row in invocation.rows]
         if all(each.heartbeat_s is not None for each in options):
             self._check_hidden(invocation)
+        mapping = self._books.mappings[invocation.queue_arn]
         backoffs = [each.backoff for each in options if each.backoff is not None]
         for copy in invocation.copies:
             if copy.holding is Holding.FAILED:
                 copy.failed_ms = now_ms
-                copy.message.failed_copy = copy
                 copy.message.not_before_ms = 0
-                if len(backoffs) == len(options):
+                counts = [mapping.last_receive(each) for each in options]
+                is_last = any(count and copy.receive_count >= count for count in counts)
+                if len(backoffs) == len(options) and not is_last:
                     delays_s = [_delay_s(backoff, copy.receive_count) for backoff in backoffs]
                     copy.message.not_before_ms = now_ms + 1000 * min(delays_s)
 

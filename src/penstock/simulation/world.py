@@ -11,6 +11,8 @@ from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.message import QueueAttributes
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.chance import Chance
+from penstock.simulation.destination import SimulatedDestinations
+from penstock.simulation.failure_reports import decode_report
 from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
 from penstock.simulation.incident_plans import Incident
@@ -60,12 +62,19 @@ class World:
             self.queue_arn_of(index): self._build_queue(index, each, self._part_of(rng))
             for index, each in enumerate(plan.mappings)
         }
+        self.destinations = SimulatedDestinations(
+            chance=self._part_of(rng),
+            read=decode_report,
+            watch=self.auditor.failures,
+            trace=self.trace,
+        )
         wires = {arn: Wire(self._part_of(rng)) for arn in self.queues}
         self.sources = SimulatedSources(self.queues, wires, auditor=self.auditor, trace=self.trace)
         self.store = SimulatedStore(self._row_written, self._row_deleted)
         self.node = Node(
             store=self.store,
             sources=self.sources,
+            destinations=self.destinations,
             functions=self.functions,
             clock=self.clock,
             settings=EngineSettings(ramp=plan.ramp, long_poll_s=plan.long_poll_s),
@@ -228,6 +237,7 @@ class World:
     def _heal(self) -> None:
         self.trace.note("world", "is healed")
         self._faults.is_on = False
+        self.destinations.broken = None
         for wire in self.sources.wires.values():
             wire.broken = None
         for source in self.sources.by_arn.values():

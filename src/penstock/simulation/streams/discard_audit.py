@@ -22,7 +22,7 @@ class DiscardAudit:
         self._windows = WindowAudit(books)
         self._journaled: set[str] = set()
 
-    def discard_sent(self, discard: ReportedDiscard) -> None:
+    def report_sent(self, discard: ReportedDiscard) -> None:
         """Check a discard on its way to its destination."""
         mapping = self._books.mappings[discard.mapping_uuid]
         found = self._find(mapping, discard.shard_id, discard.event)
@@ -41,13 +41,16 @@ class DiscardAudit:
             is_final=is_final,
         )
 
-    def discard_kept(self, discard: ReportedDiscard) -> None:
+    def report_kept(self, discard: ReportedDiscard) -> None:
         """Take note that a destination has a discard: it is durable, whoever knows."""
         self._settle(discard, is_told=False)
 
-    def discard_told(self, discard: ReportedDiscard) -> None:
+    def report_told(self, discard: ReportedDiscard) -> None:
         """Take note that the engine knows that a destination has a discard."""
         self._settle(discard, is_told=True)
+
+    def destination_troubled(self) -> None:
+        """Pass over: what is not taken is tried again, and journaled in the end."""
 
     def journaled(self, mapping: AuditedMapping, failure: Failure) -> None:
         """Check a failure that is durable now."""

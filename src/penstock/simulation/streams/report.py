@@ -32,6 +32,10 @@ class ReportedDiscard(msgspec.Struct, frozen=True, kw_only=True):
         """Give the first record, the last, and how many there are."""
         return self.start_sequence_number, self.end_sequence_number, self.batch_size
 
+    def details(self) -> list[str]:
+        """Give what the trace says of it."""
+        return [self.mapping_uuid, self.condition.value, *self.numbers()]
+
     def numbers(self) -> list[str]:
         """Name the records: all, or of a tumbling window's last invocation the ends."""
         if not self.event.is_final:

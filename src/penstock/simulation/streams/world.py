@@ -11,6 +11,7 @@ from penstock.model.function import Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.stream import ShardEnd, StartingPosition, StreamKind
 from penstock.simulation.chance import Chance
+from penstock.simulation.destination import SimulatedDestinations
 from penstock.simulation.faults import FaultModel, StreamFaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, Temper
 from penstock.simulation.loop import WALL_MS_AT_START, VirtualClock, pass_s
@@ -19,9 +20,9 @@ from penstock.simulation.node import Node
 from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.streams.auditor import StreamAuditor
-from penstock.simulation.streams.destination import SimulatedDestinations
 from penstock.simulation.streams.function import SimulatedStreamFunctions
 from penstock.simulation.streams.incident_plans import JumpWall, StreamIncident, UpdateMapping
+from penstock.simulation.streams.report import decode_report
 from penstock.simulation.streams.rules import StreamRule
 from penstock.simulation.streams.source import SimulatedStreamSource, SimulatedStreamSources
 from penstock.simulation.streams.store_calls import SimulatedStoreCalls
@@ -90,7 +91,10 @@ class StreamWorld:
             chance=self._part_of(rng), watch=self.auditor.functions, trace=self.trace
         )
         self.destinations = SimulatedDestinations(
-            chance=self._part_of(rng), watch=self.auditor.discards, trace=self.trace
+            chance=self._part_of(rng),
+            read=decode_report,
+            watch=self.auditor.discards,
+            trace=self.trace,
         )
         self.store = SimulatedStore(self._row_written, self._row_written)
         self.store.watch = self.auditor.places
