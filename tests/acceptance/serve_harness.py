@@ -70,7 +70,7 @@ def wait_for(what: str, look: Callable[[], ValueT | None]) -> ValueT:
     deadline = time.perf_counter() + WAIT_S_MAX
     while time.perf_counter() < deadline:
         found = look()
-        if found is not None and found is not False:
+        if found:
             return found
         threading.Event().wait(POLL_S)
     raise AssertionError(f"waited {WAIT_S_MAX} s for {what}")
@@ -105,6 +105,13 @@ class Moto:
         close_all(self._clients)
         self._process.kill()
         self._process.wait()
+
+    def reset(self) -> None:
+        """Forget all it knows."""
+        close_all(self._clients)
+        request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310
+        with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own URL
+            pass
 
     def client(self, service: str) -> Any:
         """Make an unmodified boto3 client; it is closed with the server."""

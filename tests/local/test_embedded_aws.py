@@ -197,6 +197,38 @@ def test_stream_that_was_split_puts_records_into_the_children(endpoint: str) -> 
     assert stream.held() == {shard_name(0): "a", shard_name(1): "bc", shard_name(2): "de"}
 
 
+def test_group_of_a_fifo_queue_comes_again_in_order(endpoint: str) -> None:
+    sqs = client("sqs", endpoint)
+    attributes = {"FifoQueue": "true", "VisibilityTimeout": "1"}
+    url = sqs.create_queue(QueueName="again.fifo", Attributes=attributes)["QueueUrl"]
+    for number in "1234":
+        ids = {"MessageGroupId": "a", "MessageDeduplicationId": number}
+        sqs.send_message(QueueUrl=url, MessageBody=number, **ids)
+    asked = {"QueueUrl": url, "MaxNumberOfMessages": 3, "WaitTimeSeconds": 5}
+
+    first, again = (sqs.receive_message(**asked)["Messages"] for _ in range(2))
+
+    assert [message["Body"] for message in first] == ["1", "2", "3"]
+    assert [message["Body"] for message in again] == ["1", "2", "3"]
+
+
+def test_message_that_was_given_back_comes_before_later_ones_of_its_group(endpoint: str) -> None:
+    sqs = client("sqs", endpoint)
+    attributes = {"FifoQueue": "true", "VisibilityTimeout": "1"}
+    url = sqs.create_queue(QueueName="given-back.fifo", Attributes=attributes)["QueueUrl"]
+    for number in "12":
+        ids = {"MessageGroupId": "a", "MessageDeduplicationId": number}
+        sqs.send_message(QueueUrl=url, MessageBody=number, **ids)
+    asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 5}
+
+    [first, _] = sqs.receive_message(**asked)["Messages"]
+    handle = first["ReceiptHandle"]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+    again = sqs.receive_message(**asked)["Messages"]
+
+    assert [message["Body"] for message in again] == ["1", "2"]
+
+
 def test_stream_that_was_merged_puts_records_into_the_child(endpoint: str) -> None:
     stream = SomeStream(endpoint, "merged", 2)
     stream.put("a", 7)

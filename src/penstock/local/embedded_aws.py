@@ -18,6 +18,7 @@ import msgspec
 
 from penstock.local.lifeline import Lifeline
 from penstock.local.moto_kinesis import mend_kinesis
+from penstock.local.moto_queues import mend_queues
 from penstock.model.errors import ConfigurationError
 
 HOP_HEADER = "x-penstock-hop"  # set by the gateway on everything it forwards
@@ -107,6 +108,7 @@ def serve(settings: EmbeddedAwsSettings, on_listening: Callable[[], None]) -> No
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     mend_kinesis()
+    mend_queues()
     application = DomainDispatcherApplication(create_backend_app)
     with listen(settings.port) as listening:
         server = make_server(
