@@ -24,7 +24,7 @@ def check_destination(text: str) -> None:
         raise _unusable(text) from exc
     if arn.service in ("sqs", "sns") and arn.resource.endswith(".fifo"):
         raise ConfigurationError(
-            f"The destination {text} is FIFO; only standard queues and topics can be destinations"
+            f"The destination {text!r} is FIFO; only standard queues and topics can be destinations"
         )
     if not _is_destination(arn):
         raise _unusable(text)
@@ -46,6 +46,6 @@ def _is_destination(arn: Arn) -> bool:
 
 def _unusable(text: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The destination {text} cannot take failed records: give the ARN of a standard SQS queue, "
+        f"The destination {text!r} cannot take failed records: give the ARN of a standard SQS queue, "
         "a standard SNS topic, or an S3 bucket (arn:aws:s3:::NAME)"
     )
