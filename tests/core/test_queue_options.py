@@ -139,7 +139,7 @@ def test_queue_option_names_tag_value_and_what_is_allowed(
         ),
         pytest.param(
             {"penstock:on-failure": f"{FAILURES}.fifo"},
-            f"The tag penstock:on-failure: The destination {FAILURES}.fifo is FIFO",
+            f"The tag penstock:on-failure: The destination '{FAILURES}.fifo' is FIFO",
             id="fifo destination",
         ),
     ],
