@@ -1,11 +1,9 @@
 """Checks what is recorded at an on-failure destination: what failed for the last time, and that."""
 
-from penstock.model.queue_options import QueueOptions
 from penstock.simulation.failure_reports import ReportedMessage
 from penstock.simulation.ledger import (
     CALM_FOR_EVER_MS,
     ROW_GRACE_MS,
-    AuditedMapping,
     Books,
     Holding,
     Rule,
@@ -32,7 +30,9 @@ class FailureAudit:
             text = f"{message_id} has not failed at its receive {report.receive_count}"
             self._books.report(Rule.RECORDED_EARLY, text)
             return
-        counts = [mapping.last_receive(options) for options in self._options(mapping)]
+        is_newest = copy.receive_count == report.receive_count
+        rows = mapping.options_since(copy.failed_ms - ROW_GRACE_MS if is_newest else 0)
+        counts = [mapping.last_receive(options) for options in rows]
         known = [count for count in counts if count is not None]
         if not known or report.receive_count < min(known):
             text = f"{message_id} failed at its receive {report.receive_count}; it has {counts}"
@@ -57,7 +57,7 @@ class FailureAudit:
         if message.is_recorded or copy.is_doubled or copy.has_failed_late:
             return
         mapping = self._books.mappings[message.queue_arn]
-        options = self._options(mapping)
+        options = mapping.options_since(copy.failed_ms - ROW_GRACE_MS)
         counts = [each.maximum_receive_count or mapping.max_receive_count for each in options]
         is_asked = all(each.on_failure_arn is not None for each in options)
         is_last = all(count is not None and copy.receive_count >= count for count in counts)
@@ -66,6 +66,3 @@ class FailureAudit:
         is_troubled = troubled_ms >= copy.failed_ms or mapping.is_troubled(copy.failed_ms, now_ms)
         if is_asked and is_last and not is_troubled:
             self._books.report(Rule.NOT_RECORDED, f"{message.message_id} was dead-lettered")
-
-    def _options(self, mapping: AuditedMapping) -> list[QueueOptions]:
-        return mapping.options_since(self._books.now_ms() - ROW_GRACE_MS)

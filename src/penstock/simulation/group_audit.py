@@ -8,7 +8,6 @@ from penstock.simulation.ledger import (
     Rule,
     SentMessage,
 )
-from penstock.simulation.option_tags import options_of
 
 GroupName = tuple[str, str]  # queue ARN and MessageGroupId
 
@@ -44,7 +43,9 @@ class GroupAudit:
                 ids = [copy.message.message_id for copy in self._in_flight[name].copies]
                 self._books.report(Rule.GROUP_IN_FLIGHT, f"{name[1]} is in flight with {ids}")
             self._in_flight[name] = invocation
-        options = [options_of(row.tags) for row in invocation.rows]
+        mapping = self._books.mappings[invocation.queue_arn]
+        received_ms = min(copy.delivered_ms for copy in invocation.copies)
+        options = mapping.options_since(received_ms - ROW_GRACE_MS)
         if len(seen) > 1 and all(each.fifo_one_group for each in options):
             self._books.report(Rule.ONE_GROUP, f"{[group for _, group in seen]}")
 

@@ -5,6 +5,8 @@ from random import Random
 
 import msgspec
 
+from penstock.model.queue_options import QueueOptions
+
 
 class UpdateMapping(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody changes the mapping through the API."""
@@ -73,6 +75,21 @@ class ChangeConcurrency(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
 
 
+class ChangeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody tags the mapping, or takes its tags away, while it runs."""
+
+    at_ms: int
+    mapping: int
+    options: QueueOptions
+
+
+class DestinationDown(msgspec.Struct, frozen=True, kw_only=True):
+    """On-failure destinations take nothing for a while."""
+
+    at_ms: int
+    for_ms: int
+
+
 class InvokeDirectly(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody invokes a function through the API."""
 
@@ -96,6 +113,8 @@ Incident = (
     | CrashNode
     | BreakQueue
     | ChangeConcurrency
+    | ChangeOptions
+    | DestinationDown
     | InvokeDirectly
     | JumpWall
 )
@@ -103,12 +122,17 @@ HARMLESS = (UpdateMapping, InvokeDirectly, JumpWall)  # no message is received t
 
 
 class IncidentScene(msgspec.Struct, frozen=True):
-    """What incidents are drawn from."""
+    """What incidents are drawn from.
+
+    Attributes:
+        draw_options: Draws other options for a mapping that runs.
+    """
 
     rng: Random
     function_count: int
     mapping_count: int
     safety_ms: int
+    draw_options: Callable[[int], QueueOptions]
 
     def at_ms(self) -> int:
         """Draw a moment."""
@@ -183,6 +207,15 @@ def _resize(scene: IncidentScene) -> ChangeConcurrency:
     )
 
 
+def _destination_down(scene: IncidentScene) -> DestinationDown:
+    return DestinationDown(at_ms=scene.at_ms(), for_ms=scene.for_ms())
+
+
+def _tag(scene: IncidentScene) -> ChangeOptions:
+    mapping = scene.mapping()
+    return ChangeOptions(at_ms=scene.at_ms(), mapping=mapping, options=scene.draw_options(mapping))
+
+
 def _invoke(scene: IncidentScene) -> InvokeDirectly:
     return InvokeDirectly(at_ms=scene.at_ms(), function=scene.function())
 
@@ -203,6 +236,9 @@ INCIDENT_KINDS: tuple[Callable[[IncidentScene], Incident], ...] = (
     _break,
     _break,
     _resize,
+    _destination_down,
+    _tag,
+    _tag,
     _invoke,
     _jump,
 )

@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.core.lifecycle import Request, state_when_requested, update_request
 from penstock.model.errors import (
+    DestinationUnavailableError,
     FunctionNotFoundError,
     InvokeThrottledError,
     SourceAccessDeniedError,
@@ -19,6 +20,7 @@ from penstock.simulation import incident_plans as p
 from penstock.simulation.function import DIRECT_PAYLOAD
 from penstock.simulation.loop import pass_s
 from penstock.simulation.names import SCOPE, function_arn
+from penstock.simulation.option_tags import tags_of
 from penstock.simulation.world import World
 
 
@@ -53,6 +55,12 @@ class Incidents:
                 await self._break_queue(incident)
             case p.ChangeConcurrency(function=function, concurrency=concurrency):
                 self._world.declare_function(function, concurrency)
+            case p.ChangeOptions():
+                await self._change_options(incident)
+            case p.DestinationDown(for_ms=for_ms):
+                self._world.destinations.broken = DestinationUnavailableError("away")
+                await pass_s(for_ms / 1000)
+                self._world.destinations.broken = None
             case p.InvokeDirectly(function=function):
                 await self._invoke_directly(function)
             case p.JumpWall(by_ms=by_ms):
@@ -130,6 +138,11 @@ class Incidents:
         )
         self._world.store.insert_mapping(again)
         self._world.node.mapping_changed(again)
+
+    async def _change_options(self, incident: p.ChangeOptions) -> None:
+        """Change a mapping's tags as TagResource does: its row changes, its state does not."""
+        row = await self._wait_until_settled(incident.mapping)
+        self._write(msgspec.structs.replace(row, tags=tags_of(incident.options)), row.state)
 
     async def _remove_function(self, incident: p.RemoveFunction) -> None:
         function = self._world.functions.find(function_arn(incident.function))

@@ -207,6 +207,7 @@ class AuditedMapping(msgspec.Struct):
         is_stopping: A graceful stop was asked for.
         stopping_ms: When one was asked for last, or the node was killed.
         body_bytes_max: The size of its queue's largest message.
+        visibility_ms: Its queue's visibility timeout.
         max_receive_count: Its queue's; None without a redrive policy.
         troubled_ms: When a call to its queue last failed, or took long.
         calls_ms: When the calls to its queue began that are under way, long polls apart.
@@ -224,6 +225,7 @@ class AuditedMapping(msgspec.Struct):
     stopping_ms: int = CALM_FOR_EVER_MS
     has_big_messages: bool = False
     body_bytes_max: int = 0
+    visibility_ms: int = 0
     max_receive_count: int | None = None
     troubled_ms: int = CALM_FOR_EVER_MS
     calls_ms: dict[int, int] = {}

@@ -28,7 +28,7 @@ class Feature(enum.Enum):
     POLLERS = enum.auto()
 
 
-FEATURES_DRAWN: frozenset[Feature] = frozenset()
+FEATURES_DRAWN = frozenset(Feature)
 
 
 class FunctionPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ class MappingPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def draw_function(rng: Random, *, is_calm: bool) -> FunctionPlan:
     """Draw a function."""
-    timeout_s = rng.choice((1, 3, 3, 10))
+    timeout_s = rng.choice((1, 3, 3, 10, 40))
     longest_ms = rng.choice((5, 100, 1_000, timeout_s * 1000))
     return FunctionPlan(
         concurrency=rng.choice((1, 1, 2, 5, 10, 50)),
@@ -135,6 +135,27 @@ class MappingDraw:
             options=options,
         )
 
+    def redraw_options(self, plan: MappingPlan) -> QueueOptions:
+        """Draw other options, or none, for a mapping that runs.
+
+        Its poison messages must have an end, what bounds its concurrency remains, and a heartbeat
+        that a short visibility timeout needs.
+        """
+        options = self._draw_options(plan.max_receive_count)
+        if self._rng.randrange(3) == 0:
+            options = QueueOptions()
+        if plan.max_receive_count is None and plan.options.maximum_receive_count is not None:
+            options = msgspec.structs.replace(
+                options,
+                on_failure_arn=plan.options.on_failure_arn,
+                maximum_receive_count=plan.options.maximum_receive_count,
+            )
+        return msgspec.structs.replace(
+            options,
+            concurrency=plan.options.concurrency,
+            heartbeat_s=options.heartbeat_s or plan.options.heartbeat_s,
+        )
+
     def _has(self, feature: Feature, one_in: int) -> bool:
         return feature in self._features and self._rng.randrange(one_in) == 0
 
@@ -156,7 +177,9 @@ class MappingDraw:
         visibility_s = self._rng.choice((1, 2, 8, 30, 120))
         if options.heartbeat_s is not None:
             return visibility_s
-        return max(visibility_s, *(function.timeout_s for function in functions))
+        # A FIFO queue takes no delete of what became visible as its function ended: no run counts.
+        margin_s = 1 if self.is_fifo else 0
+        return max(visibility_s, *(function.timeout_s + margin_s for function in functions))
 
     def _draw_batch_size(self) -> int:
         if self.has_window:

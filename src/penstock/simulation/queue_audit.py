@@ -195,7 +195,10 @@ class QueueAudit:
             is_nearly_visible = copy.hidden_until_ms - copy.timeout_ms // 20 <= now_ms
             # One whose extension took effect, and its answer was lost, was forgotten by then.
             is_forgotten = copy.holding is not Holding.RETURNED and copy.believed_until_ms <= now_ms
-            is_excused = copy.is_doubled or is_nearly_visible or is_forgotten
+            # What a function rejects is tried for its queue's timeout, however long it is hidden.
+            tried_ms = self._books.mappings[queue_arn].visibility_ms * BELIEVED_PERCENT // 100
+            is_dropped = copy.holding is Holding.REJECTED and now_ms >= copy.delivered_ms + tried_ms
+            is_excused = copy.is_doubled or is_nearly_visible or is_forgotten or is_dropped
             if copy.holding in kept and not is_excused:
                 text = f"{copy.message.message_id} ({copy.holding.name}) is hidden after the stop"
                 self._books.report(Rule.NOT_RETURNED, text)

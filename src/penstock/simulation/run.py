@@ -4,14 +4,15 @@ from random import Random
 
 from penstock.simulation.incidents import Incidents
 from penstock.simulation.loop import run_virtual
+from penstock.simulation.mapping_plans import FEATURES_DRAWN, Feature
 from penstock.simulation.outcome import Outcome, WorldKind, replay_command
 from penstock.simulation.workload import WorldPlan
 from penstock.simulation.world import World
 
 
-def draw_world(seed: int) -> WorldPlan:
-    """Draw the plan of a seed."""
-    return WorldPlan.draw(Random(f"plan {seed}"))
+def draw_world(seed: int, features: frozenset[Feature] = FEATURES_DRAWN) -> WorldPlan:
+    """Draw the plan of a seed, with all that mappings may have or with less."""
+    return WorldPlan.draw(Random(f"plan {seed}"), features)
 
 
 def run_world(seed: int, plan: WorldPlan | None = None, *, keeps_trace: bool = False) -> Outcome:

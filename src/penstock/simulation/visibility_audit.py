@@ -9,8 +9,8 @@ from penstock.simulation.ledger import (
     Holding,
     Rule,
 )
-from penstock.simulation.option_tags import options_of
 
+CALL_MS_MAX = 30_000  # a long poll that was asked for before a change of the row, and slow
 _KEPT = {Holding.ON_ITS_WAY, Holding.HELD, Holding.RUNNING, Holding.REJECTED}
 
 
@@ -41,7 +41,7 @@ class VisibilityAudit:
             return
         now_ms = self._books.now_ms()
         mapping = self._books.mappings[copy.message.queue_arn]
-        periods_s = [each.heartbeat_s for each in mapping.options_since(now_ms - ROW_GRACE_MS)]
+        periods_s = [each.heartbeat_s for each in mapping.options_since(now_ms - CALL_MS_MAX)]
         known_s = [period_s for period_s in periods_s if period_s is not None]
         hidden_ms = copy.hidden_until_ms - now_ms
         if len(known_s) == len(periods_s) and hidden_ms > max(known_s) * 1000:
@@ -51,10 +51,10 @@ class VisibilityAudit:
     def answered(self, invocation: AuditedInvocation) -> None:
         """Check what was hidden meanwhile; what failed has its back-off from now on."""
         now_ms = self._books.now_ms()
-        options = [options_of(row.tags) for row in invocation.rows]
+        mapping = self._books.mappings[invocation.queue_arn]
+        options = mapping.options_since(invocation.began_ms - ROW_GRACE_MS)
         if all(each.heartbeat_s is not None for each in options):
             self._check_hidden(invocation)
-        mapping = self._books.mappings[invocation.queue_arn]
         backoffs = [each.backoff for each in options if each.backoff is not None]
         for copy in invocation.copies:
             if copy.holding is Holding.FAILED:

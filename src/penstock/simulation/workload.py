@@ -44,11 +44,17 @@ class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
         is_calm = rng.random() < 1 / 3
         functions = tuple(draw_function(rng, is_calm=is_calm) for _ in range(rng.choice((1, 1, 2))))
         safety_ms = rng.choice((2_000, 20_000, 60_000, 200_000))
-        mappings = tuple(
-            MappingDraw(rng, features, is_calm=is_calm).draw(functions, safety_ms)
-            for _ in range(rng.choice((1, 1, 2, 3)))
+        draws = [
+            MappingDraw(rng, features, is_calm=is_calm) for _ in range(rng.choice((1, 1, 2, 3)))
+        ]
+        mappings = tuple(draw.draw(functions, safety_ms) for draw in draws)
+        scene = IncidentScene(
+            rng,
+            len(functions),
+            len(mappings),
+            safety_ms,
+            lambda index: draws[index].redraw_options(mappings[index]),
         )
-        scene = IncidentScene(rng, len(functions), len(mappings), safety_ms)
         kinds = rng.sample(CALM_KINDS if is_calm else INCIDENT_KINDS, k=rng.randint(0, 3))
         incidents: list[Incident] = [
             kind(scene) for kind in kinds for _ in range(rng.randint(1, 3))

@@ -15,7 +15,7 @@ from penstock.simulation.destination import SimulatedDestinations
 from penstock.simulation.failure_reports import decode_report
 from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
-from penstock.simulation.incident_plans import Incident
+from penstock.simulation.incident_plans import ChangeOptions, Incident
 from penstock.simulation.ledger import Rule
 from penstock.simulation.loop import VirtualClock, pass_s
 from penstock.simulation.mapping_plans import BIG_BODY_BYTES, MappingPlan
@@ -162,6 +162,7 @@ class World:
             if self.plan.never_receives_twice(plan):
                 self.auditor.books.never_twice.add(arn)
             mapping = self.auditor.books.mappings[arn]
+            mapping.visibility_ms = plan.visibility_s * 1000
             mapping.max_receive_count = plan.max_receive_count
             mapping.has_big_messages = plan.body_bytes >= BIG_BODY_BYTES
             for number, at_ms in enumerate(plan.sent_at_ms):
@@ -256,11 +257,13 @@ class World:
     def _settle_s_max(self) -> float:
         """Bound how long a healed world may take: every receive a message may need, in turn."""
         longest_s = max(each.timeout_s for each in self.plan.functions)
+        tagged = [each.options for each in self.plan.incidents if isinstance(each, ChangeOptions)]
         total_s = 300.0
         for plan in self.plan.mappings:
             # The messages of one group may each have to fail for the last time, in turn.
             receives = (plan.receives_max + 2) * (1 + plan.is_fifo * len(plan.poison))
-            backoff_s = plan.options.backoff.maximum_s if plan.options.backoff else 0
+            backoffs = [each.backoff for each in (plan.options, *tagged)]
+            backoff_s = max(each.maximum_s if each else 0 for each in backoffs)
             total_s += receives * (2 * plan.visibility_s + plan.window_s + backoff_s + 60)
             total_s += receives * len(plan.sent_at_ms) * longest_s
         return total_s
