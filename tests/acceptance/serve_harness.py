@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -24,6 +25,8 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 WAIT_S_MAX = 60.0
 SERVE = [sys.executable, "-m", "penstock", "serve", "--config", "penstock.toml"]
 POLL_S = 0.05
+FIRST_PORT, PORTS = 20_000, 12_000
+MENDED_MOTO = Path(__file__).parent / "mended_moto.py"
 
 ValueT = TypeVar("ValueT")
 
@@ -77,17 +80,27 @@ def wait_for(what: str, look: Callable[[], ValueT | None]) -> ValueT:
 
 
 def free_port() -> int:
-    """Find a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port that nobody uses, below those that the system gives to connections.
+
+    One of theirs may be taken by any connection while a service is down between two starts.
+    """
+    while True:
+        port = FIRST_PORT + secrets.randbelow(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Moto:
-    """A moto server in a process of its own."""
+    """A moto server in a process of its own.
 
-    def __init__(self) -> None:
+    Args:
+        keeps_groups: With the FIFO queues of ``penstock dev``, which keep the order of a group that
+            comes again; moto's own do not.
+    """
+
+    def __init__(self, *, keeps_groups: bool = False) -> None:
+        self._server = [str(MENDED_MOTO)] if keeps_groups else ["-m", "moto.server"]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._clients: list[Any] = []
@@ -95,7 +108,7 @@ class Moto:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        command = [sys.executable, *self._server, "-H", "127.0.0.1", "-p", str(self.port)]
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
         wait_for("moto", lambda: _get(f"{self.url}/moto-api/") is not None or None)
@@ -150,7 +163,13 @@ class Penstock:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_for(f"serve: {self.log.read_text()}", lambda: _get(f"{self.url}/penstock/v1/health"))
+        wait_for("serve", self._is_healthy)
+
+    def _is_healthy(self) -> bool:
+        assert self._process is not None
+        code = self._process.poll()
+        assert code is None, f"serve ended with {code}: {self.log.read_text()[-2000:]}"
+        return _get(f"{self.url}/penstock/v1/health") is not None
 
     @property
     def pid(self) -> int:
