@@ -46,6 +46,6 @@ def _is_destination(arn: Arn) -> bool:
 
 def _unusable(text: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The destination {text!r} cannot take failed records: give the ARN of a standard SQS queue, "
-        "a standard SNS topic, or an S3 bucket (arn:aws:s3:::NAME)"
+        f"The destination {text!r} cannot take failed records: give the ARN of a standard SQS "
+        "queue, a standard SNS topic, or an S3 bucket (arn:aws:s3:::NAME)"
     )
