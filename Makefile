@@ -11,7 +11,7 @@ PEERS := build/peers
 help:
 	@echo "make demo      run the main job for real: a queue, a stream, a table, functions, poison"
 	@echo "make test      run every test that needs no other server"
-	@echo "make test-peers  run the tests against servers of other people (needs node and npm)"
+	@echo "make test-peers  run the tests against servers of other people (needs node, npm; ElasticMQ a JDK and Maven)"
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make coverage  branch coverage of core and model"
 	@echo "make simulate  run the simulator for a minute"
@@ -28,11 +28,14 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
-$(PEERS)/.installed: Makefile
+$(PEERS)/.installed: Makefile tests/peers/elasticmq.xml
 	mkdir -p $(PEERS)
 	npm install --no-audit --no-fund --prefix $(PEERS) kinesalite@3.3.3 kinesis-local@0.6.2
 	$(PYTHON) -m venv $(PEERS)/venv
 	$(PEERS)/venv/bin/python -m pip install --quiet --disable-pip-version-check ministack==1.5.33
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+	  mvn -q -B -f tests/peers/elasticmq.xml dependency:copy-dependencies -DoutputDirectory=$(abspath $(PEERS))/elasticmq; \
+	else echo "no JDK or no Maven (java, mvn): the tests against ElasticMQ are left out"; fi
 	@touch $@
 
 test-peers: $(INSTALLED) $(PEERS)/.installed

@@ -1,8 +1,8 @@
 """Kill the service (-9) under load, again and again, and count what was lost and what came twice.
 
-Run: python benchmarks/queue_kills.py [kills]; 20 by default, about a minute and a half. A standard
-and a FIFO queue of a moto server, functions in processes of the service. Ends with 1 if anything is
-lost, out of order or left.
+Run: python benchmarks/queue_kills.py [kills]; 20 by default, some minutes. A standard and a
+FIFO queue of a moto server, functions in processes of the service. Ends with 1 if anything is lost,
+out of order or left.
 """
 
 import sys

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,19 +16,24 @@ class Peer(msgspec.Struct, frozen=True):
     """A server of AWS's APIs.
 
     Attributes:
+        has_streams: It has Kinesis.
         keeps_parents: A split or merge leaves the parents' unread records in place.
         has_tables: It has DynamoDB and its streams.
+        has_queues: It has SQS.
     """
 
     name: str
+    has_streams: bool = True
     keeps_parents: bool = True
     has_tables: bool = False
+    has_queues: bool = False
 
 
 PEER_SERVERS = (
     Peer("kinesalite"),
     Peer("kinesis-local"),
-    Peer("ministack", keeps_parents=False, has_tables=True),
+    Peer("ministack", keeps_parents=False, has_tables=True, has_queues=True),
+    Peer("elasticmq", has_streams=False, has_queues=True),
 )
 
 
@@ -37,6 +42,13 @@ class RunningPeer(msgspec.Struct, frozen=True):
 
     peer: Peer
     url: str
+
+
+def missing(peer: Peer) -> str:
+    """Say why a peer is not here, or nothing."""
+    if peer.name != "elasticmq" or (Path(PEERS) / "elasticmq").is_dir():
+        return ""
+    return "ElasticMQ was not fetched: that needs a JDK and Maven (java, mvn)"
 
 
 def _command(peer: Peer, port: int) -> tuple[list[str], Path, dict[str, str]]:
@@ -55,6 +67,12 @@ def _command(peer: Peer, port: int) -> tuple[list[str], Path, dict[str, str]]:
                 "LOG_LEVEL": "ERROR",
             }
             return ["node", "main.js"], modules / "kinesis-local", settings
+        case "elasticmq":
+            settings = {"rest-sqs.bind-port": str(port), "node-address.port": str(port)}
+            settings |= {"rest-sqs.bind-hostname": "127.0.0.1", "rest-stats.enabled": "false"}
+            options = [f"-D{name}={value}" for name, value in settings.items()]
+            jars = str(folder / "elasticmq" / "*")
+            return ["java", *options, "-cp", jars, "org.elasticmq.server.Main"], folder, {}
         case _:
             settings = {"GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1"}
             return [str(folder / "venv" / "bin" / "ministack")], folder, settings
@@ -74,19 +92,20 @@ def running_peer(peer: Peer, log: Path) -> Iterator[RunningPeer]:
             stderr=subprocess.STDOUT,
         )
     url = f"http://127.0.0.1:{port}"
-    kinesis = make_client("kinesis", url)
+    client = make_client("kinesis" if peer.has_streams else "sqs", url)
+    look = client.list_streams if peer.has_streams else client.list_queues
     try:
-        wait_for(f"{peer.name} to answer", lambda: _lists_streams(kinesis))
+        wait_for(f"{peer.name} to answer", lambda: _answers(look))
         yield RunningPeer(peer, url)
     finally:
-        kinesis.close()
+        client.close()
         process.kill()
         process.wait()
 
 
-def _lists_streams(kinesis: object) -> bool:
+def _answers(look: Callable[[], object]) -> bool:
     try:
-        kinesis.list_streams()  # type: ignore[attr-defined]  # boto3's clients have no types
+        look()
     except Exception:  # noqa: BLE001 - whatever it is, it does not answer yet
         return False
     return True
