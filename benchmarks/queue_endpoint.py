@@ -258,7 +258,9 @@ def main() -> None:
     endpoint = Endpoint(parser.parse_args())
     application = web.Application(client_max_size=32 * 1024 * 1024)
     application.router.add_post("/", endpoint.answer)
-    application.router.add_post("/{name}/2015-03-31/functions/function/invocations", endpoint.invoke)
+    application.router.add_post(
+        "/{name}/2015-03-31/functions/function/invocations", endpoint.invoke
+    )
     application.router.add_put("/send", endpoint.send)
     application.router.add_delete("/queue", endpoint.remove)
     application.router.add_get("/account", endpoint.account)

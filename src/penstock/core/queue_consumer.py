@@ -36,12 +36,13 @@ from penstock.core.failed_messages import FailedMessages, failed_of, returns
 from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
 from penstock.core.in_flight import InFlight
 from penstock.core.invocation_pace import InvocationPace
+from penstock.core.mapping_capacity import MappingCapacity
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
 from penstock.core.receives import Receives, Receiving, batches_per_receive, slots_for
 from penstock.core.renewals import Renewals
-from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, ramp_policy_of
+from penstock.core.scaling import RampPolicy
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.instant import Instant
@@ -50,7 +51,6 @@ from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 
 DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
 BACKLOG_WAIT_S = 0  # receives in parallel do not sit on the slots that wait for what they bring
-RAMP_TICK_MS = 1_000
 
 
 class QueueConsumer:
@@ -63,11 +63,8 @@ class QueueConsumer:
 
     def __init__(self, policy: q.QueuePolicy, ramp_policy: RampPolicy) -> None:
         self._policy = policy
-        self._node_ramp = ramp_policy
-        self._ramp = ConcurrencyRamp(
-            ramp_policy_of(policy.pollers, ramp_policy), policy.maximum_concurrency
-        )
-        self._throughput = PollerThroughput()
+        self._limits = MappingCapacity(policy, ramp_policy)
+        self._ramp = self._limits.ramp
         self._queue = QueueDescription()
         self._window = BatchWindow()
         self._waiting = WaitingBatches()
@@ -159,8 +156,7 @@ class QueueConsumer:
         for held in begun:
             self._waiting.add(held)
             self._renewals.watch(held)
-        if self._policy.pollers is not None:
-            self._throughput.take(size_bytes, self._ramp.limit(now), now)
+        self._limits.take(size_bytes, now)
         if len(messages) >= receiving.asked:
             self._ramp.note_backlog(now)
         elif messages:
@@ -238,9 +234,7 @@ class QueueConsumer:
         old, self._policy = self._policy, policy
         if (old.batching_window_s, old.batch_size) != (policy.batching_window_s, policy.batch_size):
             self._window.close()
-        ramp_policy = ramp_policy_of(policy.pollers, self._node_ramp)
-        self._ramp.change_policy(ramp_policy, policy.maximum_concurrency)
-        self._throughput = PollerThroughput()
+        self._limits.change_policy(policy)
         self._queue.change_policy(policy)
         return commands
 
@@ -343,7 +337,7 @@ class QueueConsumer:
             and self._receives.may_start(now)
             and not self._has_deletes_blocked()
             and self._capacity(now) > 0
-            and self._throughput.opens_ms(self._ramp.limit(now), now) <= now.monotonic_ms
+            and self._limits.may_receive(now)
         )
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
@@ -361,7 +355,7 @@ class QueueConsumer:
 
     def _capacity(self, now: Instant) -> int:
         """Count the invocations that may still start under the ramp."""
-        return max(0, self._ramp.limit(now) - self._in_flight.slot_count)
+        return self._limits.free(self._in_flight.slot_count, now)
 
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
@@ -389,9 +383,5 @@ class QueueConsumer:
                 self._receives.deadline_ms(now),
                 self._queue.deadline_ms(not_before_ms=self._receives.retry_ms),
             ]
-            if self._capacity(now) == 0 and self._ramp.is_rising(now):
-                moments.append(now.monotonic_ms + RAMP_TICK_MS)
-            opens_ms = self._throughput.opens_ms(self._ramp.limit(now), now)
-            if opens_ms > now.monotonic_ms:
-                moments.append(opens_ms)
+            moments += self._limits.deadlines_ms(self._in_flight.slot_count, now)
         return min((moment for moment in moments if moment is not None), default=None)
