@@ -71,7 +71,7 @@ class QueueConsumer:
         self._renewals = Renewals()
         self._in_flight = InFlight()
         self._deletions = Deletions()
-        self._failed = FailedMessages()
+        self._failed = FailedMessages(self._renewals)
         self._receives = Receives()
         self._pace = InvocationPace()
         self._slots = MappingSlots()
@@ -182,9 +182,9 @@ class QueueConsumer:
 
     def _end_discard(self, inp: q.DestinationAccepted | q.DestinationFailed, now: Instant) -> None:
         if isinstance(inp, q.DestinationAccepted):
-            self._deletions.add(self._failed.accept(inp.discard_id), now)
+            self._deletions.add(self._failed.discards.accept(inp.discard_id), now)
         else:
-            self._failed.refuse(inp, now)
+            self._failed.discards.refuse(inp, now)
 
     def _end_invocation(self, inp: q.InvocationEnded, now: Instant) -> list[q.Command]:
         if isinstance(inp, q.InvocationOutcomeUnknown):
@@ -335,7 +335,7 @@ class QueueConsumer:
             self._queue.visibility is not None
             and not self._waiting.closed_count(now)
             and self._receives.may_start(now)
-            and not self._has_deletes_blocked()
+            and not self._is_choked()
             and self._capacity(now) > 0
             and self._limits.may_receive(now)
         )
@@ -362,18 +362,19 @@ class QueueConsumer:
         ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
         has_next_try_waiting = ready_count < self._waiting.closed_count(now)
-        if self._receives.wanted == 1 or has_next_try_waiting or self._has_deletes_blocked():
+        if self._receives.wanted == 1 or has_next_try_waiting or self._is_choked():
             return ready_count
         return ready_count + slots_for(self._policy, self._receives.wanted)
 
-    def _has_deletes_blocked(self) -> bool:
-        """Tell whether the queue takes so few of our deletes that receiving must wait."""
-        return self._deletions.pending_count >= DELETES_PENDING_MAX
+    def _is_choked(self) -> bool:
+        """Tell whether so little of what is done can be got rid of that receiving must wait."""
+        has_deletes_blocked = self._deletions.pending_count >= DELETES_PENDING_MAX
+        return has_deletes_blocked or self._failed.discards.is_full
 
     def _next_deadline_ms(self, now: Instant) -> int | None:
         moments = [
             self._deletions.deadline_ms(),
-            self._failed.deadline_ms(),
+            self._failed.discards.deadline_ms(),
             self._renewals.deadline_ms(),
         ]
         if not self._is_stopping:

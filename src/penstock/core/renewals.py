@@ -60,7 +60,7 @@ class Renewals:
         due = [held for held in self._renewable(now) if held.renew_at_ms <= soon_ms]
         entries: list[tuple[HeldBatch, Message]] = []
         for held in due:
-            entries += [(held, message) for message in held.unrenewed or held.messages]
+            entries += [(held, message) for message in held.to_extend()]
             held.unrenewed = []
         commands = [
             self._call(entries[start : start + BATCH_ENTRIES_MAX], visibility, now)
@@ -80,7 +80,7 @@ class Renewals:
             if is_extended:
                 held.hide(message, call.until_ms)
             else:
-                held.unrenewed.append(message)
+                held.fail_to_extend(message)
         for held in call.held:
             held.renewals -= 1
         ended = [held for held in call.held if not held.renewals]
