@@ -24,14 +24,14 @@ from msgspec import Raw
 
 from penstock.core.failed_messages import (
     FailedMessages,
-    delays,
-    failed_of,
-    returns,
+    back_off,
+    cut_into_calls,
+    select_failed,
 )
 from penstock.core.queue_contract import (
+    ChangeVisibility,
     InvocationFailed,
     InvocationPartiallyFailed,
-    ReturnToQueue,
     SendToDestination,
 )
 from penstock.core.renewals import Renewals
@@ -57,7 +57,7 @@ def failed_with(
 
 def start(
     taking: FailedMessages, now_ms: int = 0, *, is_stopping: bool = False
-) -> list[ReturnToQueue | SendToDestination]:
+) -> list[ChangeVisibility | SendToDestination]:
     """Give what may be done at that moment."""
     return taking.start_due(at(now_ms), is_stopping=is_stopping)
 
@@ -121,7 +121,7 @@ def test_failed_message_is_left_to_its_visibility_timeout(
 def test_back_off_doubles_with_each_receive(receive_count: int, delay_s: int) -> None:
     failed = counted("m1", receive_count)
 
-    assert delays([failed], BACKOFF, is_fifo=False) == (VisibilityChange(failed, delay_s),)
+    assert back_off([failed], BACKOFF, is_fifo=False) == (VisibilityChange(failed, delay_s),)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_back_off_doubles_with_each_receive(receive_count: int, delay_s: int) ->
 def test_back_off_of_a_group_is_its_longest(*, is_fifo: bool, expected: list[int]) -> None:
     failed = [in_group("a1", 1), in_group("a2", 3), in_group("b1", 2)]
 
-    changes = delays(failed, BACKOFF, is_fifo=is_fifo)
+    changes = back_off(failed, BACKOFF, is_fifo=is_fifo)
 
     assert [change.timeout_s for change in changes] == expected
 
 
 @given(st.integers(0, 10_000), st.integers(1, 43_200), st.integers(1, 43_200))
 def test_back_off_stays_within_what_was_asked_for(count: int, first_s: int, last_s: int) -> None:
-    [change] = delays([counted("m1", count)], RetryBackoff(first_s, last_s), is_fifo=False)
+    [change] = back_off([counted("m1", count)], RetryBackoff(first_s, last_s), is_fifo=False)
 
     assert min(first_s, last_s) <= change.timeout_s <= last_s
 
@@ -202,14 +202,14 @@ def test_message_that_is_sent_is_not_delayed() -> None:
         ),
     ],
 )
-def test_failed_of_a_batch(
+def test_select_failed_of_a_batch(
     failure: InvocationFailed | InvocationPartiallyFailed, expected: list[str]
 ) -> None:
-    assert [each.message_id for each in failed_of(messages(2), failure)] == expected
+    assert [each.message_id for each in select_failed(messages(2), failure)] == expected
 
 
 def test_changes_are_cut_into_calls_of_ten() -> None:
     changes = [VisibilityChange(each, 0) for each in messages(11)]
 
-    assert returns(changes) == [give_back(messages(10)), give_back(messages(1, first=11))]
-    assert returns([]) == []
+    assert cut_into_calls(changes) == [give_back(messages(10)), give_back(messages(1, first=11))]
+    assert cut_into_calls([]) == []

@@ -73,7 +73,7 @@ def test_back_off_hides_what_failed_by_its_receives() -> None:
     commands = life.feed(failed(received))
 
     changes = zip(received, (2, 8, 10), strict=True)
-    delayed = q.ReturnToQueue(tuple(VisibilityChange(*change) for change in changes))
+    delayed = q.ChangeVisibility(tuple(VisibilityChange(*change) for change in changes))
     assert commands == [return_slots(1), delayed]
 
 
@@ -98,7 +98,7 @@ def test_back_off_hides_only_what_a_partial_failure_names() -> None:
 def test_back_off_leaves_alone_what_did_not_fail(ended: q.InvocationEnded) -> None:
     life = failing_consumer(messages(1), options=BACKOFF)
 
-    assert not any(isinstance(each, q.ReturnToQueue) for each in life.feed(ended))
+    assert not any(isinstance(each, q.ChangeVisibility) for each in life.feed(ended))
 
 
 def test_back_off_comes_after_an_extension_under_way() -> None:
@@ -121,7 +121,7 @@ def test_back_off_is_waited_for_at_a_stop() -> None:
     life.feed(failed(messages(1)))
 
     assert not life.machine.is_finished()
-    life.feed(q.MessagesReturned(1))
+    life.feed(q.VisibilityChanged(1))
     assert life.machine.is_finished()
 
 
@@ -136,7 +136,7 @@ def test_back_off_of_a_fifo_queue_delays_a_group_by_its_longest() -> None:
     commands = life.feed(failed(received))
 
     changes = zip(received, (4, 4, 2), strict=True)
-    assert commands[1] == q.ReturnToQueue(tuple(VisibilityChange(*each) for each in changes))
+    assert commands[1] == q.ChangeVisibility(tuple(VisibilityChange(*each) for each in changes))
 
 
 def test_back_off_may_be_turned_on_and_off_while_the_mapping_runs() -> None:

@@ -261,9 +261,9 @@ def test_work_extends_and_returns_visibility() -> None:
     bench = Bench()
 
     extended = bench.carry_out(q.ExtendVisibility(1, BATCH.messages, 30))
-    returned = bench.carry_out(q.ReturnToQueue((VisibilityChange(BATCH.messages[0], 0),)))
+    returned = bench.carry_out(q.ChangeVisibility((VisibilityChange(BATCH.messages[0], 0),)))
 
-    assert (extended, returned) == (q.VisibilityExtended(1), q.MessagesReturned(1))
+    assert (extended, returned) == (q.VisibilityExtended(1), q.VisibilityChanged(1))
     assert bench.queue.visibility == [("m1", 30), ("m2", 30), ("m1", 0)]
 
 
@@ -273,10 +273,10 @@ def test_work_failed_visibility_calls_come_back_as_inputs() -> None:
     bench.queue.failure = GONE
 
     extended = bench.carry_out(q.ExtendVisibility(1, BATCH.messages, 30))
-    returned = bench.carry_out(q.ReturnToQueue((VisibilityChange(BATCH.messages[0], 7),)))
+    returned = bench.carry_out(q.ChangeVisibility((VisibilityChange(BATCH.messages[0], 7),)))
 
     assert extended == q.ExtendVisibilityFailed(1, "gone")
-    assert returned == q.MessagesReturned(1)
+    assert returned == q.VisibilityChanged(1)
 
 
 def test_work_receives_with_its_own_timeout_and_attempt() -> None:

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from penstock.core.discards import Discards
 from penstock.core.held_batch import HeldBatch
 from penstock.core.queue_contract import (
+    ChangeVisibility,
     InvocationFailed,
     InvocationPartiallyFailed,
     QueuePolicy,
-    ReturnToQueue,
     SendToDestination,
 )
 from penstock.core.renewals import Renewals
@@ -63,7 +63,7 @@ class FailedMessages:
         options = policy.options
         if options.backoff is None and options.on_failure_arn is None:
             return
-        failed = failed_of(held.messages, failure)
+        failed = select_failed(held.messages, failure)
         if options.on_failure_arn is not None and receives_max is not None:
             again: list[Message] = []
             last: list[Message] = []
@@ -72,22 +72,22 @@ class FailedMessages:
             self.discards.add(last, held, failure=failure, policy=policy, now=now)
             failed = again
         if options.backoff is not None and failed:
-            self._delayed.append((held, delays(failed, options.backoff, is_fifo=policy.is_fifo)))
+            self._delayed.append((held, back_off(failed, options.backoff, is_fifo=policy.is_fifo)))
 
     def start_due(
         self, now: Instant, *, is_stopping: bool
-    ) -> list[ReturnToQueue | SendToDestination]:
+    ) -> list[ChangeVisibility | SendToDestination]:
         """Give what may be done now; a stop does not wait for another attempt."""
-        commands: list[ReturnToQueue | SendToDestination] = []
+        commands: list[ChangeVisibility | SendToDestination] = []
         # An extension that is under way would land last, and undo the back-off.
         ready = [changes for held, changes in self._delayed if not held.renewals]
         self._delayed = [entry for entry in self._delayed if entry[0].renewals]
         for changes in ready:
-            commands += returns(changes)
+            commands += cut_into_calls(changes)
         return commands + self.discards.start_due(now, is_stopping=is_stopping)
 
 
-def failed_of(
+def select_failed(
     messages: Iterable[Message], failure: InvocationFailed | InvocationPartiallyFailed
 ) -> list[Message]:
     """Give the messages that failed."""
@@ -96,7 +96,7 @@ def failed_of(
     return [message for message in messages if message.message_id in failure.failed]
 
 
-def delays(
+def back_off(
     failed: Sequence[Message], backoff: RetryBackoff, *, is_fifo: bool
 ) -> tuple[VisibilityChange, ...]:
     """Say for how long each failed message is hidden: it doubles with its receives.
@@ -125,9 +125,9 @@ def delays(
     )
 
 
-def returns(changes: Sequence[VisibilityChange]) -> list[ReturnToQueue]:
+def cut_into_calls(changes: Sequence[VisibilityChange]) -> list[ChangeVisibility]:
     """Cut changes into calls."""
     return [
-        ReturnToQueue(tuple(changes[start : start + BATCH_ENTRIES_MAX]))
+        ChangeVisibility(tuple(changes[start : start + BATCH_ENTRIES_MAX]))
         for start in range(0, len(changes), BATCH_ENTRIES_MAX)
     ]

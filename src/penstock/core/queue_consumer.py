@@ -5,7 +5,7 @@
     Receive ──> waiting ──(slot granted)──> in flight ──ok──> deletions ──> gone
                  │   ▲                        │  │
                  │   └──── did not run ───────┘  └─ failed, unknown ──> comes again by itself,
-                 └─ stop ──> ReturnToQueue                              or failed_messages
+                 └─ stop ──> ChangeVisibility                           or failed_messages
 
 Rules:
     1. A message is deleted only after its function succeeded with it, or after its discard was
@@ -22,7 +22,7 @@ Rules:
     7. Everything ends: ``StopRequested`` leads to ``is_finished``.
 
 In flight at once: many ``Invoke``, ``Receive``, ``DeleteMessages``, ``ExtendVisibility``,
-``ReturnToQueue`` and ``SendToDestination``; one ``DescribeQueue``.
+``ChangeVisibility`` and ``SendToDestination``; one ``DescribeQueue``.
 
 Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html and
     docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -32,7 +32,7 @@ from typing import assert_never
 
 from penstock.core import queue_contract as q
 from penstock.core.deletions import Deletions
-from penstock.core.failed_messages import FailedMessages, failed_of, returns
+from penstock.core.failed_messages import FailedMessages, cut_into_calls, select_failed
 from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
 from penstock.core.in_flight import InFlight
 from penstock.core.invocation_pace import InvocationPace
@@ -75,7 +75,7 @@ class QueueConsumer:
         self._receives = Receives()
         self._pace = InvocationPace()
         self._slots = MappingSlots()
-        self._returning_count = 0
+        self._changing_count = 0
         self._is_stopping = False
         self._deadline_ms: int | None = None
 
@@ -100,8 +100,8 @@ class QueueConsumer:
                 self._deletions.take_report(report, attempt, now)
             case q.VisibilityExtended() | q.ExtendVisibilityFailed():
                 self._end_renewal(inp, now)
-            case q.MessagesReturned(count):
-                self._returning_count -= count
+            case q.VisibilityChanged(count):
+                self._changing_count -= count
             case q.DestinationAccepted() | q.DestinationFailed():
                 self._end_discard(inp, now)
             case q.PolicyChanged(policy):
@@ -127,7 +127,7 @@ class QueueConsumer:
             or len(self._waiting)
             or len(self._failed)
             or self._deletions.pending_count
-            or self._returning_count
+            or self._changing_count
             or self._queue.is_under_way
         )
 
@@ -219,7 +219,9 @@ class QueueConsumer:
         self, held: HeldBatch, inp: q.InvocationFailed | q.InvocationPartiallyFailed, now: Instant
     ) -> None:
         if held.groups:
-            self._waiting.send_back({message.group for message in failed_of(held.messages, inp)})
+            self._waiting.send_back(
+                {message.group for message in select_failed(held.messages, inp)}
+            )
         receives_max = self._policy.options.maximum_receive_count or self._queue.receives_max
         self._failed.take(held, inp, self._policy, receives_max, now)
 
@@ -258,8 +260,8 @@ class QueueConsumer:
             commands += self._renewals.start_due(self._queue.visibility, now)
         commands += self._failed.start_due(now, is_stopping=self._is_stopping)
         for command in commands:
-            if isinstance(command, q.ReturnToQueue):
-                self._returning_count += len(command.changes)
+            if isinstance(command, q.ChangeVisibility):
+                self._changing_count += len(command.changes)
         is_alone = not len(self._in_flight)
         commands += self._deletions.flush(now, at_once=self._policy.is_fifo or is_alone)
         return commands + self._balance_slots(now)
@@ -268,7 +270,7 @@ class QueueConsumer:
         commands: list[q.Command] = []
         for held in self._waiting.take_returning(takes_all=self._is_stopping):
             self._renewals.leave(held)
-            commands += returns([VisibilityChange(message, 0) for message in held.messages])
+            commands += cut_into_calls([VisibilityChange(message, 0) for message in held.messages])
         return commands
 
     def _start_invocations(self, now: Instant) -> list[q.Command]:

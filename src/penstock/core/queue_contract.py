@@ -158,8 +158,8 @@ class ExtendVisibilityFailed(msgspec.Struct, frozen=True):
     reason: str
 
 
-class MessagesReturned(msgspec.Struct, frozen=True):
-    """Letting go of messages ended, well or not: if not, they return by their timeout."""
+class VisibilityChanged(msgspec.Struct, frozen=True):
+    """A change of messages' visibility ended, well or not: if not, their timeout runs on."""
 
     count: int
 
@@ -218,7 +218,7 @@ Input = (
     | DeleteEnded
     | VisibilityExtended
     | ExtendVisibilityFailed
-    | MessagesReturned
+    | VisibilityChanged
     | DestinationAccepted
     | DestinationFailed
     | PolicyChanged
@@ -293,8 +293,8 @@ class ExtendVisibility(msgspec.Struct, frozen=True):
     timeout_s: int
 
 
-class ReturnToQueue(msgspec.Struct, frozen=True):
-    """Let go of 1..10 messages: each is visible after its own time -> MessagesReturned."""
+class ChangeVisibility(msgspec.Struct, frozen=True):
+    """Make each of 1..10 messages visible after its own time, 0: now -> VisibilityChanged."""
 
     changes: tuple[VisibilityChange, ...]
 
@@ -326,7 +326,7 @@ Command = (
     | Invoke
     | DeleteMessages
     | ExtendVisibility
-    | ReturnToQueue
+    | ChangeVisibility
     | SendToDestination
     | Forget
 )

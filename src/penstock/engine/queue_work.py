@@ -79,8 +79,8 @@ class QueueWork:
                 return self._delete(command)
             case q.ExtendVisibility():
                 return self._extend_visibility(command)
-            case q.ReturnToQueue():
-                return self._return_to_queue(command)
+            case q.ChangeVisibility():
+                return self._change_visibility(command)
             case q.SendToDestination():
                 return self._send_to_destination(command)
             case q.Forget():
@@ -173,11 +173,11 @@ class QueueWork:
             return q.ExtendVisibilityFailed(command.renewal_id, str(error))
         return q.VisibilityExtended(command.renewal_id)
 
-    async def _return_to_queue(self, command: q.ReturnToQueue) -> q.MessagesReturned:
+    async def _change_visibility(self, command: q.ChangeVisibility) -> q.VisibilityChanged:
         # Where this fails they come back by their visibility timeout instead.
         with contextlib.suppress(SourceError):
             await self._open_source().change_visibility(command.changes)
-        return q.MessagesReturned(len(command.changes))
+        return q.VisibilityChanged(len(command.changes))
 
     async def _send_to_destination(
         self, command: q.SendToDestination
