@@ -178,17 +178,28 @@ class HeldBatch:
         self.messages.remove(message)
         self._extend_no_more(message)
 
+    def show(self, message: Message) -> None:
+        """Take note that a message is visible already, or gone; ``measure`` takes them together."""
+        self._hidden_until_ms[message.receipt_handle] = 0
+        self._extend_no_more(message)
+
+    @property
+    def extended_until_ms(self) -> int:
+        """Say when the first message is visible again that can still be extended."""
+        if not self._unextended:
+            return self.hidden_until_ms
+        until_ms = [self._until_ms(each) for each in self.messages if self._is_extended(each)]
+        return min(until_ms, default=self.hidden_until_ms)
+
     def to_extend(self) -> list[Message]:
         """Give the messages whose visibility timeout is to be extended next."""
         return [
-            message
-            for message in self.unrenewed or self.messages
-            if message.receipt_handle not in self._unextended
+            message for message in self.unrenewed or self.messages if self._is_extended(message)
         ]
 
     def fail_to_extend(self, message: Message) -> None:
         """Take note that an extension has failed: it is tried again."""
-        if message.receipt_handle not in self._unextended:
+        if self._is_extended(message):
             self.unrenewed.append(message)
 
     def hide(self, message: Message, until_ms: int) -> None:
@@ -211,6 +222,9 @@ class HeldBatch:
 
     def _until_ms(self, message: Message) -> int:
         return self._hidden_until_ms.get(message.receipt_handle, self._first_until_ms)
+
+    def _is_extended(self, message: Message) -> bool:
+        return message.receipt_handle not in self._unextended
 
     def _extend_no_more(self, message: Message) -> None:
         self._unextended.add(message.receipt_handle)

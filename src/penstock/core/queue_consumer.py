@@ -174,8 +174,7 @@ class QueueConsumer:
     def _end_renewal(
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
     ) -> None:
-        is_extended = isinstance(inp, q.VisibilityExtended)
-        for held in self._renewals.end(inp.renewal_id, now, is_extended=is_extended):
+        for held in self._renewals.end(inp, now):
             if held.is_open:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()

@@ -146,9 +146,14 @@ class DeleteEnded(msgspec.Struct, frozen=True):
 
 
 class VisibilityExtended(msgspec.Struct, frozen=True):
-    """The messages stay hidden for a further visibility timeout, counted from the command."""
+    """The messages stay hidden for a further visibility timeout, counted from the command.
+
+    Attributes:
+        refused: Those that do not: they are visible already, or gone.
+    """
 
     renewal_id: int
+    refused: tuple[Message, ...] = ()
 
 
 class ExtendVisibilityFailed(msgspec.Struct, frozen=True):
@@ -159,9 +164,14 @@ class ExtendVisibilityFailed(msgspec.Struct, frozen=True):
 
 
 class VisibilityChanged(msgspec.Struct, frozen=True):
-    """A change of messages' visibility ended, well or not: if not, their timeout runs on."""
+    """A change of messages' visibility ended.
+
+    Attributes:
+        reason: Why it failed, for the log: their timeout runs on. Empty: it went well.
+    """
 
     count: int
+    reason: str = ""
 
 
 class DestinationAccepted(msgspec.Struct, frozen=True):
