@@ -72,10 +72,11 @@ class QueueSource(Protocol):
         """Delete 1..10 messages in one call."""
         ...
 
-    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> tuple[Message, ...]:
         """Hide 1..10 messages, each for its own time from now; 0 gives one back at once.
 
-        Messages whose handle has expired are passed over in silence: they are visible already.
+        Returns:
+            Those that the server refused: they are visible already, or gone.
         """
         ...
 

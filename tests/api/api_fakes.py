@@ -69,7 +69,7 @@ class FakeQueue:
         """Never called."""
         raise AssertionError(messages)
 
-    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> tuple[Message, ...]:
         """Never called."""
         raise AssertionError(changes)
 

@@ -208,11 +208,12 @@ def test_delete_of_all_needs_no_list_of_failures(ask: Ask) -> None:
     assert ask("delete", MESSAGES) == DeleteReport(MESSAGES)
 
 
-def test_change_visibility_passes_over_expired_handles(ask: Ask) -> None:
+def test_change_visibility_tells_of_expired_handles(ask: Ask) -> None:
     answer = b'{"Failed":[{"Id":"0","SenderFault":true,"Code":"MessageNotInflight"}]}'
 
-    ask("change_visibility", [VisibilityChange(MESSAGES[0], 0)], answer=answer)
+    refused = ask("change_visibility", [VisibilityChange(MESSAGES[0], 0)], answer=answer)
 
+    assert refused == (MESSAGES[0],)
     entries = [{"Id": "0", "ReceiptHandle": "handle-0", "VisibilityTimeout": 0}]
     assert ask.asked[1] == ("ChangeMessageVisibilityBatch", {"QueueUrl": URL, "Entries": entries})
 

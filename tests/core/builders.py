@@ -115,9 +115,9 @@ def return_slots(count: int, function_arn: str = FUNCTION_ARN) -> q.ReturnSlots:
     return q.ReturnSlots(function_arn, count)
 
 
-def give_back(returned: tuple[Message, ...], after_s: int = 0) -> q.ReturnToQueue:
+def give_back(returned: tuple[Message, ...], after_s: int = 0) -> q.ChangeVisibility:
     """The command that makes messages visible, now or after a while."""
-    return q.ReturnToQueue(tuple(VisibilityChange(each, after_s) for each in returned))
+    return q.ChangeVisibility(tuple(VisibilityChange(each, after_s) for each in returned))
 
 
 def grant(count: int, function_arn: str = FUNCTION_ARN) -> q.SlotsGranted:

@@ -23,20 +23,18 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from penstock.core.failed_messages import (
-    DESTINATION_ATTEMPTS_MAX,
-    DISCARDS_MAX,
     FailedMessages,
-    delays,
-    failed_of,
-    returns,
+    back_off,
+    cut_into_calls,
+    select_failed,
 )
 from penstock.core.queue_contract import (
-    DestinationFailed,
+    ChangeVisibility,
     InvocationFailed,
     InvocationPartiallyFailed,
-    ReturnToQueue,
     SendToDestination,
 )
+from penstock.core.renewals import Renewals
 from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.message import Message, VisibilityChange
 from penstock.model.queue_options import QueueOptions, RetryBackoff
@@ -50,7 +48,7 @@ def failed_with(
     *failed: Message, options: QueueOptions = BOTH, receives_max: int | None = 3, **policy: Any
 ) -> FailedMessages:
     """Failed messages of batch 1, at time 0."""
-    taking = FailedMessages()
+    taking = FailedMessages(Renewals())
     held = held_batch(1, failed)
     failure = InvocationFailed(held.to_batch(), "raised", RAISED, b'"no"')
     taking.take(held, failure, queue_policy(options=options, **policy), receives_max, at(0))
@@ -59,7 +57,7 @@ def failed_with(
 
 def start(
     taking: FailedMessages, now_ms: int = 0, *, is_stopping: bool = False
-) -> list[ReturnToQueue | SendToDestination]:
+) -> list[ChangeVisibility | SendToDestination]:
     """Give what may be done at that moment."""
     return taking.start_due(at(now_ms), is_stopping=is_stopping)
 
@@ -103,7 +101,7 @@ def test_failed_message_is_left_to_its_visibility_timeout(
 ) -> None:
     taking = failed_with(counted("m1", 3), options=options, receives_max=receives_max)
 
-    assert (start(taking), len(taking), taking.deadline_ms()) == ([], 0, None)
+    assert (start(taking), len(taking), taking.discards.deadline_ms()) == ([], 0, None)
 
 
 # Back-off.
@@ -123,7 +121,7 @@ def test_failed_message_is_left_to_its_visibility_timeout(
 def test_back_off_doubles_with_each_receive(receive_count: int, delay_s: int) -> None:
     failed = counted("m1", receive_count)
 
-    assert delays([failed], BACKOFF, is_fifo=False) == (VisibilityChange(failed, delay_s),)
+    assert back_off([failed], BACKOFF, is_fifo=False) == (VisibilityChange(failed, delay_s),)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +134,14 @@ def test_back_off_doubles_with_each_receive(receive_count: int, delay_s: int) ->
 def test_back_off_of_a_group_is_its_longest(*, is_fifo: bool, expected: list[int]) -> None:
     failed = [in_group("a1", 1), in_group("a2", 3), in_group("b1", 2)]
 
-    changes = delays(failed, BACKOFF, is_fifo=is_fifo)
+    changes = back_off(failed, BACKOFF, is_fifo=is_fifo)
 
     assert [change.timeout_s for change in changes] == expected
 
 
 @given(st.integers(0, 10_000), st.integers(1, 43_200), st.integers(1, 43_200))
 def test_back_off_stays_within_what_was_asked_for(count: int, first_s: int, last_s: int) -> None:
-    [change] = delays([counted("m1", count)], RetryBackoff(first_s, last_s), is_fifo=False)
+    [change] = back_off([counted("m1", count)], RetryBackoff(first_s, last_s), is_fifo=False)
 
     assert min(first_s, last_s) <= change.timeout_s <= last_s
 
@@ -157,7 +155,7 @@ def test_back_off_is_asked_for_when_the_batch_has_failed() -> None:
 
 
 def test_back_off_waits_for_an_extension_under_way() -> None:
-    taking, held = FailedMessages(), held_batch(1)
+    taking, held = FailedMessages(Renewals()), held_batch(1)
     held.renewals = 1
     failure = InvocationFailed(held.to_batch(), "raised")
     taking.take(held, failure, queue_policy(options=BOTH), None, at(0))
@@ -192,66 +190,6 @@ def test_message_that_is_sent_is_not_delayed() -> None:
     assert start(failed_with(counted("m1", 3))) == [send(1, counted("m1", 3))]
 
 
-def test_message_that_its_destination_has_may_be_deleted() -> None:
-    taking = failed_with(counted("m1", 3))
-    start(taking)
-
-    assert taking.accept(1) == (counted("m1", 3),)
-    assert len(taking) == 0
-
-
-def test_message_is_sent_again_with_back_off() -> None:
-    taking = failed_with(counted("m1", 3))
-    start(taking)
-
-    taking.refuse(DestinationFailed(1, "no answer"), at(1_000))
-
-    assert taking.deadline_ms() == 1_500
-    assert start(taking, 1_499) == []
-    assert start(taking, 1_500) == [send(1, counted("m1", 3))]
-    assert taking.deadline_ms() is None
-
-
-def test_message_is_sent_a_few_times_and_then_left() -> None:
-    taking, now_ms, attempts = failed_with(counted("m1", 3)), 0, 0
-
-    while len(taking):
-        attempts += len(start(taking, now_ms))
-        taking.refuse(DestinationFailed(1, "no answer"), at(now_ms))
-        now_ms = taking.deadline_ms() or now_ms
-
-    assert (attempts, now_ms) == (DESTINATION_ATTEMPTS_MAX, 500 + 1_000 + 2_000 + 4_000)
-
-
-def test_message_that_is_refused_for_good_is_left_at_once() -> None:
-    taking = failed_with(counted("m1", 3))
-    start(taking)
-
-    taking.refuse(DestinationFailed(1, "no such queue", is_final=True), at(0))
-
-    assert (len(taking), taking.deadline_ms()) == (0, None)
-
-
-def test_messages_are_sent_a_few_at_a_time() -> None:
-    failed = [counted(f"m{number}", 3) for number in range(1, DISCARDS_MAX + 2)]
-    taking = failed_with(*failed)
-
-    assert len(start(taking)) == DISCARDS_MAX
-    assert len(taking) == DISCARDS_MAX + 1
-    taking.accept(7)
-    assert start(taking) == [send(DISCARDS_MAX + 1, failed[-1])]
-
-
-def test_stop_waits_for_the_first_attempt_only() -> None:
-    taking = failed_with(counted("m1", 3))
-
-    sent = start(taking, is_stopping=True)
-    taking.refuse(DestinationFailed(1, "no answer"), at(0))
-
-    assert sent == [send(1, counted("m1", 3))]
-    assert (start(taking, 500, is_stopping=True), len(taking)) == ([], 0)
-
-
 # The parts.
 
 
@@ -264,14 +202,14 @@ def test_stop_waits_for_the_first_attempt_only() -> None:
         ),
     ],
 )
-def test_failed_of_a_batch(
+def test_select_failed_of_a_batch(
     failure: InvocationFailed | InvocationPartiallyFailed, expected: list[str]
 ) -> None:
-    assert [each.message_id for each in failed_of(messages(2), failure)] == expected
+    assert [each.message_id for each in select_failed(messages(2), failure)] == expected
 
 
 def test_changes_are_cut_into_calls_of_ten() -> None:
     changes = [VisibilityChange(each, 0) for each in messages(11)]
 
-    assert returns(changes) == [give_back(messages(10)), give_back(messages(1, first=11))]
-    assert returns([]) == []
+    assert cut_into_calls(changes) == [give_back(messages(10)), give_back(messages(1, first=11))]
+    assert cut_into_calls([]) == []

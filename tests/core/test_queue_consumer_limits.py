@@ -239,7 +239,7 @@ def test_consumer_stop_gives_waiting_messages_back() -> None:
 
     assert life.feed(q.StopRequested()) == [give_back(messages(3)), request_slots(0)]
     assert not life.machine.is_finished()
-    assert life.feed(q.MessagesReturned(3)) == []
+    assert life.feed(q.VisibilityChanged(3)) == []
     assert life.machine.is_finished()
 
 

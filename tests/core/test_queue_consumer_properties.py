@@ -148,7 +148,7 @@ class QueueConsumerWorld(RuleBasedStateMachine):
                 assert 1 <= len(messages) <= BATCH_ENTRIES_MAX
                 self.check_not_extended(messages)
                 self.asked_ms[renewal_id] = self.now_ms
-            case q.ReturnToQueue(changes):
+            case q.ChangeVisibility(changes):
                 assert 1 <= len(changes) <= BATCH_ENTRIES_MAX
                 self.check_not_extended(tuple(change.message for change in changes))
             case _:
@@ -195,8 +195,8 @@ class QueueConsumerWorld(RuleBasedStateMachine):
             case q.DeleteMessages(messages, attempt):
                 cut = round(share * len(messages)) if is_well else 0
                 return q.DeleteEnded(DeleteReport(messages[:cut], messages[cut:]), attempt)
-            case q.ReturnToQueue(changes):
-                return q.MessagesReturned(len(changes))
+            case q.ChangeVisibility(changes):
+                return q.VisibilityChanged(len(changes))
             case q.SendToDestination(_, discard):
                 if not is_well:
                     return q.DestinationFailed(discard.id, "no answer", is_final=share < 0.3)

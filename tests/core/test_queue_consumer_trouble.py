@@ -20,10 +20,34 @@ from penstock.core.queue_consumer import DELETES_PENDING_MAX
 from penstock.core.queue_description import DESCRIBE_EVERY_MS
 from penstock.core.receives import SOURCE_RETRY_MS_MAX
 from penstock.core.scaling import RampPolicy
-from penstock.model.message import DeleteReport, QueueAttributes
+from penstock.model.message import DeleteReport, MessageBatch, QueueAttributes
+from penstock.model.queue_options import QueueOptions
 
 DESCRIBED = q.QueueDescribed(QueueAttributes(30))
 STEADY = RampPolicy(initial=100, per_minute=0)
+
+# An extension that the server refuses: others have the message.
+
+
+def test_consumer_forgets_a_waiting_message_whose_extension_is_refused() -> None:
+    life = waiting_consumer(2)
+    life.wake()
+
+    commands = life.feed(q.VisibilityExtended(1, messages(1)))
+
+    assert commands == [q.Forget(batch(1))]
+    assert life.feed(grant(1))[0] == invoke(MessageBatch(1, messages(1, first=2)))
+
+
+def test_consumer_lets_run_what_began_before_its_extension_was_refused() -> None:
+    life = invoking_consumer(options=QueueOptions(heartbeat_s=30), function_timeout_s=60)
+    life.wake()
+
+    assert life.feed(q.VisibilityExtended(1, messages(1))) == []
+    ended = life.feed(q.InvocationSucceeded(batch(1)))
+
+    assert q.DeleteMessages(messages(1), attempt=1) in ended
+
 
 # A function that did not run.
 

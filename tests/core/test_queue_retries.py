@@ -24,7 +24,7 @@ from builders import (
 )
 
 from penstock.core import queue_contract as q
-from penstock.core.failed_messages import DESTINATION_ATTEMPTS_MAX, DISCARDS_MAX
+from penstock.core.discards import DESTINATION_ATTEMPTS_MAX, DISCARDS_HELD_MAX, DISCARDS_MAX
 from penstock.core.queue_description import DESCRIBE_EVERY_MS
 from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.message import Message, MessageBatch, QueueAttributes, VisibilityChange
@@ -73,7 +73,7 @@ def test_back_off_hides_what_failed_by_its_receives() -> None:
     commands = life.feed(failed(received))
 
     changes = zip(received, (2, 8, 10), strict=True)
-    delayed = q.ReturnToQueue(tuple(VisibilityChange(*change) for change in changes))
+    delayed = q.ChangeVisibility(tuple(VisibilityChange(*change) for change in changes))
     assert commands == [return_slots(1), delayed]
 
 
@@ -98,7 +98,7 @@ def test_back_off_hides_only_what_a_partial_failure_names() -> None:
 def test_back_off_leaves_alone_what_did_not_fail(ended: q.InvocationEnded) -> None:
     life = failing_consumer(messages(1), options=BACKOFF)
 
-    assert not any(isinstance(each, q.ReturnToQueue) for each in life.feed(ended))
+    assert not any(isinstance(each, q.ChangeVisibility) for each in life.feed(ended))
 
 
 def test_back_off_comes_after_an_extension_under_way() -> None:
@@ -121,7 +121,7 @@ def test_back_off_is_waited_for_at_a_stop() -> None:
     life.feed(failed(messages(1)))
 
     assert not life.machine.is_finished()
-    life.feed(q.MessagesReturned(1))
+    life.feed(q.VisibilityChanged(1))
     assert life.machine.is_finished()
 
 
@@ -136,7 +136,7 @@ def test_back_off_of_a_fifo_queue_delays_a_group_by_its_longest() -> None:
     commands = life.feed(failed(received))
 
     changes = zip(received, (4, 4, 2), strict=True)
-    assert commands[1] == q.ReturnToQueue(tuple(VisibilityChange(*each) for each in changes))
+    assert commands[1] == q.ChangeVisibility(tuple(VisibilityChange(*each) for each in changes))
 
 
 def test_back_off_may_be_turned_on_and_off_while_the_mapping_runs() -> None:
@@ -261,3 +261,98 @@ def test_on_failure_asks_for_many_messages_a_few_at_a_time() -> None:
     sent = [command for command in commands if isinstance(command, q.SendToDestination)]
     assert [command.discard.message for command in sent] == list(received[:-1])
     assert send(51, received[-1]) in life.feed(q.DestinationAccepted(1))
+
+
+def many_discards(count: int) -> tuple[ConsumerLife, tuple[Message, ...]]:
+    """A consumer whose batch 1 of so many messages is in flight; each is at its last receive."""
+    options = QueueOptions(on_failure_arn=DESTINATION_ARN, maximum_receive_count=1)
+    received = tuple(counted(f"m{number}", 1) for number in range(count))
+    window = {"batch_size": count, "batching_window_s": 60}
+    return failing_consumer(received, options=options, **window), received
+
+
+def test_on_failure_that_takes_too_few_stops_receiving() -> None:
+    life, received = many_discards(DISCARDS_HELD_MAX)
+    life.feed(failed(received))
+
+    life.feed(q.MessagesReceived(3, ()))
+    stopped = life.feed(q.MessagesReceived(2, ()))
+    received_again = life.feed(q.DestinationAccepted(1))
+
+    assert not any(isinstance(each, q.Receive) for each in stopped)
+    assert any(isinstance(each, q.Receive) for each in received_again)
+
+
+def test_on_failure_drops_at_a_stop_what_was_not_sent() -> None:
+    life, received = many_discards(DISCARDS_MAX + 1)
+    life.feed(failed(received))
+
+    life.feed(q.StopRequested())
+    for receive_id in (2, 3):
+        life.feed(q.MessagesReceived(receive_id, ()))
+    for discard_id in range(1, DISCARDS_MAX + 1):
+        commands = life.feed(q.DestinationFailed(discard_id, "no answer"))
+
+    # Neither a second attempt nor a first one is waited for: they come again.
+    assert commands == []
+    assert life.machine.is_finished()
+
+
+# While it is recorded a message stays hidden.
+
+
+@pytest.mark.parametrize(
+    "heartbeat_s", [pytest.param(None, id="no-heartbeat"), pytest.param(30, id="heartbeat")]
+)
+def test_on_failure_keeps_a_message_hidden_until_it_is_recorded(heartbeat_s: int | None) -> None:
+    last, other = counted("m1", 3), counted("m2", 2)
+    options = msgspec.structs.replace(ON_FAILURE, heartbeat_s=heartbeat_s)
+    life = failing_consumer((last, other), options=options)
+    life.feed(failed((last, other)), after_ms=1_000)
+
+    extended = life.wake()
+    life.feed(q.VisibilityExtended(1))
+    extended_again = life.wake()
+
+    assert extended == [q.ExtendVisibility(1, (last,), 30)]
+    assert extended_again == [q.ExtendVisibility(2, (last,), 30)]
+    assert life.now_ms == 2 * 14_250
+
+
+def test_on_failure_extends_at_once_what_has_little_time_left() -> None:
+    last = (counted("m1", 3),)
+    life = failing_consumer(last, options=ON_FAILURE)
+
+    commands = life.feed(failed(last), after_ms=28_000)
+
+    assert q.ExtendVisibility(1, last, 30) in commands
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(q.DestinationAccepted(1), id="accepted"),
+        pytest.param(q.DestinationFailed(1, "AccessDenied", is_final=True), id="refused"),
+    ],
+)
+@pytest.mark.parametrize(
+    "extended",
+    [
+        pytest.param(q.VisibilityExtended(1), id="extended"),
+        pytest.param(q.ExtendVisibilityFailed(1, "no answer"), id="not-extended"),
+    ],
+)
+def test_on_failure_hides_no_longer_what_was_answered_for(
+    answer: q.Input, extended: q.Input
+) -> None:
+    last = (counted("m1", 3), counted("m2", 3))
+    life = failing_consumer(last, options=ON_FAILURE)
+    life.feed(failed(last), after_ms=28_000)
+
+    life.feed(answer)
+    life.feed(extended)
+    # The next one in time is what is left, the other one's.
+    while not (commands := [each for each in life.wake() if isinstance(each, q.ExtendVisibility)]):
+        pass
+
+    assert commands == [q.ExtendVisibility(2, last[1:], 30)]

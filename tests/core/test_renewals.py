@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.core.held_batch import VISIBILITY_MS_MAX, HeldBatch, Visibility
-from penstock.core.queue_contract import ExtendVisibility
+from penstock.core.queue_contract import (
+    ExtendVisibility,
+    ExtendVisibilityFailed,
+    VisibilityExtended,
+)
 from penstock.core.renewals import Renewals
 from penstock.model.message import BATCH_ENTRIES_MAX, Message
 from penstock.model.queue_options import QueueOptions
@@ -37,6 +41,15 @@ def extend(renewal_id: int, count: int = 1, first: int = 1) -> ExtendVisibility:
     return ExtendVisibility(renewal_id, messages(count, first), 30)
 
 
+def answer(
+    renewal_id: int, *, is_extended: bool = True
+) -> VisibilityExtended | ExtendVisibilityFailed:
+    """The input that says how an extension ended."""
+    if is_extended:
+        return VisibilityExtended(renewal_id)
+    return ExtendVisibilityFailed(renewal_id, "no answer")
+
+
 def test_renewal_is_due_when_its_batch_says_so() -> None:
     watching = renewals(held_batch(1))
 
@@ -57,7 +70,7 @@ def test_renewal_counts_from_when_it_was_asked_for() -> None:
     watching = renewals(held := held_batch(1))
     start(watching, 14_250)
 
-    assert watching.end(1, at(20_000), is_extended=True) == ()
+    assert watching.end(VisibilityExtended(1), at(20_000)) == ()
 
     assert (held.hidden_until_ms, held.renew_at_ms) == (14_250 + 28_500, 28_500)
     assert watching.deadline_ms() == 28_500
@@ -67,7 +80,7 @@ def test_renewal_counts_by_the_timeout_that_was_asked_for() -> None:
     watching = renewals(held := held_batch(1))
     start(watching, 14_250, hiding(100))
 
-    watching.end(1, at(20_000), is_extended=True)
+    watching.end(VisibilityExtended(1), at(20_000))
 
     assert (held.hidden_until_ms, held.renew_at_ms) == (14_250 + 95_000, 14_250 + 47_500)
 
@@ -76,7 +89,7 @@ def test_renewal_that_failed_is_tried_again_soon() -> None:
     watching = renewals(held := held_batch(1))
     start(watching, 14_250)
 
-    assert watching.end(1, at(15_000), is_extended=False) == (held,)
+    assert watching.end(ExtendVisibilityFailed(1, "no answer"), at(15_000)) == (held,)
 
     assert (held.hidden_until_ms, watching.deadline_ms()) == (28_500, 15_000 + 7_125)
     assert start(watching, 22_125) == [extend(2)]
@@ -111,7 +124,7 @@ def test_renewal_of_a_large_batch_needs_all_its_calls(
     start(watching, 14_250)
 
     for renewal_id, is_extended in enumerate(answers, start=1):
-        watching.end(renewal_id, at(15_000), is_extended=is_extended)
+        watching.end(answer(renewal_id, is_extended=is_extended), at(15_000))
 
     assert (held.hidden_until_ms, held.renewals) == (hidden_until_ms, 0)
 
@@ -119,12 +132,42 @@ def test_renewal_of_a_large_batch_needs_all_its_calls(
 def test_renewal_that_failed_once_may_succeed_the_next_time() -> None:
     watching = renewals(held := held_batch(1))
     start(watching, 14_250)
-    watching.end(1, at(14_250), is_extended=False)
+    watching.end(ExtendVisibilityFailed(1, "no answer"), at(14_250))
     start(watching, 21_375)
 
-    watching.end(2, at(21_400), is_extended=True)
+    watching.end(VisibilityExtended(2), at(21_400))
 
     assert held.hidden_until_ms == 21_375 + 28_500
+
+
+def test_message_that_the_server_refuses_is_extended_no_more() -> None:
+    watching = renewals(held := held_batch(1, messages(2)))
+    start(watching, 14_250)
+
+    watching.end(VisibilityExtended(1, messages(1)), at(15_000))
+
+    assert (held.hidden_until_ms, watching.deadline_ms()) == (0, 28_500)
+    assert start(watching, 28_500) == [extend(2, first=2)]
+
+
+def test_refused_message_is_not_tried_again_where_another_failed() -> None:
+    watching = renewals(held_batch(1, messages(11)))
+    start(watching, 14_250)
+
+    watching.end(VisibilityExtended(1, messages(10)), at(15_000))
+    watching.end(ExtendVisibilityFailed(2, "no answer"), at(15_000))
+
+    assert start(watching, 15_000 + 7_125) == [extend(3, first=11)]
+
+
+def test_batch_of_which_all_is_refused_is_watched_no_more() -> None:
+    watching = renewals(held_batch(1))
+    start(watching, 14_250)
+
+    watching.end(VisibilityExtended(1, messages(1)), at(15_000))
+
+    assert start(watching, 15_000) == []
+    assert watching.deadline_ms() is None
 
 
 def test_renewal_of_a_batch_that_left_ends_as_it_ends() -> None:
@@ -132,7 +175,7 @@ def test_renewal_of_a_batch_that_left_ends_as_it_ends() -> None:
     start(watching, 14_250)
     watching.leave(held)
 
-    assert watching.end(1, at(15_000), is_extended=True) == ()
+    assert watching.end(VisibilityExtended(1), at(15_000)) == ()
 
     assert (held.hidden_until_ms, held.renewals) == (14_250 + 28_500, 0)
     assert watching.deadline_ms() is None
@@ -209,7 +252,7 @@ class _World:
             for renewal_id, (asked_ms, _) in list(self.calls.items()):
                 if asked_ms + latency_ms <= self.now_ms:
                     del self.calls[renewal_id]
-                    self.watching.end(renewal_id, at(self.now_ms), is_extended=True)
+                    self.watching.end(VisibilityExtended(renewal_id), at(self.now_ms))
             for command in self.watching.start_due(self.visibility, at(self.now_ms)):
                 self.check(command)
                 self.calls[command.renewal_id] = (self.now_ms, command)

@@ -83,6 +83,7 @@ class FakeQueue:
         self.failure: PenstockError | None = None
         self.deleted: list[str] = []
         self.visibility: list[tuple[str, int]] = []
+        self.expired: tuple[Message, ...] = ()
         self.receives = 0
         self.asked: list[tuple[int | None, str | None]] = []
         self.count_request: Callable[[str], None] = lambda _: None
@@ -129,11 +130,12 @@ class FakeQueue:
         self.changed.set()
         return DeleteReport(tuple(messages))
 
-    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> tuple[Message, ...]:
         """Keep ``QueueSource``."""
         self._fail_if_asked()
         self.visibility += [(change.message.message_id, change.timeout_s) for change in changes]
         self.changed.set()
+        return self.expired
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that happens to this queue makes the condition true."""

@@ -157,3 +157,18 @@ def test_queue_log_tells_the_end_of_an_outage_that_only_describing_met() -> None
     said = lines(q.DescribeFailed("away"), q.QueueDescribed(QueueAttributes(30)))
 
     assert [event for _, event, _ in said] == ["queue not readable", "queue readable again"]
+
+
+def test_queue_log_reminds_of_a_visibility_that_cannot_be_changed_and_tells_its_end() -> None:
+    failed = q.ExtendVisibilityFailed(1, "denied")
+    inputs: list[q.Input] = [failed, q.VisibilityChanged(1, "denied")]
+
+    said = lines(*inputs * 9, q.VisibilityExtended(2), q.VisibilityChanged(1), failed)
+
+    warning = ("warning", "visibility not changed")
+    assert said == [
+        (*warning, {"reason": "denied", "failures": 1}),
+        (*warning, {"reason": "denied", "failures": 10}),
+        ("info", "visibility can be changed again", {}),
+        (*warning, {"reason": "denied", "failures": 1}),
+    ]

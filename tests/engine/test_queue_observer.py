@@ -92,6 +92,15 @@ def test_counts_of_an_input(
             ["on-failure destination took nothing: denied"],
             id="not delivered",
         ),
+        pytest.param(
+            q.ExtendVisibilityFailed(1, "denied"),
+            ["visibility not changed: denied"],
+            id="not extended",
+        ),
+        pytest.param(
+            q.VisibilityChanged(1, "denied"), ["visibility not changed: denied"], id="not changed"
+        ),
+        pytest.param(q.VisibilityChanged(1), [], id="changed"),
         pytest.param(q.QueueDescribed(QueueAttributes(30)), [], id="described"),
     ],
 )

@@ -15,6 +15,7 @@ from penstock.model.errors import (
     InvocationOutcomeUnknownError,
     InvokeRefusedError,
     InvokeThrottledError,
+    SourceAccessDeniedError,
     SourceNotFoundError,
     SourceUnavailableError,
 )
@@ -261,9 +262,9 @@ def test_work_extends_and_returns_visibility() -> None:
     bench = Bench()
 
     extended = bench.carry_out(q.ExtendVisibility(1, BATCH.messages, 30))
-    returned = bench.carry_out(q.ReturnToQueue((VisibilityChange(BATCH.messages[0], 0),)))
+    returned = bench.carry_out(q.ChangeVisibility((VisibilityChange(BATCH.messages[0], 0),)))
 
-    assert (extended, returned) == (q.VisibilityExtended(1), q.MessagesReturned(1))
+    assert (extended, returned) == (q.VisibilityExtended(1), q.VisibilityChanged(1))
     assert bench.queue.visibility == [("m1", 30), ("m2", 30), ("m1", 0)]
 
 
@@ -273,10 +274,32 @@ def test_work_failed_visibility_calls_come_back_as_inputs() -> None:
     bench.queue.failure = GONE
 
     extended = bench.carry_out(q.ExtendVisibility(1, BATCH.messages, 30))
-    returned = bench.carry_out(q.ReturnToQueue((VisibilityChange(BATCH.messages[0], 7),)))
+    returned = bench.carry_out(q.ChangeVisibility((VisibilityChange(BATCH.messages[0], 7),)))
 
     assert extended == q.ExtendVisibilityFailed(1, "gone")
-    assert returned == q.MessagesReturned(1)
+    assert returned == q.VisibilityChanged(1, "gone")
+
+
+def test_work_names_the_permission_that_visibility_needs() -> None:
+    bench = Bench()
+    bench.carry_out()
+    bench.queue.failure = SourceAccessDeniedError("denied")
+
+    extended = bench.carry_out(q.ExtendVisibility(1, BATCH.messages, 30))
+    changed = bench.carry_out(q.ChangeVisibility((VisibilityChange(BATCH.messages[0], 7),)))
+
+    allow = "denied; allow sqs:ChangeMessageVisibility to the credentials that Penstock runs with"
+    assert extended == q.ExtendVisibilityFailed(1, allow)
+    assert changed == q.VisibilityChanged(1, allow)
+
+
+def test_work_tells_which_messages_were_not_extended() -> None:
+    bench = Bench()
+    bench.queue.expired = BATCH.messages[:1]
+
+    extended = bench.carry_out(q.ExtendVisibility(1, BATCH.messages, 30))
+
+    assert extended == q.VisibilityExtended(1, BATCH.messages[:1])
 
 
 def test_work_receives_with_its_own_timeout_and_attempt() -> None:

@@ -161,8 +161,8 @@ class PretendsToExtend(QueueWork):
 class KeepsMessagesAtStop(QueueWork):
     """Says that messages were given back, and does nothing."""
 
-    async def _return_to_queue(self, command: q.ReturnToQueue) -> q.MessagesReturned:
-        return q.MessagesReturned(len(command.changes))
+    async def _change_visibility(self, command: q.ChangeVisibility) -> q.VisibilityChanged:
+        return q.VisibilityChanged(len(command.changes))
 
 
 class LosesSlots(QueueWork):

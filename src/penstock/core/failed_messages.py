@@ -4,56 +4,44 @@
 
     failed ──> left to its visibility timeout
        ├─(back-off)──────────> hidden for a time that grows with its receives ──> comes again
-       └─(its last receive)──> SendToDestination ──accepted──> deleted
-                                     └─ not accepted ──> left: it comes again
+       └─(its last receive)──> discards
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
+from penstock.core.discards import Discards
 from penstock.core.held_batch import HeldBatch
 from penstock.core.queue_contract import (
-    DestinationFailed,
+    ChangeVisibility,
     InvocationFailed,
     InvocationPartiallyFailed,
     QueuePolicy,
-    ReturnToQueue,
     SendToDestination,
 )
+from penstock.core.renewals import Renewals
 from penstock.core.retry import backoff_ms
-from penstock.model.failure import MessageDiscard
 from penstock.model.instant import Instant
 from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 from penstock.model.queue_options import RetryBackoff
 
-DESTINATION_ATTEMPTS_MAX = 5
-DISCARDS_MAX = 50  # at a destination or between two attempts; a batch may bring ten thousand
-_RETRY_FIRST_MS = 500
-_RETRY_MS_MAX = 5_000
-
-
-class _Discarding(msgspec.Struct):
-    """A discard that its destination does not have yet; ``due_ms`` None: it is being sent."""
-
-    command: SendToDestination
-    attempt: int = 1
-    due_ms: int | None = None
-
 
 class FailedMessages:
-    """The failed messages of one mapping that something is still to be done about."""
+    """The failed messages of one mapping that something is still to be done about.
 
-    def __init__(self) -> None:
+    Args:
+        renewals: Keeps hidden what is being recorded.
+
+    Attributes:
+        discards: Those that failed at their last receive.
+    """
+
+    def __init__(self, renewals: Renewals) -> None:
         self._delayed: list[tuple[HeldBatch, tuple[VisibilityChange, ...]]] = []
-        self._discards: deque[_Discarding] = deque()
-        self._discarding: dict[int, _Discarding] = {}
-        self._discard_id = 0
+        self.discards = Discards(renewals)
 
     def __len__(self) -> int:
         """Count what is not done; for a stop to wait for."""
-        return len(self._delayed) + len(self._discards) + len(self._discarding)
+        return len(self._delayed) + len(self.discards)
 
     def take(
         self,
@@ -75,86 +63,31 @@ class FailedMessages:
         options = policy.options
         if options.backoff is None and options.on_failure_arn is None:
             return
-        failed = failed_of(held.messages, failure)
+        failed = select_failed(held.messages, failure)
         if options.on_failure_arn is not None and receives_max is not None:
             again: list[Message] = []
+            last: list[Message] = []
             for message in failed:
-                if message.receive_count >= receives_max:
-                    self._discard(message, failure, policy, options.on_failure_arn, now)
-                else:
-                    again.append(message)
+                (last if message.receive_count >= receives_max else again).append(message)
+            self.discards.add(last, held, failure=failure, policy=policy, now=now)
             failed = again
         if options.backoff is not None and failed:
-            self._delayed.append((held, delays(failed, options.backoff, is_fifo=policy.is_fifo)))
-
-    def accept(self, discard_id: int) -> tuple[Message, ...]:
-        """A destination has a discard: its message may be deleted."""
-        discarding = self._discarding.pop(discard_id)
-        return (discarding.command.discard.message,)
-
-    def refuse(self, failed: DestinationFailed, now: Instant) -> None:
-        """A destination has not taken a discard: try again, a few times, where that may help."""
-        discarding = self._discarding[failed.discard_id]
-        if failed.is_final or discarding.attempt >= DESTINATION_ATTEMPTS_MAX:
-            del self._discarding[failed.discard_id]
-            return
-        discarding.due_ms = now.monotonic_ms + backoff_ms(
-            discarding.attempt, first_ms=_RETRY_FIRST_MS, maximum_ms=_RETRY_MS_MAX
-        )
-        discarding.attempt += 1
+            self._delayed.append((held, back_off(failed, options.backoff, is_fifo=policy.is_fifo)))
 
     def start_due(
         self, now: Instant, *, is_stopping: bool
-    ) -> list[ReturnToQueue | SendToDestination]:
+    ) -> list[ChangeVisibility | SendToDestination]:
         """Give what may be done now; a stop does not wait for another attempt."""
-        commands: list[ReturnToQueue | SendToDestination] = []
+        commands: list[ChangeVisibility | SendToDestination] = []
         # An extension that is under way would land last, and undo the back-off.
         ready = [changes for held, changes in self._delayed if not held.renewals]
         self._delayed = [entry for entry in self._delayed if entry[0].renewals]
         for changes in ready:
-            commands += returns(changes)
-        while self._discards and len(self._discarding) < DISCARDS_MAX:
-            discarding = self._discards.popleft()
-            self._discarding[discarding.command.discard.id] = discarding
-        for discard_id, discarding in list(self._discarding.items()):
-            if discarding.due_ms is None:
-                continue
-            if is_stopping and discarding.attempt > 1:
-                del self._discarding[discard_id]
-            elif discarding.due_ms <= now.monotonic_ms:
-                discarding.due_ms = None
-                commands.append(discarding.command)
-        return commands
-
-    def deadline_ms(self) -> int | None:
-        """When ``start_due`` has an attempt to give."""
-        dues = [one.due_ms for one in self._discarding.values() if one.due_ms is not None]
-        return min(dues, default=None)
-
-    def _discard(
-        self,
-        message: Message,
-        failure: InvocationFailed | InvocationPartiallyFailed,
-        policy: QueuePolicy,
-        destination_arn: str,
-        now: Instant,
-    ) -> None:
-        self._discard_id += 1
-        discard = MessageDiscard(
-            id=self._discard_id,
-            message=message,
-            queue_arn=policy.queue_arn,
-            function_arn=policy.function_arn,
-            receive_count=message.receive_count,
-            trace=failure.trace,
-            response=failure.payload,
-            discarded_ms=now.wall_ms,
-        )
-        command = SendToDestination(destination_arn, discard)
-        self._discards.append(_Discarding(command, due_ms=now.monotonic_ms))
+            commands += cut_into_calls(changes)
+        return commands + self.discards.start_due(now, is_stopping=is_stopping)
 
 
-def failed_of(
+def select_failed(
     messages: Iterable[Message], failure: InvocationFailed | InvocationPartiallyFailed
 ) -> list[Message]:
     """Give the messages that failed."""
@@ -163,7 +96,7 @@ def failed_of(
     return [message for message in messages if message.message_id in failure.failed]
 
 
-def delays(
+def back_off(
     failed: Sequence[Message], backoff: RetryBackoff, *, is_fifo: bool
 ) -> tuple[VisibilityChange, ...]:
     """Say for how long each failed message is hidden: it doubles with its receives.
@@ -192,9 +125,9 @@ def delays(
     )
 
 
-def returns(changes: Sequence[VisibilityChange]) -> list[ReturnToQueue]:
+def cut_into_calls(changes: Sequence[VisibilityChange]) -> list[ChangeVisibility]:
     """Cut changes into calls."""
     return [
-        ReturnToQueue(tuple(changes[start : start + BATCH_ENTRIES_MAX]))
+        ChangeVisibility(tuple(changes[start : start + BATCH_ENTRIES_MAX]))
         for start in range(0, len(changes), BATCH_ENTRIES_MAX)
     ]

@@ -1,5 +1,8 @@
 """Messages that were received and are not done, and until when they are hidden."""
 
+import copy
+from collections.abc import Sequence
+
 import msgspec
 
 from penstock.core.queue_contract import QueuePolicy
@@ -93,6 +96,7 @@ class HeldBatch:
         "_first_until_ms",
         "_hidden_until_ms",
         "_renewable_ms",
+        "_unextended",
         "attempt",
         "due_ms",
         "ends_by_ms",
@@ -134,6 +138,7 @@ class HeldBatch:
         self.ends_by_ms = 0
         self.renewals = 0
         self.unrenewed: list[Message] = []
+        self._unextended: set[str] = set()
         self.is_returning = False
 
     @property
@@ -149,6 +154,53 @@ class HeldBatch:
     def to_batch(self) -> MessageBatch:
         """Give what is invoked."""
         return MessageBatch(self.id, tuple(self.messages))
+
+    def part(self, batch_id: int, messages: Sequence[Message]) -> "HeldBatch":
+        """Give some of its messages as a batch of their own, hidden as they are now.
+
+        It may be extended for as long as SQS lets a message be hidden.
+        """
+        part = copy.copy(self)
+        part.narrow(batch_id, messages)
+        return part
+
+    def narrow(self, batch_id: int, messages: Sequence[Message]) -> None:
+        """Be a batch of these messages alone, with nothing under way."""
+        self.id, self.messages = batch_id, list(messages)
+        self._hidden_until_ms = dict(self._hidden_until_ms)
+        self._unextended = set(self._unextended)
+        self.unrenewed, self.renewals = [], 0
+        self.measure()
+        self.renew_until_ms = self._renewable_ms
+
+    def drop(self, message: Message) -> None:
+        """Part with a message: it is extended no more."""
+        self.messages.remove(message)
+        self._extend_no_more(message)
+
+    def show(self, message: Message) -> None:
+        """Take note that a message is visible already, or gone; ``measure`` takes them together."""
+        self._hidden_until_ms[message.receipt_handle] = 0
+        self._extend_no_more(message)
+
+    @property
+    def extended_until_ms(self) -> int:
+        """Say when the first message is visible again that can still be extended."""
+        if not self._unextended:
+            return self.hidden_until_ms
+        until_ms = [self._until_ms(each) for each in self.messages if self._is_extended(each)]
+        return min(until_ms, default=self.hidden_until_ms)
+
+    def to_extend(self) -> list[Message]:
+        """Give the messages whose visibility timeout is to be extended next."""
+        return [
+            message for message in self.unrenewed or self.messages if self._is_extended(message)
+        ]
+
+    def fail_to_extend(self, message: Message) -> None:
+        """Take note that an extension has failed: it is tried again."""
+        if self._is_extended(message):
+            self.unrenewed.append(message)
 
     def hide(self, message: Message, until_ms: int) -> None:
         """Take note until when a message is hidden; ``measure`` takes them together."""
@@ -170,6 +222,13 @@ class HeldBatch:
 
     def _until_ms(self, message: Message) -> int:
         return self._hidden_until_ms.get(message.receipt_handle, self._first_until_ms)
+
+    def _is_extended(self, message: Message) -> bool:
+        return message.receipt_handle not in self._unextended
+
+    def _extend_no_more(self, message: Message) -> None:
+        self._unextended.add(message.receipt_handle)
+        self.unrenewed = [each for each in self.unrenewed if each is not message]
 
     def is_ready(self, now: Instant) -> bool:
         """Tell whether it may be invoked now, as far as its own clocks say."""

@@ -5,7 +5,7 @@
     Receive ──> waiting ──(slot granted)──> in flight ──ok──> deletions ──> gone
                  │   ▲                        │  │
                  │   └──── did not run ───────┘  └─ failed, unknown ──> comes again by itself,
-                 └─ stop ──> ReturnToQueue                              or failed_messages
+                 └─ stop ──> ChangeVisibility                           or failed_messages
 
 Rules:
     1. A message is deleted only after its function succeeded with it, or after its discard was
@@ -22,7 +22,7 @@ Rules:
     7. Everything ends: ``StopRequested`` leads to ``is_finished``.
 
 In flight at once: many ``Invoke``, ``Receive``, ``DeleteMessages``, ``ExtendVisibility``,
-``ReturnToQueue`` and ``SendToDestination``; one ``DescribeQueue``.
+``ChangeVisibility`` and ``SendToDestination``; one ``DescribeQueue``.
 
 Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html and
     docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -32,16 +32,17 @@ from typing import assert_never
 
 from penstock.core import queue_contract as q
 from penstock.core.deletions import Deletions
-from penstock.core.failed_messages import FailedMessages, failed_of, returns
+from penstock.core.failed_messages import FailedMessages, cut_into_calls, select_failed
 from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
 from penstock.core.in_flight import InFlight
 from penstock.core.invocation_pace import InvocationPace
+from penstock.core.mapping_capacity import MappingCapacity
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.queue_description import QueueDescription
 from penstock.core.receives import Receives, Receiving, batches_per_receive, slots_for
 from penstock.core.renewals import Renewals
-from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, ramp_policy_of
+from penstock.core.scaling import RampPolicy
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.instant import Instant
@@ -50,7 +51,6 @@ from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 
 DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
 BACKLOG_WAIT_S = 0  # receives in parallel do not sit on the slots that wait for what they bring
-RAMP_TICK_MS = 1_000
 
 
 class QueueConsumer:
@@ -63,22 +63,19 @@ class QueueConsumer:
 
     def __init__(self, policy: q.QueuePolicy, ramp_policy: RampPolicy) -> None:
         self._policy = policy
-        self._node_ramp = ramp_policy
-        self._ramp = ConcurrencyRamp(
-            ramp_policy_of(policy.pollers, ramp_policy), policy.maximum_concurrency
-        )
-        self._throughput = PollerThroughput()
+        self._limits = MappingCapacity(policy, ramp_policy)
+        self._ramp = self._limits.ramp
         self._queue = QueueDescription()
         self._window = BatchWindow()
         self._waiting = WaitingBatches()
         self._renewals = Renewals()
         self._in_flight = InFlight()
         self._deletions = Deletions()
-        self._failed = FailedMessages()
+        self._failed = FailedMessages(self._renewals)
         self._receives = Receives()
         self._pace = InvocationPace()
         self._slots = MappingSlots()
-        self._returning_count = 0
+        self._changing_count = 0
         self._is_stopping = False
         self._deadline_ms: int | None = None
 
@@ -103,8 +100,8 @@ class QueueConsumer:
                 self._deletions.take_report(report, attempt, now)
             case q.VisibilityExtended() | q.ExtendVisibilityFailed():
                 self._end_renewal(inp, now)
-            case q.MessagesReturned(count):
-                self._returning_count -= count
+            case q.VisibilityChanged(count):
+                self._changing_count -= count
             case q.DestinationAccepted() | q.DestinationFailed():
                 self._end_discard(inp, now)
             case q.PolicyChanged(policy):
@@ -130,7 +127,7 @@ class QueueConsumer:
             or len(self._waiting)
             or len(self._failed)
             or self._deletions.pending_count
-            or self._returning_count
+            or self._changing_count
             or self._queue.is_under_way
         )
 
@@ -159,8 +156,7 @@ class QueueConsumer:
         for held in begun:
             self._waiting.add(held)
             self._renewals.watch(held)
-        if self._policy.pollers is not None:
-            self._throughput.take(size_bytes, self._ramp.limit(now), now)
+        self._limits.take(size_bytes, now)
         if len(messages) >= receiving.asked:
             self._ramp.note_backlog(now)
         elif messages:
@@ -178,17 +174,16 @@ class QueueConsumer:
     def _end_renewal(
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
     ) -> None:
-        is_extended = isinstance(inp, q.VisibilityExtended)
-        for held in self._renewals.end(inp.renewal_id, now, is_extended=is_extended):
+        for held in self._renewals.end(inp, now):
             if held.is_open:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()
 
     def _end_discard(self, inp: q.DestinationAccepted | q.DestinationFailed, now: Instant) -> None:
         if isinstance(inp, q.DestinationAccepted):
-            self._deletions.add(self._failed.accept(inp.discard_id), now)
+            self._deletions.add(self._failed.discards.accept(inp.discard_id), now)
         else:
-            self._failed.refuse(inp, now)
+            self._failed.discards.refuse(inp, now)
 
     def _end_invocation(self, inp: q.InvocationEnded, now: Instant) -> list[q.Command]:
         if isinstance(inp, q.InvocationOutcomeUnknown):
@@ -223,7 +218,9 @@ class QueueConsumer:
         self, held: HeldBatch, inp: q.InvocationFailed | q.InvocationPartiallyFailed, now: Instant
     ) -> None:
         if held.groups:
-            self._waiting.send_back({message.group for message in failed_of(held.messages, inp)})
+            self._waiting.send_back(
+                {message.group for message in select_failed(held.messages, inp)}
+            )
         receives_max = self._policy.options.maximum_receive_count or self._queue.receives_max
         self._failed.take(held, inp, self._policy, receives_max, now)
 
@@ -238,9 +235,7 @@ class QueueConsumer:
         old, self._policy = self._policy, policy
         if (old.batching_window_s, old.batch_size) != (policy.batching_window_s, policy.batch_size):
             self._window.close()
-        ramp_policy = ramp_policy_of(policy.pollers, self._node_ramp)
-        self._ramp.change_policy(ramp_policy, policy.maximum_concurrency)
-        self._throughput = PollerThroughput()
+        self._limits.change_policy(policy)
         self._queue.change_policy(policy)
         return commands
 
@@ -264,8 +259,8 @@ class QueueConsumer:
             commands += self._renewals.start_due(self._queue.visibility, now)
         commands += self._failed.start_due(now, is_stopping=self._is_stopping)
         for command in commands:
-            if isinstance(command, q.ReturnToQueue):
-                self._returning_count += len(command.changes)
+            if isinstance(command, q.ChangeVisibility):
+                self._changing_count += len(command.changes)
         is_alone = not len(self._in_flight)
         commands += self._deletions.flush(now, at_once=self._policy.is_fifo or is_alone)
         return commands + self._balance_slots(now)
@@ -274,7 +269,7 @@ class QueueConsumer:
         commands: list[q.Command] = []
         for held in self._waiting.take_returning(takes_all=self._is_stopping):
             self._renewals.leave(held)
-            commands += returns([VisibilityChange(message, 0) for message in held.messages])
+            commands += cut_into_calls([VisibilityChange(message, 0) for message in held.messages])
         return commands
 
     def _start_invocations(self, now: Instant) -> list[q.Command]:
@@ -341,9 +336,9 @@ class QueueConsumer:
             self._queue.visibility is not None
             and not self._waiting.closed_count(now)
             and self._receives.may_start(now)
-            and not self._has_deletes_blocked()
+            and not self._is_choked()
             and self._capacity(now) > 0
-            and self._throughput.opens_ms(self._ramp.limit(now), now) <= now.monotonic_ms
+            and self._limits.may_receive(now)
         )
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
@@ -361,25 +356,26 @@ class QueueConsumer:
 
     def _capacity(self, now: Instant) -> int:
         """Count the invocations that may still start under the ramp."""
-        return max(0, self._ramp.limit(now) - self._in_flight.slot_count)
+        return self._limits.free(self._in_flight.slot_count, now)
 
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
         ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
         has_next_try_waiting = ready_count < self._waiting.closed_count(now)
-        if self._receives.wanted == 1 or has_next_try_waiting or self._has_deletes_blocked():
+        if self._receives.wanted == 1 or has_next_try_waiting or self._is_choked():
             return ready_count
         return ready_count + slots_for(self._policy, self._receives.wanted)
 
-    def _has_deletes_blocked(self) -> bool:
-        """Tell whether the queue takes so few of our deletes that receiving must wait."""
-        return self._deletions.pending_count >= DELETES_PENDING_MAX
+    def _is_choked(self) -> bool:
+        """Tell whether so little of what is done can be got rid of that receiving must wait."""
+        has_deletes_blocked = self._deletions.pending_count >= DELETES_PENDING_MAX
+        return has_deletes_blocked or self._failed.discards.is_full
 
     def _next_deadline_ms(self, now: Instant) -> int | None:
         moments = [
             self._deletions.deadline_ms(),
-            self._failed.deadline_ms(),
+            self._failed.discards.deadline_ms(),
             self._renewals.deadline_ms(),
         ]
         if not self._is_stopping:
@@ -389,9 +385,5 @@ class QueueConsumer:
                 self._receives.deadline_ms(now),
                 self._queue.deadline_ms(not_before_ms=self._receives.retry_ms),
             ]
-            if self._capacity(now) == 0 and self._ramp.is_rising(now):
-                moments.append(now.monotonic_ms + RAMP_TICK_MS)
-            opens_ms = self._throughput.opens_ms(self._ramp.limit(now), now)
-            if opens_ms > now.monotonic_ms:
-                moments.append(opens_ms)
+            moments += self._limits.deadlines_ms(self._in_flight.slot_count, now)
         return min((moment for moment in moments if moment is not None), default=None)

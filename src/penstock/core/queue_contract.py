@@ -146,9 +146,14 @@ class DeleteEnded(msgspec.Struct, frozen=True):
 
 
 class VisibilityExtended(msgspec.Struct, frozen=True):
-    """The messages stay hidden for a further visibility timeout, counted from the command."""
+    """The messages stay hidden for a further visibility timeout, counted from the command.
+
+    Attributes:
+        refused: Those that do not: they are visible already, or gone.
+    """
 
     renewal_id: int
+    refused: tuple[Message, ...] = ()
 
 
 class ExtendVisibilityFailed(msgspec.Struct, frozen=True):
@@ -158,10 +163,15 @@ class ExtendVisibilityFailed(msgspec.Struct, frozen=True):
     reason: str
 
 
-class MessagesReturned(msgspec.Struct, frozen=True):
-    """Letting go of messages ended, well or not: if not, they return by their timeout."""
+class VisibilityChanged(msgspec.Struct, frozen=True):
+    """A change of messages' visibility ended.
+
+    Attributes:
+        reason: Why it failed, for the log: their timeout runs on. Empty: it went well.
+    """
 
     count: int
+    reason: str = ""
 
 
 class DestinationAccepted(msgspec.Struct, frozen=True):
@@ -218,7 +228,7 @@ Input = (
     | DeleteEnded
     | VisibilityExtended
     | ExtendVisibilityFailed
-    | MessagesReturned
+    | VisibilityChanged
     | DestinationAccepted
     | DestinationFailed
     | PolicyChanged
@@ -293,8 +303,8 @@ class ExtendVisibility(msgspec.Struct, frozen=True):
     timeout_s: int
 
 
-class ReturnToQueue(msgspec.Struct, frozen=True):
-    """Let go of 1..10 messages: each is visible after its own time -> MessagesReturned."""
+class ChangeVisibility(msgspec.Struct, frozen=True):
+    """Make each of 1..10 messages visible after its own time, 0: now -> VisibilityChanged."""
 
     changes: tuple[VisibilityChange, ...]
 
@@ -326,7 +336,7 @@ Command = (
     | Invoke
     | DeleteMessages
     | ExtendVisibility
-    | ReturnToQueue
+    | ChangeVisibility
     | SendToDestination
     | Forget
 )

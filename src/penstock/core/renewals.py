@@ -3,7 +3,11 @@
 import msgspec
 
 from penstock.core.held_batch import HeldBatch, Visibility
-from penstock.core.queue_contract import ExtendVisibility
+from penstock.core.queue_contract import (
+    ExtendVisibility,
+    ExtendVisibilityFailed,
+    VisibilityExtended,
+)
 from penstock.model.instant import Instant
 from penstock.model.message import BATCH_ENTRIES_MAX, Message
 
@@ -60,7 +64,10 @@ class Renewals:
         due = [held for held in self._renewable(now) if held.renew_at_ms <= soon_ms]
         entries: list[tuple[HeldBatch, Message]] = []
         for held in due:
-            entries += [(held, message) for message in held.unrenewed or held.messages]
+            to_extend = held.to_extend()
+            if not to_extend:
+                self.leave(held)
+            entries += [(held, message) for message in to_extend]
             held.unrenewed = []
         commands = [
             self._call(entries[start : start + BATCH_ENTRIES_MAX], visibility, now)
@@ -69,32 +76,42 @@ class Renewals:
         self._look_ms = min((held.renew_at_ms for held in self._renewable(now)), default=None)
         return commands
 
-    def end(self, renewal_id: int, now: Instant, *, is_extended: bool) -> tuple[HeldBatch, ...]:
+    def end(
+        self, ended: VisibilityExtended | ExtendVisibilityFailed, now: Instant
+    ) -> tuple[HeldBatch, ...]:
         """A call ended; the timeout counts from when it was asked for.
+
+        What the server refuses is visible already, or gone: it is extended no more.
 
         Returns:
             The batches whose extension has failed for messages with half of their time behind them.
         """
-        call = self._calls.pop(renewal_id)
+        call = self._calls.pop(ended.renewal_id)
+        is_extended = isinstance(ended, VisibilityExtended)
+        refused_messages = ended.refused if isinstance(ended, VisibilityExtended) else ()
+        refused = {message.receipt_handle for message in refused_messages}
         for held, message in call.entries:
-            if is_extended:
+            if message.receipt_handle in refused:
+                held.show(message)
+            elif is_extended:
                 held.hide(message, call.until_ms)
             else:
-                held.unrenewed.append(message)
+                held.fail_to_extend(message)
         for held in call.held:
             held.renewals -= 1
-        ended = [held for held in call.held if not held.renewals]
-        for held in ended:
+        renewed = [held for held in call.held if not held.renewals]
+        for held in renewed:
             held.measure()
             if held.unrenewed:
                 held.renew_at_ms = now.monotonic_ms + call.visibility.renew_retry_ms
             else:
-                asked_ms = held.hidden_until_ms - call.visibility.hidden_ms
+                asked_ms = held.extended_until_ms - call.visibility.hidden_ms
                 held.renew_at_ms = asked_ms + call.visibility.renew_after_ms
             if held.id in self._watched:
                 self._look_by(held.renew_at_ms)
         late_ms = now.monotonic_ms + call.visibility.hidden_ms // 2
-        return tuple([held for held in ended if held.unrenewed and held.hidden_until_ms <= late_ms])
+        failed = [held for held in renewed if held.unrenewed]
+        return tuple([held for held in failed if held.hidden_until_ms <= late_ms])
 
     def deadline_ms(self) -> int | None:
         """When ``start_due`` may have something to give."""

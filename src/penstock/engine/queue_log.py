@@ -29,11 +29,13 @@ class QueueLog:
         self._is_verbose = is_verbose
         self._source_failures = 0
         self._failing: set[str] = set()
+        self._visibility_failures = 0
         self._discards: dict[int, q.SendToDestination] = {}
 
     def observe(self, inp: q.Input, commands: list[q.Command]) -> None:
         """Say what the input and the commands mean to an operator."""
         self._observe_source(inp)
+        self._observe_visibility(inp)
         self._observe_invocation(inp)
         self._observe_discard(inp)
         for command in commands:
@@ -64,6 +66,23 @@ class QueueLog:
                     self._log.warning("messages not deleted", ids=left, attempt=attempt)
                 if report.deleted and self._is_verbose:
                     self._log.debug("messages deleted", ids=_ids(report.deleted))
+
+    def _observe_visibility(self, inp: q.Input) -> None:
+        match inp:
+            case q.ExtendVisibilityFailed(_, reason):
+                self._note_visibility_failure(reason)
+            case q.VisibilityChanged(_, reason) if reason:
+                self._note_visibility_failure(reason)
+            case q.VisibilityChanged() | q.VisibilityExtended():
+                if self._visibility_failures:
+                    self._visibility_failures = 0
+                    self._log.info("visibility can be changed again")
+
+    def _note_visibility_failure(self, reason: str) -> None:
+        self._visibility_failures += 1
+        if self._visibility_failures == 1 or self._visibility_failures % _REMIND_EVERY == 0:
+            failures = self._visibility_failures
+            self._log.warning("visibility not changed", reason=reason, failures=failures)
 
     def _observe_discard(self, inp: q.Input) -> None:
         match inp:

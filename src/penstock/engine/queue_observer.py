@@ -53,6 +53,10 @@ def trouble_of(inp: q.Input) -> str | None:  # noqa: PLR0911 - one per kind of t
             return f"invocation's outcome unknown: {reason}"
         case q.DestinationFailed(_, reason):
             return f"on-failure destination took nothing: {reason}"
+        case q.ExtendVisibilityFailed(_, reason):
+            return f"visibility not changed: {reason}"
+        case q.VisibilityChanged(_, reason) if reason:
+            return f"visibility not changed: {reason}"
         case q.DeleteEnded(report) if report.retryable or report.refused:
             return f"{len(report.retryable) + len(report.refused)} messages not deleted"
         case _:

@@ -1,7 +1,6 @@
 """Carries out a queue consumer's commands through the ports."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 
@@ -15,6 +14,7 @@ from penstock.engine.invocation import NotRun, OutcomeUnknown, Refused, invoke_o
 from penstock.engine.surroundings import Surroundings
 from penstock.model.errors import (
     PenstockError,
+    SourceAccessDeniedError,
     SourceError,
     SourceNotFoundError,
     SourceUnavailableError,
@@ -22,6 +22,9 @@ from penstock.model.errors import (
 from penstock.model.function import FunctionResult
 from penstock.model.message import DeleteReport, VisibilityChange
 from penstock.ports import QueueSource
+
+# AWS's own AWSLambdaSQSQueueExecutionRole does not have it: Lambda never extends.
+_PERMISSION = "sqs:ChangeMessageVisibility"
 
 _Running = Coroutine[Any, Any, q.Input | None]
 
@@ -79,8 +82,8 @@ class QueueWork:
                 return self._delete(command)
             case q.ExtendVisibility():
                 return self._extend_visibility(command)
-            case q.ReturnToQueue():
-                return self._return_to_queue(command)
+            case q.ChangeVisibility():
+                return self._change_visibility(command)
             case q.SendToDestination():
                 return self._send_to_destination(command)
             case q.Forget():
@@ -168,16 +171,19 @@ class QueueWork:
     ) -> q.VisibilityExtended | q.ExtendVisibilityFailed:
         changes = [VisibilityChange(message, command.timeout_s) for message in command.messages]
         try:
-            await self._open_source().change_visibility(changes)
+            refused = await self._open_source().change_visibility(changes)
         except SourceError as error:
-            return q.ExtendVisibilityFailed(command.renewal_id, str(error))
-        return q.VisibilityExtended(command.renewal_id)
+            return q.ExtendVisibilityFailed(command.renewal_id, _explain(error))
+        return q.VisibilityExtended(command.renewal_id, refused)
 
-    async def _return_to_queue(self, command: q.ReturnToQueue) -> q.MessagesReturned:
-        # Where this fails they come back by their visibility timeout instead.
-        with contextlib.suppress(SourceError):
+    async def _change_visibility(self, command: q.ChangeVisibility) -> q.VisibilityChanged:
+        # What is refused comes back by itself, or has been done.
+        reason = ""
+        try:
             await self._open_source().change_visibility(command.changes)
-        return q.MessagesReturned(len(command.changes))
+        except SourceError as error:
+            reason = _explain(error)
+        return q.VisibilityChanged(len(command.changes), reason)
 
     async def _send_to_destination(
         self, command: q.SendToDestination
@@ -201,6 +207,13 @@ class QueueWork:
         if self._source is None:
             raise SourceUnavailableError(self._missing)
         return self._source
+
+
+def _explain(error: SourceError) -> str:
+    """Say why a change of visibility failed, and what mends that."""
+    if isinstance(error, SourceAccessDeniedError):
+        return f"{error}; allow {_PERMISSION} to the credentials that Penstock runs with"
+    return str(error)
 
 
 def _drop(_: q.Input) -> None:

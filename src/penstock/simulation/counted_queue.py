@@ -43,7 +43,7 @@ class CountedQueue:
         self._count_request("DeleteMessageBatch")
         return await self._source.delete(messages)
 
-    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> tuple[Message, ...]:
         """Hide messages, each for its time from now."""
         self._count_request("ChangeMessageVisibilityBatch")
-        await self._source.change_visibility(changes)
+        return await self._source.change_visibility(changes)

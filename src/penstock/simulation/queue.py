@@ -171,23 +171,28 @@ class SimulatedQueue:
             self._serve_polls()
         reply.send(DeleteReport(tuple(deleted), tuple(retryable), tuple(refused)))
 
-    def change_visibility(self, reply: Reply[None], changes: Sequence[VisibilityChange]) -> None:
-        """Hide messages from now on; those that cannot be changed are passed over."""
+    def change_visibility(
+        self, reply: Reply[tuple[Message, ...]], changes: Sequence[VisibilityChange]
+    ) -> None:
+        """Hide messages from now on, and say which cannot be changed."""
         self._show_due()
+        refused: list[Message] = []
         for change in changes:
             stored = self._held_by(change.message)
             if stored is None:
                 self._auditor.queues.copy_doubled(change.message.receipt_handle)
+                refused.append(change.message)
                 continue
             hidden_until_ms = self.now_ms() + change.timeout_s * 1000
             if hidden_until_ms > stored.received_ms + VISIBILITY_MS_MAX:
                 self._trace.note(self.name, "hides no longer", stored.message_id)
+                refused.append(change.message)
                 continue
             self._trace.note(self.name, "hidden for", stored.message_id, change.timeout_s)
             self._hide(stored, change.timeout_s)
             self._auditor.queues.visibility_changed(stored.receipt_handle, hidden_until_ms)
         self._serve_polls()
-        reply.send(None)
+        reply.send(tuple(refused))
 
     # What is inside.
 

@@ -77,7 +77,7 @@ class SimulatedQueueSource:
 
         return await self._call(serve)
 
-    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> tuple[Message, ...]:
         """Hide messages, each for its time from now; 0 gives one back."""
         asked_ms = self._queue.now_ms()
         for change in changes:
@@ -85,19 +85,22 @@ class SimulatedQueueSource:
         returned = [c.message.receipt_handle for c in changes if c.timeout_s == 0]
         self._auditor.queues.return_asked(returned)
 
-        def serve(reply: Reply[None]) -> None:
+        def serve(reply: Reply[tuple[Message, ...]]) -> None:
             self._queue.change_visibility(reply, changes)
 
         try:
-            await self._call(serve)
+            refused = await self._call(serve)
         except SourceError:
             handles = [change.message.receipt_handle for change in changes]
             self._auditor.queues.extension_failed(handles)
             self._auditor.queues.return_failed(returned)
             raise
         for change in changes:
+            # One that is refused is believed to be visible, from when that was asked.
+            timeout_ms = 0 if change.message in refused else change.timeout_s * 1000
             handles = [change.message.receipt_handle]
-            self._auditor.queues.extension_answered(handles, asked_ms, change.timeout_s * 1000)
+            self._auditor.queues.extension_answered(handles, asked_ms, timeout_ms)
+        return refused
 
     async def _call(self, serve: Callable[[Reply[AnswerT]], None]) -> AnswerT:
         """Call the queue, and let the auditor know how long it took."""

@@ -226,8 +226,8 @@ class SqsQueue:
                 retryable.append(message)
         return DeleteReport(tuple(deleted), tuple(retryable), tuple(refused))
 
-    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> None:
-        """Hide 1..10 messages, each for its own time; expired handles are passed over.
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> tuple[Message, ...]:
+        """Hide 1..10 messages, each for its own time; give those whose handle has expired.
 
         Raises:
             SourceError: As mapped by ``to_source_error``, also where the server failed on some.
@@ -242,6 +242,9 @@ class SqsQueue:
                 fault = classify(entry.code, 0)
                 kind = SourceThrottledError if fault is Fault.THROTTLED else SourceUnavailableError
                 raise kind(f"{self._name}: {entry.message or ''} ({entry.code})")
+        return tuple(
+            [change.message for index, change in enumerate(changes) if str(index) in failed]
+        )
 
     def _rules_of(self, wait_s: int) -> ExchangeRules:
         rules = self._rules_by_wait_s.get(wait_s)

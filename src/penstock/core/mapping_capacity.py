@@ -1,0 +1,57 @@
+"""How many invocations a queue mapping may have in flight, and how fast it may receive."""
+
+from penstock.core.queue_contract import QueuePolicy
+from penstock.core.scaling import ConcurrencyRamp, PollerThroughput, RampPolicy, ramp_policy_of
+from penstock.model.instant import Instant
+
+RAMP_TICK_MS = 1_000
+
+
+class MappingCapacity:
+    """The ramp of one mapping, or its provisioned pollers.
+
+    Args:
+        policy: What the mapping asks for.
+        node_ramp: The node's, for mappings without pollers of their own.
+
+    Attributes:
+        ramp: Rises and falls with what happens.
+    """
+
+    def __init__(self, policy: QueuePolicy, node_ramp: RampPolicy) -> None:
+        self._node_ramp = node_ramp
+        self._has_pollers = policy.pollers is not None
+        self.ramp = ConcurrencyRamp(
+            ramp_policy_of(policy.pollers, node_ramp), policy.maximum_concurrency
+        )
+        self._throughput = PollerThroughput()
+
+    def change_policy(self, policy: QueuePolicy) -> None:
+        """Follow an update."""
+        self._has_pollers = policy.pollers is not None
+        ramp_policy = ramp_policy_of(policy.pollers, self._node_ramp)
+        self.ramp.change_policy(ramp_policy, policy.maximum_concurrency)
+        self._throughput = PollerThroughput()
+
+    def free(self, in_flight_count: int, now: Instant) -> int:
+        """Count the invocations that may still start."""
+        return max(0, self.ramp.limit(now) - in_flight_count)
+
+    def take(self, size_bytes: int, now: Instant) -> None:
+        """Take note of what was received: pollers have a throughput."""
+        if self._has_pollers:
+            self._throughput.take(size_bytes, self.ramp.limit(now), now)
+
+    def may_receive(self, now: Instant) -> bool:
+        """Tell whether the pollers' throughput lets more in now."""
+        return self._throughput.opens_ms(self.ramp.limit(now), now) <= now.monotonic_ms
+
+    def deadlines_ms(self, in_flight_count: int, now: Instant) -> list[int]:
+        """Say when more may be invoked, and when more may be received, where that is to come."""
+        moments: list[int] = []
+        if self.free(in_flight_count, now) == 0 and self.ramp.is_rising(now):
+            moments.append(now.monotonic_ms + RAMP_TICK_MS)
+        opens_ms = self._throughput.opens_ms(self.ramp.limit(now), now)
+        if opens_ms > now.monotonic_ms:
+            moments.append(opens_ms)
+        return moments
