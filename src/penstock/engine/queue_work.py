@@ -82,7 +82,7 @@ class QueueWork:
                 return self._return_to_queue(command)
             case q.SendToDestination():
                 return self._send_to_destination(command)
-            case q.Forget():
+            case q.ReportFilteredOut() | q.Forget():
                 pass
             case _:
                 assert_never(command)
