@@ -47,6 +47,12 @@ PLANTED = [
             planted.part(planted.PassesUnsettledRecords),
             {Rule.PASSED},
         ),
+        ("ignores its filter", planted.part(planted.IgnoresItsFilter), {Rule.FILTERED}),
+        (
+            "leaves out what the filter lets through",
+            planted.part(planted.LeavesOutTooMuch),
+            {Rule.PASSED, Rule.ORDER},
+        ),
         ("forgets its lanes", planted.part(planted.ForgetsItsLanes), {Rule.DUPLICATE, Rule.BEHIND}),
         (
             "does not begin to count anew after progress",
