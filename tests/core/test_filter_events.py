@@ -4,7 +4,13 @@ import base64
 
 import pytest
 
-from penstock.core.filter_events import AS_IT_IS, TriedRecord, read_tried_records
+from penstock.core.filter_events import (
+    AS_IT_IS,
+    TriedRecord,
+    Verdict,
+    read_tried_records,
+    try_patterns,
+)
 from penstock.model.errors import ConfigurationError
 from penstock.model.filtering import FilterSource
 
@@ -82,3 +88,15 @@ def test_data_at_the_top_is_packed_as_kinesis_does(given: bytes, carried: bytes)
 def test_what_is_no_record_is_named(text: bytes, told: str) -> None:
     with pytest.raises(ConfigurationError, match=told):
         read_tried_records(text, None)
+
+
+def test_records_are_held_against_the_patterns_of_their_source() -> None:
+    message = TriedRecord(b'{"body":"{\\"a\\":1}"}', SQS)
+    document = TriedRecord(b'{"body":{"a":1}}', AS_IT_IS)
+    other = TriedRecord(b'{"body":{"a":2}}', AS_IT_IS)
+
+    assert try_patterns(['{"body":{"a":[1]}}'], [message, document, other]) == [
+        Verdict(SQS, matches=True),
+        Verdict(AS_IT_IS, matches=True),
+        Verdict(AS_IT_IS, matches=False),
+    ]

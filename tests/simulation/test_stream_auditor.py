@@ -10,7 +10,7 @@ SEEDS_MAX = 300
 # Where to begin to look, to save time.
 FIRST_SEEDS = {
     "takes an unknown outcome for a success": 13,
-    "forgets its lanes": 54,
+    "forgets its lanes": 164,
     "does not wait for the end of an unknown outcome": 13,
     "ignores the maximum age": 17,
     "trusts its destination": 87,
