@@ -17,13 +17,14 @@ from penstock.api.tag_operations import TagOperations
 from penstock.api.wire import pollers_to_wire, read_timestamp_ms, to_wire
 from penstock.core.lifecycle import state_when_settled
 from penstock.model.arn import Scope, parse_function_name
-from penstock.model.errors import ConfigurationError
+from penstock.model.errors import ConfigurationError, FilterPatternError
 from penstock.model.mapping import EventSourceMapping, ProvisionedPollers
 from penstock.ports import Store
 
 # What a member that the file no longer has goes back to; Update alone would leave it as it was.
 _CLEARED_OF_EVERY_SOURCE: dict[str, object] = {
     "Enabled": True,
+    "FilterCriteria": {},
     "FunctionResponseTypes": [],
     "MaximumBatchingWindowInSeconds": 0,
     "MetricsConfig": {"Metrics": []},
@@ -45,6 +46,7 @@ _CLEARED_OF_STREAMS = _CLEARED_OF_EVERY_SOURCE | {
 # Where a mapping reads from is given once; a queue mapping has no such members at all.
 _SOURCE = "EventSourceArn"
 _STARTS = ("StartingPosition", "StartingPositionTimestamp")
+_FILTERS = "FilterCriteria"
 _POLLERS = "ProvisionedPollerConfig"
 _NOT_UPDATED = (_SOURCE, "Tags")  # tags are no member of Update
 
@@ -106,7 +108,7 @@ class Reconciliation:
             try:
                 await self._reconcile(mapping, row_by_name.get(mapping.name))
             except ApiError as exc:
-                raise ConfigurationError(f"mapping {mapping.name!r}: {exc}") from exc
+                raise ConfigurationError(_refusal(mapping, exc)) from exc
             await self._store_calls.run(settle_rows)
 
     async def _reconcile(self, declared: DeclaredMapping, row: EventSourceMapping | None) -> None:
@@ -138,6 +140,13 @@ class Reconciliation:
 
     async def _remove(self, row: EventSourceMapping) -> None:
         await self._store_calls.run(lambda store: store.delete_mapping(row.uuid))
+
+
+def _refusal(mapping: DeclaredMapping, error: ApiError) -> str:
+    """Say what is wrong with a mapping; of a filter also why, which AWS's text leaves out."""
+    cause = error.__cause__
+    reason = f" ({cause})" if isinstance(cause, FilterPatternError) else ""
+    return f"mapping {mapping.name!r}: {error}{reason}"
 
 
 def _changed_for_good(row: EventSourceMapping, parameters: Mapping[str, object]) -> str | None:
@@ -188,6 +197,8 @@ def _is_different(row: EventSourceMapping, request: Mapping[str, object]) -> boo
     asked = dict(request)
     if isinstance(pollers := asked.get(_POLLERS), dict) and pollers:
         asked[_POLLERS] = pollers_to_wire(ProvisionedPollers()) | pollers
+    if asked.get(_FILTERS) in ({"Filters": []}, {"Filters": None}):
+        asked[_FILTERS] = {}
     if "FunctionName" in asked:
         asked["FunctionName"] = parse_function_name(str(asked["FunctionName"]), row.scope).arn
     return any(shown.get(name) != value for name, value in asked.items())

@@ -60,6 +60,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         streams: How streams are read, and the bounds of what is held of them.
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
+        filters_max: 1..10; how many filters a mapping may have.
         is_verbose: Log every batch.
     """
 
@@ -74,6 +75,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     streams: StreamSettings = StreamSettings()
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
+    filters_max: int = 5
     is_verbose: bool = False
 
 
@@ -196,7 +198,10 @@ class Service:
             clock=surroundings.clock,
             draw_uuid=draw_uuid,
             settings=ApiSettings(
-                account=settings.account_id, region=settings.region, hosts=settings.allowed_hosts
+                account=settings.account_id,
+                region=settings.region,
+                filters_max=settings.filters_max,
+                hosts=settings.allowed_hosts,
             ),
         )
 

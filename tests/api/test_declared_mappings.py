@@ -212,7 +212,12 @@ def test_declared_mapping_with_another_source_is_replaced_when_asked() -> None:
     [
         pytest.param({"FunctionName": "none"}, "Function does not exist", id="function"),
         pytest.param({"BatchSize": 11}, "Maximum batch window", id="batch size"),
-        pytest.param({"KMSKeyArn": "arn:aws:kms:::key"}, "does not implement", id="refused"),
+        pytest.param({"KMSKeyArn": "arn:aws:kms:::key"}, "is not supported", id="refused"),
+        pytest.param(
+            {"FilterCriteria": {"Filters": [{"Pattern": '{"body":[]}'}]}},
+            r"Invalid filter pattern definition\. \(.+\)",
+            id="filter",
+        ),
     ],
 )
 def test_declared_mapping_meets_the_rules_of_the_api(parameters: dict[str, Any], text: str) -> None:
@@ -227,13 +232,30 @@ def test_declared_mapping_of_a_queue_in_another_region_says_so() -> None:
         Project().declare(orders(EventSourceArn=far))
 
 
-def test_declared_mapping_option_that_is_not_implemented_is_refused_on_a_later_read_too() -> None:
+def test_declared_filters_come_change_and_go() -> None:
+    project = Project()
+    patterns = ['{"body":["a"]}', '{"body":["b"]}']
+    criteria: list[dict[str, object]] = [
+        {"Filters": [{"Pattern": each} for each in patterns[:count]]} for count in (0, 1, 2)
+    ]
+
+    rows = [project.declare(orders(FilterCriteria=each))["orders"] for each in criteria]
+    same = project.declare(orders(FilterCriteria=criteria[2]))["orders"]
+    without = project.declare(orders())["orders"]
+    empty = project.declare(orders(FilterCriteria={"Filters": []}))["orders"]
+
+    assert [row.filters for row in rows] == [(), (patterns[0],), tuple(patterns)]
+    assert same.version == rows[2].version
+    assert without.filters == ()
+    assert empty.version == without.version
+
+
+def test_declared_option_that_is_not_supported_is_refused_on_a_later_read_too() -> None:
     project = Project()
     project.declare(orders())
-    filters = {"Filters": [{"Pattern": '{"body":["a"]}'}]}
 
-    with pytest.raises(ConfigurationError, match="FilterCriteria"):
-        project.declare(orders(FilterCriteria=filters))
+    with pytest.raises(ConfigurationError, match="KMSKeyArn"):
+        project.declare(orders(KMSKeyArn="arn:aws:kms:us-east-1:000000000000:key/k"))
 
 
 STREAM_OPTIONS: dict[str, Any] = {

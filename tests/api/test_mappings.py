@@ -83,9 +83,9 @@ def test_source_that_cannot_be_polled_is_refused(server: Server, arn: str, text:
     ("parameters", "text"),
     [
         pytest.param(
-            {"FilterCriteria": {"Filters": [{"Pattern": '{"body": ["x"]}'}]}},
-            "does not implement FilterCriteria yet",
-            id="filter",
+            {"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"},
+            "KMSKeyArn is not supported: there is no key provider here",
+            id="key",
         ),
         pytest.param(
             {"ParallelizationFactor": 2},

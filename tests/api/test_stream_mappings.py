@@ -142,17 +142,13 @@ def test_tumbling_window_with_parallel_lanes_is_refused(
     assert "exclude each other" in refusal(create, server, **both)[1]
 
 
-@pytest.mark.parametrize("parameter", ["FilterCriteria", "KMSKeyArn"])
-def test_parameter_that_is_not_implemented_yet_says_what_is(server: Server, parameter: str) -> None:
-    value: Any = {"Filters": [{"Pattern": '{"data": ["x"]}'}]}
-    if parameter == "KMSKeyArn":
-        value = "arn:aws:kms:us-east-1:000000000000:key/k"
+def test_key_of_the_filters_is_refused(server: Server) -> None:
+    key = "arn:aws:kms:us-east-1:000000000000:key/k"
 
-    code, message = refusal(create, server, **{parameter: value})
+    code, message = refusal(create, server, KMSKeyArn=key)
 
     assert code == "InvalidParameterValueException"
-    assert message.startswith(f"This version of Penstock does not implement {parameter} yet")
-    assert "TumblingWindowInSeconds" in message
+    assert message.startswith("KMSKeyArn is not supported: there is no key provider here")
 
 
 def test_parameter_that_says_none_is_accepted(server: Server) -> None:

@@ -114,6 +114,49 @@ def test_create_with_empty_filters_has_no_filter_criteria(client: Any) -> None:
     assert "FilterCriteria" not in create(client, FilterCriteria={"Filters": []})
 
 
+PATTERN = '{ "body": {"kind": ["order"], "n": [{"numeric": [">", 1.0]}]} }'
+CRITERIA = {"Filters": [{"Pattern": PATTERN}, {"Pattern": '{"body":["text"]}'}]}
+
+
+def test_create_echoes_the_filters_as_they_were_given(client: Any) -> None:
+    """FilterCriteria is echoed when given; a Pattern is the text that was given, blanks and all.
+
+    Source: recorded, test_sqs_event_filter.
+    """
+    answer = create(client, FilterCriteria=CRITERIA)
+
+    assert answer["FilterCriteria"] == CRITERIA
+    shown = client.get_event_source_mapping(UUID=answer["UUID"])
+    assert shown["FilterCriteria"] == CRITERIA
+    (listed,) = client.list_event_source_mappings()["EventSourceMappings"]
+    assert listed["FilterCriteria"] == CRITERIA
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param("null", id="null"),
+        pytest.param('"simple string"', id="a JSON string"),
+        pytest.param("simple string", id="no JSON"),
+        pytest.param('{"eventSource": "aws:sqs"}', id="value that is no list"),
+        pytest.param('{"eventSource": []}', id="empty list"),
+        pytest.param("single-string", id="a word"),
+        pytest.param('[{"eventName": ["INSERT"=123}]', id="broken"),
+    ],
+)
+def test_filter_pattern_that_is_none_is_invalid(client: Any, pattern: str) -> None:
+    """A Pattern that is no pattern: one text for whatever is wrong with it.
+
+    Source: recorded, test_sqs_invalid_event_filter, test_dynamodb_invalid_event_filter.
+    """
+    criteria = {"Filters": [{"Pattern": pattern}]}
+    call = client.create_event_source_mapping
+
+    assert refusal(
+        call, FunctionName="ship", EventSourceArn=QUEUE_ARN, FilterCriteria=criteria
+    ) == invalid("Invalid filter pattern definition.")
+
+
 def test_create_without_source_is_unrecognized(client: Any) -> None:
     """No EventSourceArn, function unknown too: the source is judged first.
 

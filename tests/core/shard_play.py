@@ -121,6 +121,7 @@ class ShardPlay:
     slots = 100
     held_bytes = 0
     held_bytes_max = 0
+    filtered_out = 0
     now_ms = 0
     wall_offset_ms = WALL_MS
     _slots_used = 0
@@ -213,6 +214,8 @@ class ShardPlay:
             case s.ReportHeldBytes(held_bytes):
                 self.held_bytes = held_bytes
                 self.held_bytes_max = max(self.held_bytes_max, held_bytes)
+            case s.ReportFilteredOut(count):
+                self.filtered_out += count
 
     def _grant(self) -> None:
         count = min(self._slots_wanted, self.slots - self._slots_used)

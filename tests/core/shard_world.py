@@ -6,6 +6,7 @@ that is journaled with it or was before; of a tumbling window only once its last
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from shard_play import WALL_MS, start
@@ -14,6 +15,7 @@ from penstock.core import shard_contract as s
 from penstock.core.lane import lane_of
 from penstock.core.shard_consumer import ShardConsumer
 from penstock.model.failure import Condition, Discard, InvocationTrace
+from penstock.model.filtering import FilterSource
 from penstock.model.instant import Instant
 from penstock.model.stream import (
     AfterSequenceNumber,
@@ -29,6 +31,7 @@ from penstock.model.stream import (
 
 BATCH_BYTES_MAX = 600  # of a batch, in this small world
 SHARD_BYTES_MAX = 1_200
+THIRDS = "thirds"  # stands for a filter that lets every third record out (``ThirdsFilter``)
 TURNS_MAX = 200  # more inputs at one moment, each leading to the next, would be a loop
 DRAIN_MS_MAX = 8 * 3600_000
 RETURNED = s.ReturnSlots | s.RequestSlots | s.ReportHeldBytes
@@ -45,6 +48,21 @@ def covers(checkpoint: Checkpoint, record: StreamRecord) -> bool:
         number <= int(marks.settled.get(lane_of(record.key, marks.factor), "-1"))
         for marks in checkpoint.lanes
     )
+
+
+def is_excluded(record: StreamRecord, policy: s.ShardPolicy) -> bool:
+    """Tell whether the policy's filter leaves a record out."""
+    return bool(policy.filters) and int(record.sequence_number) // 2 % 3 == 0
+
+
+class ThirdsFilter:
+    """Takes the place of a compiled filter: its records have no JSON, and must be small."""
+
+    def __init__(self, patterns: Sequence[str], _source: FilterSource) -> None:
+        assert tuple(patterns) == (THIRDS,)
+
+    def keep_records(self, records: tuple[StreamRecord, ...]) -> tuple[StreamRecord, ...]:
+        return tuple(each for each in records if int(each.sequence_number) // 2 % 3)
 
 
 class ShardWorld:
@@ -66,6 +84,8 @@ class ShardWorld:
         self.policy = policy
         self.checkpoint = checkpoint
         self.covered = {r.sequence_number for r in self.shard if covers(checkpoint, r)}
+        self.covered_at_start = frozenset(self.covered)
+        self.filtered_out = 0
         self.done: set[str] = set()
         self.sent: dict[int, s.SendToDestination] = {}
         self.window_is_over = True  # or nothing was done in it yet: then it may end unnoticed
@@ -119,9 +139,20 @@ class ShardWorld:
                 self.held -= count
             case s.ReportHeldBytes(held_bytes):
                 self._audit_held_bytes(held_bytes)
+            case s.ReportFilteredOut(count):
+                self.filtered_out += count
+                assert 0 < self.filtered_out <= len(self._to_filter_out()), "counted twice"
             case _:
                 self._audit(command)
                 self.running.append(command)
+
+    def _to_filter_out(self) -> list[int]:
+        """Give the indices of records that this life's filter has left out, or will."""
+        return [
+            index
+            for index, each in enumerate(self.shard)
+            if is_excluded(each, self.policy) and each.sequence_number not in self.covered_at_start
+        ]
 
     def _audit_held_bytes(self, held_bytes: int) -> None:
         assert held_bytes >= 0
@@ -175,6 +206,7 @@ class ShardWorld:
         ids = {r.sequence_number for r in records}
         assert not ids & self.covered, "a record that the checkpoint covers is invoked"
         assert not ids & self.done, "a record that is done is invoked"
+        assert not any(is_excluded(r, policy) for r in records), "an excluded one is invoked"
         if policy.maximum_record_age_s is not None:
             oldest_ms = wall_ms - policy.maximum_record_age_s * 1000
             assert all(r.arrived_ms >= oldest_ms for r in records), "expired records are invoked"
@@ -189,6 +221,7 @@ class ShardWorld:
 
     def _audit_discard(self, discard: Discard) -> None:
         assert discard.records
+        assert not any(is_excluded(r, self.policy) for r in discard.records)
         assert discard.invoke_count >= 1
         if discard.condition is Condition.RECORD_AGE_EXCEEDED and not self.policy.tumbling_window_s:
             oldest_ms = discard.discarded_ms - (self.policy.maximum_record_age_s or 0) * 1000
@@ -220,7 +253,9 @@ class ShardWorld:
                 assert number not in self.covered, "a checkpoint forgets what the last one covered"
                 continue
             is_open = self.policy.tumbling_window_s and not self.window_is_over
-            settled = number in done and not (is_open and int(number) >= self.window_from)
+            settled = is_excluded(record, self.policy) or (
+                number in done and not (is_open and int(number) >= self.window_from)
+            )
             assert settled or number in self.covered or index < self.trimmed, (
                 f"the checkpoint covers {number}, which is not settled ({number in done=})"
             )
@@ -343,6 +378,8 @@ class ShardWorld:
         until_ms = self.now_ms + DRAIN_MS_MAX
         for _ in range(20_000):
             if self.is_settled():
+                kept = [each for each in self._to_filter_out() if each >= self.trimmed]
+                assert self.filtered_out >= len(kept), "excluded records were not counted"
                 return
             assert self.now_ms < until_ms, "the machine does not settle"
             self.step()

@@ -1,6 +1,7 @@
 """How fetched records reach their lanes, and how a lane gets back what was passed over."""
 
 import itertools
+from typing import Any
 
 import pytest
 from shard_play import WALL_MS, policy, record
@@ -33,10 +34,22 @@ def _small_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_forming, "SHARD_BYTES_MAX", 2 * 80)
 
 
+class Without:
+    """A filter that leaves out records with these numbers."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = {str(number) for number in numbers}
+
+    def keep_records(self, records: tuple[StreamRecord, ...]) -> tuple[StreamRecord, ...]:
+        return tuple(each for each in records if each.sequence_number not in self.numbers)
+
+
 class Filling:
     """Two lanes, of which each takes two records of 40 bytes."""
 
-    def __init__(self, *, factor: int = 2, skip_before_ms: int = 0) -> None:
+    def __init__(
+        self, *, factor: int = 2, skip_before_ms: int = 0, record_filter: Any = None
+    ) -> None:
         asked = policy(parallelization_factor=factor)
         self.lanes = [Lane(index) for index in range(factor)]
         self.reading = ShardReading(asked.kind, asked.pace, TrimHorizon())
@@ -46,6 +59,7 @@ class Filling:
             self.reading,
             ShardProgress(Checkpoint(TrimHorizon()), factor),
             self.forming,
+            record_filter=record_filter,
         )
         self.reading.start_ms = skip_before_ms
         self.now_ms = 0
@@ -234,3 +248,41 @@ def test_filling_reads_no_more_of_a_shard_that_has_ended() -> None:
     play.read((0, 1), next_iterator=None)
 
     assert not play.filling.wants_fetch()
+
+
+# Filters.
+
+
+def test_record_that_is_left_out_fills_no_lane() -> None:
+    play = Filling(record_filter=Without(2, 3))
+
+    play.read((0, 1), (0, 2), (0, 3), (0, 4), (0, 5))
+
+    assert play.drain(0) == [1, 4]
+    assert play.lanes[0].gap_after == "4"
+    assert play.filling.take_filtered_out() == 2
+    assert play.filling.take_filtered_out() == 0
+
+
+def test_record_that_is_left_out_is_not_taken_by_a_backfill_and_counts_once() -> None:
+    play = Filling(record_filter=Without(3, 7))
+    play.read((0, 1), (0, 2), (0, 3), (1, 4), (0, 5), (1, 6))
+    play.drain(1)
+    play.drain(0)
+
+    play.read((0, 3), (1, 4), (0, 5), (1, 6), (0, 7), (0, 8), behind_ms=0)
+
+    assert play.drain(0) == [5, 8]
+    assert play.lanes[0].gap_after is None
+    assert play.filling.take_filtered_out() == 2
+
+
+def test_record_that_is_left_out_moves_a_gap_of_a_full_lane_on() -> None:
+    play = Filling(record_filter=Without(6))
+    play.read(*[(0, number) for number in range(1, 9)])
+    play.drain(0)
+
+    play.read((0, 3), (0, 4), (0, 6), (0, 7))
+
+    assert play.drain(0) == [3, 4]
+    assert play.lanes[0].gap_after == "6"

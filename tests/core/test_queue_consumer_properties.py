@@ -18,7 +18,8 @@ from hypothesis.stateful import (
 )
 
 from penstock.core import queue_contract as q
-from penstock.core.queue_consumer import DELETES_PENDING_MAX, QueueConsumer
+from penstock.core.deletions import PENDING_MAX
+from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.receives import RECEIVES_MAX
 from penstock.core.scaling import RampPolicy
 from penstock.model.mapping import ProvisionedPollers
@@ -53,6 +54,7 @@ policies = st.builds(
     function_timeout_s=st.none() | st.integers(1, 30),
     report_batch_item_failures=st.booleans(),
     pollers=st.none() | st.just(ProvisionedPollers(2, 3)),
+    filters=st.sampled_from([(), (), ('{"body":{"kind":["order"]}}',)]),
     options=options,
 )
 # Few values, drawn alike: Hypothesis prefers the edges of a range, and most would come to nothing.
@@ -76,6 +78,9 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         self.visible_ms: dict[str, int] = {}
         self.asked_ms: dict[int, int] = {}
         self.last_of_group: dict[str, tuple[int, int]] = {}
+        self.excluded: set[str] = set()
+        self.filtered_out = 0
+        self.asked_to_delete: set[str] = set()
         self.is_stopping = False
 
     @initialize(
@@ -90,7 +95,7 @@ class QueueConsumerWorld(RuleBasedStateMachine):
     ) -> None:
         self.queue_arn = queue_arn
         self.window_s = 0 if queue_arn == FIFO_ARN else window_s
-        policy = self.fitting(policy)
+        self.policy = policy = self.fitting(policy)
         self.timeout_s = timeout_s
         self.machine = QueueConsumer(policy, RampPolicy(initial=initial))
         self.feed(q.Started())
@@ -109,8 +114,13 @@ class QueueConsumerWorld(RuleBasedStateMachine):
 
     def feed(self, inp: q.Input) -> None:
         """Feed an input and take the commands in."""
+        if isinstance(inp, q.MessagesReceived) and self.policy.filters:
+            left_out = {each.message_id for each in inp.messages if not is_order(each)}
+            self.excluded |= left_out
+            self.succeeded |= left_out
         for command in self.machine.handle(inp, at(self.now_ms)):
             self.take(command)
+        assert self.filtered_out == len(self.excluded)
         deadline_ms = self.machine.deadline_ms()
         assert deadline_ms is None or deadline_ms > self.now_ms, "the driver would spin"
 
@@ -122,6 +132,8 @@ class QueueConsumerWorld(RuleBasedStateMachine):
             case q.ReturnSlots(function_arn, count):
                 assert 0 < count <= self.held.get(function_arn, 0), "slots returned twice"
                 self.held[function_arn] -= count
+            case q.ReportFilteredOut(count):
+                self.filtered_out += count
             case q.AbandonReceives() | q.Forget():
                 pass
             case _:
@@ -136,10 +148,12 @@ class QueueConsumerWorld(RuleBasedStateMachine):
                 assert 1 <= len(batch.messages) <= (50 if self.window_s else 10)
                 for each in batch.messages:
                     assert self.now_ms < self.visible_ms[each.message_id], "it may be elsewhere"
+                    assert each.message_id not in self.excluded, "no filter lets it through"
                 self.check_groups(batch)
             case q.DeleteMessages(messages):
                 assert 1 <= len(messages) <= BATCH_ENTRIES_MAX
                 assert {each.message_id for each in messages} <= self.succeeded
+                self.asked_to_delete |= {each.message_id for each in messages}
             case q.Receive(_, max_messages, wait_s):
                 assert not self.is_stopping
                 assert 1 <= max_messages <= BATCH_ENTRIES_MAX
@@ -244,7 +258,7 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         first = self.message_count
         self.message_count += count
         return tuple(
-            message(f"m{number}", attributes=attributes_of(number))
+            message(f"m{number}", body_of(number), attributes=attributes_of(number))
             for number in range(first, first + count)
         )
 
@@ -269,7 +283,8 @@ class QueueConsumerWorld(RuleBasedStateMachine):
     @rule(policy=policies)
     def change_policy(self, policy: q.QueuePolicy) -> None:
         """Update the mapping."""
-        self.feed(q.PolicyChanged(self.fitting(policy)))
+        self.policy = self.fitting(policy)
+        self.feed(q.PolicyChanged(self.policy))
 
     @precondition(lambda self: not self.is_stopping)
     @rule(is_abandoning=st.booleans(), is_spared=mostly)
@@ -287,7 +302,7 @@ class QueueConsumerWorld(RuleBasedStateMachine):
         described = [each for each in self.running if isinstance(each, q.DescribeQueue)]
         assert len(described) <= 1
         deleting = [each for each in self.running if isinstance(each, q.DeleteMessages)]
-        assert sum(len(each.messages) for each in deleting) <= DELETES_PENDING_MAX + 10_000
+        assert sum(len(each.messages) for each in deleting) <= PENDING_MAX + 10_000
 
     @invariant()
     def invokes_with_slots_only(self) -> None:
@@ -317,6 +332,7 @@ class QueueConsumerWorld(RuleBasedStateMachine):
             self.wait(10_000)
         assert self.machine.is_finished()
         assert not any(self.held.values()), "slots are left"
+        assert self.excluded <= self.asked_to_delete
 
 
 def attributes_of(number: int) -> msgspec.Raw:
@@ -326,6 +342,16 @@ def attributes_of(number: int) -> msgspec.Raw:
         "ApproximateReceiveCount": str(1 + number % (RECEIVES_BEFORE_LAST + 1)),
     }
     return msgspec.Raw(msgspec.json.encode(counts))
+
+
+def body_of(number: int) -> str:
+    """Draw a message's body by its number: every third is an order's."""
+    return '{"kind":"%s"}' % ("order" if number % 3 == 0 else "offer")
+
+
+def is_order(received: Message) -> bool:
+    """Tell whether a message is an order's, by its id alone."""
+    return int(received.message_id[1:]) % 3 == 0
 
 
 def failure(command: q.Command) -> q.Input:

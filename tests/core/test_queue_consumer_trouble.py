@@ -16,7 +16,7 @@ from builders import (
 )
 
 from penstock.core import queue_contract as q
-from penstock.core.queue_consumer import DELETES_PENDING_MAX
+from penstock.core.deletions import PENDING_MAX
 from penstock.core.queue_description import DESCRIBE_EVERY_MS
 from penstock.core.receives import SOURCE_RETRY_MS_MAX
 from penstock.core.scaling import RampPolicy
@@ -195,7 +195,7 @@ def test_consumer_deletes_again_what_the_server_failed_on() -> None:
 
 def test_consumer_receives_nothing_while_deletes_pile_up() -> None:
     life = polling_consumer(ramp=STEADY)
-    cycle_count = DELETES_PENDING_MAX // 8
+    cycle_count = PENDING_MAX // 8
 
     for number in range(1, cycle_count + 1):
         life.feed(q.MessagesReceived(number, messages(8)))
@@ -209,7 +209,7 @@ def test_consumer_receives_nothing_while_deletes_pile_up() -> None:
 
 def test_consumer_holds_no_slots_for_receives_while_too_many_deletes_are_pending() -> None:
     life = polling_consumer(ramp=STEADY)
-    cycle_count = DELETES_PENDING_MAX // 10
+    cycle_count = PENDING_MAX // 10
 
     for number in range(1, cycle_count + 1):
         life.feed(q.MessagesReceived(number, messages(10)))

@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from shard_play import WALL_MS, ShardPlay, fail_on, policy, record, succeed
-from shard_world import BATCH_BYTES_MAX, SHARD_BYTES_MAX, ShardWorld
+from shard_world import BATCH_BYTES_MAX, SHARD_BYTES_MAX, THIRDS, ShardWorld, ThirdsFilter
 
-from penstock.core import batch_forming, shard_progress, tumbling_window
+from penstock.core import batch_forming, policy_filter, shard_progress, tumbling_window
 from penstock.core import shard_contract as s
 from penstock.core.lane import lane_of
 from penstock.core.stream_event import EVENT_ENVELOPE_BYTES_MAX
@@ -37,6 +37,7 @@ plain = {
     "bisect_batch_on_function_error": st.booleans(),
     "destination_arn": st.sampled_from([None, DESTINATION]),
     "function_timeout_s": st.sampled_from([None, 3]),
+    "filters": st.sampled_from([(), (THIRDS,)]),
 }
 with_lanes = st.fixed_dictionaries(plain | {"parallelization_factor": st.integers(1, 10)})
 with_window = st.fixed_dictionaries(plain | {"tumbling_window_s": st.sampled_from([1, 30, 900])})
@@ -198,6 +199,7 @@ def test_shard_consumer_keeps_its_invariants_whatever_the_world_does(
     monkeypatch.setattr(batch_forming, "SHARD_BYTES_MAX", SHARD_BYTES_MAX)
     monkeypatch.setattr(batch_forming, "STATE_BYTES_MAX", 0)
     monkeypatch.setattr(tumbling_window, "STATE_BYTES_MAX", STATE_BYTES_MAX)
+    monkeypatch.setattr(policy_filter, "RecordFilter", ThirdsFilter)
     monkeypatch.setattr(shard_progress, "JOURNAL_BYTES_PENDING_MAX", 500)
 
     run_state_machine_as_test(

@@ -44,6 +44,12 @@ class Bench:
         pytest.param(q.MessagesReceived(1, messages(3)), [], {"polled": 3}, id="polled"),
         pytest.param(q.MessagesReceived(1, ()), [], {}, id="empty receive"),
         pytest.param(q.DeadlineReached(), [invoke(BATCH), FORGET], {"invoked": 3}, id="invoked"),
+        pytest.param(
+            q.MessagesReceived(1, messages(3)),
+            [q.ReportFilteredOut(2)],
+            {"polled": 3, "filtered_out": 2},
+            id="filtered out",
+        ),
         pytest.param(q.InvocationSucceeded(BATCH), [], {}, id="succeeded"),
         pytest.param(q.InvocationFailed(BATCH, "x"), [], {"failed_invoke": 3}, id="failed"),
         pytest.param(PARTLY, [], {"failed_invoke": 3}, id="partly failed"),

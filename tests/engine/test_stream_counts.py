@@ -27,6 +27,12 @@ def counted(**counts: int) -> dict[str, int]:
     [
         pytest.param(fetched(1, 2, 3), [], counted(polled=3), id="polled"),
         pytest.param(s.DeadlineReached(), [s.Invoke(BATCH)], counted(invoked=2), id="invoked"),
+        pytest.param(
+            fetched(1, 2, 3),
+            [s.ReportFilteredOut(2)],
+            counted(polled=3, filtered_out=2),
+            id="filtered out",
+        ),
         pytest.param(s.InvocationSucceeded(BATCH), [], counted(), id="succeeded"),
         pytest.param(s.InvocationFailed(BATCH, "x"), [], counted(failed_invoke=2), id="failed"),
         pytest.param(

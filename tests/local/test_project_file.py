@@ -24,6 +24,7 @@ FIFO = '[[queues]]\nname = "orders.fifo"\n'
 MAPPING = '[[mappings]]\nname = "orders"\nFunctionName = "orders"\n'
 STREAM = '[[streams]]\nname = "clicks"\n'
 STREAM_MAPPING = f'{MAPPING}stream = "clicks"\nStartingPosition = "LATEST"\n'
+INLINE_FILTERS = 'filters = [{ body = { kind = ["order"] } }, { body = ["x"] }]'
 TABLE = '[[tables]]\nname = "items"\nAttributeDefinitions = []\nKeySchema = []\n'
 TABLE_STREAM = 'StreamSpecification = { StreamEnabled = true, StreamViewType = "KEYS_ONLY" }\n'
 TABLE_MAPPING = f'{MAPPING}table = "items"\nStartingPosition = "TRIM_HORIZON"\n'
@@ -223,6 +224,24 @@ def test_fifo_queue_is_called_so_and_may_say_so(tmp_path: Path) -> None:
     assert queue_attributes(orders) == {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
     assert queue_attributes(dead) == {"FifoQueue": "true"}
     assert queue_attributes(QueueTable(name="orders", fifo_queue=False)) == {}
+
+
+def test_mapping_takes_filters_as_tables(tmp_path: Path) -> None:
+    project = read(
+        tmp_path,
+        f"""{FUNCTION}{QUEUE}{MAPPING}queue = "orders"
+        [[mappings.filters]]
+        body.name = [{{ prefix = "é" }}]
+        """,
+    )
+    inline = read(tmp_path, f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\n{INLINE_FILTERS}')
+
+    assert project.mappings[0].parameters["FilterCriteria"] == {
+        "Filters": [{"Pattern": '{"body":{"name":[{"prefix":"é"}]}}'}]
+    }
+    assert inline.mappings[0].parameters["FilterCriteria"] == {
+        "Filters": [{"Pattern": '{"body":{"kind":["order"]}}'}, {"Pattern": '{"body":["x"]}'}]
+    }
 
 
 def test_mapping_of_a_queue_takes_lambdas_parameters_and_options(tmp_path: Path) -> None:
@@ -429,6 +448,21 @@ MISTAKES = [
         'Tags = { "penstock:on-failure" = "x" }',
         "mappings[0]: give either the tag penstock:on-failure or on_failure, not both",
         id="tag-twice",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\n{INLINE_FILTERS}\nFilterCriteria = {{}}',
+        "mappings[0]: give either FilterCriteria or filters, not both",
+        id="filters-twice",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nfilters = [{{ body = [2026-01-31] }}]',
+        "mappings[0].filters[0]: cannot be written as JSON: Object of type date is not JSON",
+        id="filter-date",
+    ),
+    pytest.param(
+        "[service]\nfilters_max = 11",
+        "service.filters_max: expected int <= 10, got int (11)",
+        id="filters-max",
     ),
     pytest.param(
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\non_failure = "orders"\nTags = 3',

@@ -10,6 +10,8 @@ from penstock.core import queue_consumer
 from penstock.core import queue_contract as q
 from penstock.core.failed_messages import FailedMessages
 from penstock.core.held_batch import HeldBatch
+from penstock.core.renewals import Renewals
+from penstock.core.scaling import RampPolicy
 from penstock.engine.queue_work import QueueWork
 from penstock.model.instant import Instant
 from penstock.model.message import Message, VisibilityChange
@@ -18,12 +20,15 @@ from penstock.model.message import Message, VisibilityChange
 class EndsWindowsEarly(RewritingConsumer):
     """Takes a window for half as long as it is."""
 
-    def _take_messages(self, receive_id: int, messages: tuple[Message, ...], now: Instant) -> None:
+    def _take_messages(
+        self, receive_id: int, messages: tuple[Message, ...], now: Instant
+    ) -> list[q.Command]:
         policy = self._policy
         window_s = policy.batching_window_s - policy.batching_window_s // 2
         self._policy = msgspec.structs.replace(policy, batching_window_s=window_s)
-        super()._take_messages(receive_id, messages, now)
+        commands = super()._take_messages(receive_id, messages, now)
         self._policy = policy
+        return commands
 
 
 class ReturnsWhatIsUnknown(RewritingConsumer):
@@ -34,9 +39,9 @@ class ReturnsWhatIsUnknown(RewritingConsumer):
         commands = super().handle(inp, now)
         if isinstance(inp, q.InvocationOutcomeUnknown):
             self._in_flight.busy_groups.clear()
-            self._returning_count += len(inp.batch.messages)
+            self._changing_count += len(inp.batch.messages)
             changes = tuple(VisibilityChange(message, 0) for message in inp.batch.messages)
-            commands.append(q.ReturnToQueue(changes))
+            commands.append(q.ChangeVisibility(changes))
         return commands
 
 
@@ -61,12 +66,19 @@ class HidesForTwoPeriods(RewritingConsumer):
         return [command]
 
 
+class _Heartless(Renewals):
+    def watch_running(self, held: HeldBatch, function_timeout_s: int | None, now: Instant) -> None:
+        """Extend the batch no more."""
+        del function_timeout_s, now
+        self.leave(held)
+
+
 class StopsItsHeart(RewritingConsumer):
     """Extends nothing while its function runs."""
 
-    def _keep_hidden(self, held: HeldBatch, now: Instant) -> None:
-        del now
-        self._renewals.leave(held)
+    def __init__(self, policy: q.QueuePolicy, ramp_policy: RampPolicy) -> None:
+        super().__init__(policy, ramp_policy)
+        self._renewals = _Heartless()
 
 
 class HalvesBackoff(RewritingConsumer):
@@ -74,10 +86,10 @@ class HalvesBackoff(RewritingConsumer):
 
     def rewrite_command(self, command: q.Command) -> list[q.Command]:
         """Let messages come again early."""
-        if not isinstance(command, q.ReturnToQueue):
+        if not isinstance(command, q.ChangeVisibility):
             return [command]
         changes = [VisibilityChange(each.message, each.timeout_s // 2) for each in command.changes]
-        return [q.ReturnToQueue(tuple(changes))]
+        return [q.ChangeVisibility(tuple(changes))]
 
 
 class MiscountsReceives(FailedMessages):

@@ -13,6 +13,7 @@ from penstock.core import stream_contract as t
 from penstock.core.batch_forming import BatchForming
 from penstock.core.lane import Lane, PendingBatch
 from penstock.core.lane_failures import LaneFailures
+from penstock.core.lane_filling import LaneFilling
 from penstock.core.retry import RetryPolicy
 from penstock.core.shard_consumer import ShardConsumer
 from penstock.core.shard_progress import ShardProgress
@@ -84,6 +85,16 @@ class WaitsForFailedLanes(ShardConsumer):
     def _ready(self, lane: Lane, now: Instant) -> bool:
         others = (each for each in self._lanes if each is not lane and each.pending)
         return super()._ready(lane, now) and not any(each.pending[0].attempts for each in others)
+
+
+class IgnoresItsFilter(LaneFilling):
+    def _matching(self, records: tuple[StreamRecord, ...]) -> tuple[StreamRecord, ...]:
+        return records
+
+
+class LeavesOutTooMuch(LaneFilling):
+    def _matching(self, records: tuple[StreamRecord, ...]) -> tuple[StreamRecord, ...]:
+        return super()._matching(records)[:2]
 
 
 class SavesNothingAtItsStop(ShardConsumer):

@@ -10,7 +10,7 @@ SEEDS_MAX = 300
 # Where to begin to look, to save time.
 FIRST_SEEDS = {
     "takes an unknown outcome for a success": 13,
-    "forgets its lanes": 54,
+    "forgets its lanes": 164,
     "does not wait for the end of an unknown outcome": 13,
     "ignores the maximum age": 17,
     "trusts its destination": 87,
@@ -46,6 +46,12 @@ PLANTED = [
             "lets a checkpoint pass an unsettled record",
             planted.part(planted.PassesUnsettledRecords),
             {Rule.PASSED},
+        ),
+        ("ignores its filter", planted.part(planted.IgnoresItsFilter), {Rule.FILTERED}),
+        (
+            "leaves out what the filter lets through",
+            planted.part(planted.LeavesOutTooMuch),
+            {Rule.PASSED, Rule.ORDER},
         ),
         ("forgets its lanes", planted.part(planted.ForgetsItsLanes), {Rule.DUPLICATE, Rule.BEHIND}),
         (

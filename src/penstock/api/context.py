@@ -83,11 +83,13 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         account: Owns everything made here; AWS clients cannot choose it.
         region: For requests that name none, because they carry no signature.
+        filters_max: 1..10; of one mapping.
         hosts: Names beyond loopback under which this port may be addressed, without port.
     """
 
     account: str = "000000000000"
     region: str = "us-east-1"
+    filters_max: int = 5
     hosts: tuple[str, ...] = ()
 
 

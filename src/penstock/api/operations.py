@@ -13,6 +13,7 @@ from penstock.api.errors import (
     invalid_parameter,
 )
 from penstock.api.event_source import EventSource, check_source
+from penstock.api.filter_rules import check_filters
 from penstock.api.marker import make_marker, read_marker
 from penstock.api.probe import probe_source
 from penstock.api.queue_rules import check_options, check_queue_mapping, check_queue_request
@@ -80,7 +81,7 @@ class MappingOperations:
         check_is_implemented(request, source.kind)
         asked = msgspec.convert(request, MappingRequest)
         mapping = self._draft(scope, source, asked, name)
-        _check_rules(mapping, asked, is_new=True)
+        self._check_rules(mapping, asked, is_new=True)
         if source.kind is not None:
             check_starting_position(mapping, now_ms=self._now_ms())
         reference, function = self._find_function(asked.function_name or "", scope)
@@ -151,7 +152,7 @@ class MappingOperations:
         if state is None:
             raise _in_use("update")
         check_is_implemented(request, mapping.stream_kind)
-        _check_rules(changed, asked, is_new=False)
+        self._check_rules(changed, asked, is_new=False)
         changed = await self._change_function(changed, asked)
         changed = msgspec.structs.replace(changed, state=state, last_modified_ms=self._now_ms())
         try:
@@ -224,6 +225,22 @@ class MappingOperations:
             )
         return apply_request(mapping, asked)
 
+    def _check_rules(
+        self, mapping: EventSourceMapping, asked: MappingRequest, *, is_new: bool
+    ) -> None:
+        """Hold a merged mapping, and what was asked for, against the rules of its source."""
+        if mapping.stream_kind is None:
+            check_queue_request(asked, is_new=is_new)
+            check_queue_mapping(mapping)
+        else:
+            check_stream_request(asked)
+            check_combination(mapping)
+        check_filters(mapping, asked, filters_max=self._context.settings.filters_max)
+        check_metrics(asked, mapping.stream_kind)
+        check_tags(mapping)
+        if mapping.stream_kind is None:
+            check_options(mapping)
+
     async def _read(self, scope: Scope, uuid: str) -> EventSourceMapping:
         mapping = await self._context.store_calls.run(lambda store: store.get_mapping(scope, uuid))
         if mapping is None:
@@ -292,20 +309,6 @@ def _in_use(verb: str) -> ApiError:
     return ApiError(
         RESOURCE_IN_USE, f"Cannot {verb} the event source mapping because it is in use."
     )
-
-
-def _check_rules(mapping: EventSourceMapping, asked: MappingRequest, *, is_new: bool) -> None:
-    """Hold a merged mapping, and what was asked for, against the rules of its kind of source."""
-    if mapping.stream_kind is None:
-        check_queue_request(asked, is_new=is_new)
-        check_queue_mapping(mapping)
-    else:
-        check_stream_request(asked)
-        check_combination(mapping)
-    check_metrics(asked, mapping.stream_kind)
-    check_tags(mapping)
-    if mapping.stream_kind is None:
-        check_options(mapping)
 
 
 def _duplicate(mapping: EventSourceMapping) -> ApiError:

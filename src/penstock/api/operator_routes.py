@@ -10,6 +10,7 @@
     POST        /penstock/v1/failures/{Failure}/redrive
     GET         /penstock/v1/status
     GET         /penstock/v1/check
+    POST        /penstock/v1/filter/explain
     GET         /metrics
 """
 
@@ -20,6 +21,7 @@ from aiohttp import web
 from penstock.api.check import CheckHandlers
 from penstock.api.context import ApiContext
 from penstock.api.failures import FailureHandlers
+from penstock.api.filter_explain import FilterHandlers
 from penstock.api.position import PositionHandlers
 from penstock.api.status import StatusHandlers
 from penstock.model.arn import Scope
@@ -52,6 +54,7 @@ def operator_routes(context: ApiContext) -> list[tuple[str, str, LambdaHandler]]
         ("POST", failure_path + "/redrive", failures.redrive),
         ("GET", OPERATIONS_PATH + "/status", StatusHandlers(context).show),
         ("GET", OPERATIONS_PATH + "/check", CheckHandlers(context).check),
+        ("POST", OPERATIONS_PATH + "/filter/explain", FilterHandlers(context).explain),
         ("GET", METRICS_PATH, show_metrics),
     ]
     return [(method, path, _without_scope(handler)) for method, path, handler in routes]

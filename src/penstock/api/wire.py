@@ -53,6 +53,23 @@ class MetricsConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     metrics: tuple[str, ...] | None = None
 
 
+class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """One of a mapping's filters."""
+
+    pattern: str | None = None
+
+
+class FilterCriteria(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A mapping's filters; none at all: every record matches."""
+
+    filters: tuple[Filter, ...] | None = None
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Give the patterns as text; a filter without one has the empty text, which is none."""
+        return tuple([each.pattern or "" for each in self.filters or ()])
+
+
 class MappingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """The members of Create and Update that this version implements; None: not given."""
 
@@ -74,6 +91,7 @@ class MappingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal")
     maximum_retry_attempts: int | None = None
     tumbling_window_in_seconds: int | None = None
     metrics_config: MetricsConfig | None = None
+    filter_criteria: FilterCriteria | None = None
 
 
 def apply_request(mapping: EventSourceMapping, request: MappingRequest) -> EventSourceMapping:
@@ -110,6 +128,8 @@ def apply_request(mapping: EventSourceMapping, request: MappingRequest) -> Event
         changes["maximum_retry_attempts"] = _read_limit(request.maximum_retry_attempts)
     if request.metrics_config is not None:
         changes["metrics"] = tuple(dict.fromkeys(request.metrics_config.metrics or ()))
+    if request.filter_criteria is not None:
+        changes["filters"] = request.filter_criteria.patterns
     return msgspec.structs.replace(mapping, **changes)
 
 
@@ -152,9 +172,9 @@ def to_wire(
 ) -> dict[str, object]:
     """Give an EventSourceMappingConfiguration with exactly the members AWS gives for its source.
 
-    ``ScalingConfig``, ``ProvisionedPollerConfig`` and ``MetricsConfig`` are there only when set,
-    ``FunctionResponseTypes`` always; ``LastModified`` is in epoch seconds with a fraction. Tags are
-    not part of it.
+    ``ScalingConfig``, ``ProvisionedPollerConfig``, ``FilterCriteria`` and ``MetricsConfig`` are
+    there only when set, ``FunctionResponseTypes`` always; ``LastModified`` is in epoch seconds with
+    a fraction. Tags are not part of it.
 
     Args:
         mapping: The row.
@@ -180,6 +200,9 @@ def to_wire(
         shape["ScalingConfig"] = {"MaximumConcurrency": mapping.maximum_concurrency}
     if mapping.provisioned_pollers is not None:
         shape["ProvisionedPollerConfig"] = pollers_to_wire(mapping.provisioned_pollers)
+    if mapping.filters:
+        patterns = [{"Pattern": pattern} for pattern in mapping.filters]
+        shape["FilterCriteria"] = {"Filters": patterns}
     if mapping.metrics:
         shape["MetricsConfig"] = {"Metrics": list(mapping.metrics)}
     if mapping.stream_kind is not None:

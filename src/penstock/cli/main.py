@@ -9,7 +9,7 @@ import click
 from penstock import __version__
 
 _STDERR = 2
-_COMMANDS = ("dev", "serve", "demo", "status", "check", "position", "failures")
+_COMMANDS = ("dev", "serve", "demo", "status", "check", "position", "failures", "filter")
 
 
 class LazyGroup(click.Group):
@@ -55,6 +55,7 @@ def cli() -> None:
     penstock check                where queues do not follow AWS's advice
     penstock position show NAME   where a stream mapping stands; also: rewind, skip
     penstock failures list        what was given up, with its events; also: redrive
+    penstock filter test          which records a filter's pattern matches
     """  # noqa: D301  click reads a backspace as: keep these lines as they are
 
 

@@ -5,6 +5,7 @@ from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
 from penstock.model.message import BATCH_ENTRIES_MAX, DeleteReport, Message
 
+PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
 GATHER_MS_MAX = 20  # a finished message waits at most this long for company
 # About half a minute with its pauses, SQS's default visibility timeout; then the messages are left
 # to come again: at least once, not exactly once.
@@ -31,6 +32,11 @@ class Deletions:
         """Count the messages that are not yet deleted."""
         waiting = sum(len(command.messages) for _, command in self._retries)
         return len(self._gathering) + waiting + self._in_flight_count
+
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether the queue takes so few of the deletes that receiving must wait."""
+        return self.pending_count >= PENDING_MAX
 
     def add(self, messages: tuple[Message, ...], now: Instant) -> None:
         """Take finished messages in."""

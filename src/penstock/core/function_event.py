@@ -66,7 +66,7 @@ def queue_record_bytes_max(message: Message, queue_arn: str) -> int:
 
 
 def _queue_record(message: Message, tail: bytes) -> bytes:
-    attributes = _message_attributes(message)
+    attributes = event_attributes(message)
     md5_of_attributes = (
         b',"md5OfMessageAttributes":%b' % _encode(message.md5_of_message_attributes)
         if attributes != _NO_ATTRIBUTES and message.md5_of_message_attributes is not None
@@ -87,7 +87,12 @@ def _queue_record(message: Message, tail: bytes) -> bytes:
     )
 
 
-def _message_attributes(message: Message) -> bytes:
+def event_attributes(message: Message) -> bytes:
+    """Write a message's own attributes as an event has them: {"name": {"stringValue": ..}}.
+
+    Raises:
+        msgspec.MsgspecError: They are not of SQS's shape.
+    """
     if len(message.message_attributes) <= len(_NO_ATTRIBUTES):
         return _NO_ATTRIBUTES
     attributes = _decode_attributes(message.message_attributes) or {}

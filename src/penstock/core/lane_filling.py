@@ -1,5 +1,8 @@
 """How fetched records reach their lanes, and how a lane gets back what was passed over.
 
+What no filter lets through reaches no lane: nothing waits for it, and the checkpoint passes it with
+what is around it, or with the read that brought nothing else.
+
 While one lane is full and others are hungry, reading goes on: the full lane's records are passed
 over, and it has a gap. When it has room again, reading goes back to its gap and forward, until no
 lane takes from it any more or the head is reached: so a slow or blocked lane costs a second read of
@@ -10,6 +13,7 @@ from collections.abc import Sequence
 
 from penstock.core.batch_forming import BatchForming
 from penstock.core.lane import Lane, lane_of
+from penstock.core.record_filter import RecordFilter
 from penstock.core.shard_contract import Fetch
 from penstock.core.shard_progress import ShardProgress
 from penstock.core.shard_reading import ShardReading
@@ -18,7 +22,11 @@ from penstock.model.stream import FetchedRecords, StreamRecord
 
 
 class LaneFilling:
-    """Fills the lanes of one shard."""
+    """Fills the lanes of one shard.
+
+    Args:
+        record_filter: None: every record matches.
+    """
 
     def __init__(
         self,
@@ -26,7 +34,11 @@ class LaneFilling:
         reading: ShardReading,
         progress: ShardProgress,
         forming: BatchForming,
+        *,
+        record_filter: RecordFilter | None = None,
     ) -> None:
+        self._filter = record_filter
+        self._filtered_out = 0
         self._lanes = lanes
         self._reading = reading
         self._progress = progress
@@ -36,6 +48,11 @@ class LaneFilling:
     def is_before_start(self) -> bool:
         """Tell whether all that was read is older than the mapping's start."""
         return self._reading.start_ms > 0
+
+    def take_filtered_out(self) -> int:
+        """Count the records that matched no filter since this was asked last."""
+        count, self._filtered_out = self._filtered_out, 0
+        return count
 
     def take(self, fetched: FetchedRecords, now: Instant) -> None:
         """Hand an answer's records to their lanes."""
@@ -108,7 +125,7 @@ class LaneFilling:
         self._reading.begin_backfill(after, now)
 
     def _relevant(self, records: tuple[StreamRecord, ...]) -> tuple[StreamRecord, ...]:
-        """Leave out what is settled already, and what is older than the mapping's start."""
+        """Leave out what is settled, older than the mapping's start, or matches no filter."""
         if self._reading.start_ms:
             start_ms = self._reading.start_ms
             first = next((i for i, each in enumerate(records) if each.arrived_ms >= start_ms), None)
@@ -116,7 +133,14 @@ class LaneFilling:
                 return ()
             self._reading.start_ms = 0
             records = records[first:]
-        return self._progress.unsettled(records)
+        unsettled = self._progress.unsettled(records)
+        kept = self._matching(unsettled)
+        # A record that a backfill brings again was counted when it was at the head.
+        self._filtered_out += len(unsettled) - len(kept)
+        return kept
+
+    def _matching(self, records: tuple[StreamRecord, ...]) -> tuple[StreamRecord, ...]:
+        return records if self._filter is None else self._filter.keep_records(records)
 
     def _distribute(self, records: tuple[StreamRecord, ...], now: Instant) -> None:
         factor = len(self._lanes)
@@ -145,12 +169,12 @@ class LaneFilling:
             lane = self._lanes[lane_of(record.key, len(self._lanes))]
             if not lane.is_backfilling or number <= int(lane.gap_after or "0"):
                 continue
-            if self._forming.is_full(lane):
+            missed = self._matching(self._progress.unsettled((record,)))
+            if missed and self._forming.is_full(lane):
                 lane.is_backfilling = False
                 continue
             lane.gap_after = record.sequence_number
-            for unsettled in self._progress.unsettled((record,)):
-                lane.take(unsettled, now.monotonic_ms)
+            lane.take_all(missed, now.monotonic_ms)
         if records and int(records[-1].sequence_number) == head:
             self._close_gaps()
         return ()

@@ -8,8 +8,8 @@
                  └─ stop ──> ChangeVisibility                           or failed_messages
 
 Rules:
-    1. A message is deleted only after its function succeeded with it, or after its discard was
-       recorded.
+    1. A message is deleted only after its function succeeded with it, after its discard was
+       recorded, or because no filter lets it through: then at once, and it needs no slot.
     2. While a closed batch waits for a slot nothing more is received: at most one receive's
        messages, or with a batching window one batch, are held above the slots that are free; and
        of a slow function no more than one batch. The long poll of an idle mapping holds no slot.
@@ -33,12 +33,13 @@ from typing import assert_never
 from penstock.core import queue_contract as q
 from penstock.core.deletions import Deletions
 from penstock.core.failed_messages import FailedMessages, cut_into_calls, select_failed
-from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
+from penstock.core.held_batch import HeldBatch, Visibility
 from penstock.core.in_flight import InFlight
 from penstock.core.invocation_pace import InvocationPace
 from penstock.core.mapping_capacity import MappingCapacity
 from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
+from penstock.core.policy_filter import part_messages
 from penstock.core.queue_description import QueueDescription
 from penstock.core.receives import Receives, Receiving, batches_per_receive, slots_for
 from penstock.core.renewals import Renewals
@@ -49,7 +50,6 @@ from penstock.model.instant import Instant
 from penstock.model.mapping_status import QueueLoad
 from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
 
-DELETES_PENDING_MAX = 2_000  # above it nothing is received: the queue does not take our deletes
 BACKLOG_WAIT_S = 0  # receives in parallel do not sit on the slots that wait for what they bring
 
 
@@ -91,7 +91,7 @@ class QueueConsumer:
             case q.DescribeFailed():
                 self._queue.fail(now)
             case q.MessagesReceived(receive_id, messages):
-                self._take_messages(receive_id, messages, now)
+                commands = self._take_messages(receive_id, messages, now)
             case q.ReceiveFailed(receive_id):
                 self._note_receive_failure(receive_id, now)
             case q.SlotsGranted(function_arn, count):
@@ -143,27 +143,33 @@ class QueueConsumer:
         if self._receives.fail(receive_id, now):
             self._queue.look_again(now)
 
-    def _take_messages(self, receive_id: int, messages: tuple[Message, ...], now: Instant) -> None:
+    def _take_messages(
+        self, receive_id: int, messages: tuple[Message, ...], now: Instant
+    ) -> list[q.Command]:
         size_bytes = sum(len(message.body) for message in messages)
         has_window = self._policy.batching_window_s > 0
         receiving = self._receives.end(receive_id, len(messages), size_bytes, has_window=has_window)
         # An update may have come between its asking and its answer: rely on the shorter of both.
         visibility = min(receiving.visibility, self._hiding(), key=lambda each: each.hidden_ms)
+        kept, excluded = part_messages(messages, self._policy)
+        self._deletions.add(excluded, now)
         begun: list[HeldBatch] = []
         one_group = self._policy.options.fifo_one_group
-        for part in by_group(messages) if one_group else (messages,):
+        for part in by_group(kept) if one_group else (kept,):
             begun += self._window.add(part, self._policy, visibility, now)
         for held in begun:
             self._waiting.add(held)
             self._renewals.watch(held)
         self._limits.take(size_bytes, now)
         if len(messages) >= receiving.asked:
-            self._ramp.note_backlog(now)
+            if kept:  # what no filter lets through asks for no invocation
+                self._ramp.note_backlog(now)
         elif messages:
             self._ramp.note_drained(now)
             self._receives.let_gather(self._window.ends_ms(), now)
         elif not self._in_flight.slot_count and not len(self._waiting):
             self._ramp.note_idle()
+        return [q.ReportFilteredOut(len(excluded))] if excluded else []
 
     def _take_slots(self, function_arn: str, count: int) -> list[q.Command]:
         if function_arn != self._policy.function_arn:
@@ -283,7 +289,10 @@ class QueueConsumer:
             ends_by_ms = now.monotonic_ms + (policy.function_timeout_s or 0) * 1000
             held.started_ms = now.monotonic_ms
             self._in_flight.start(held, policy.function_arn, ends_by_ms)
-            self._keep_hidden(held, now)
+            if self._hiding().is_heartbeat:
+                self._renewals.watch_running(held, policy.function_timeout_s, now)
+            else:
+                self._renewals.leave(held)
             commands.append(
                 q.Invoke(
                     held.to_batch(),
@@ -294,15 +303,6 @@ class QueueConsumer:
                 )
             )
         return commands
-
-    def _keep_hidden(self, held: HeldBatch, now: Instant) -> None:
-        """Extend it while its function runs, or no more."""
-        if not self._hiding().is_heartbeat:
-            self._renewals.leave(held)
-            return
-        timeout_s = self._policy.function_timeout_s or FUNCTION_TIMEOUT_S_MAX
-        held.renew_until(now.monotonic_ms + timeout_s * 1000)
-        self._renewals.watch(held)
 
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
@@ -369,8 +369,7 @@ class QueueConsumer:
 
     def _is_choked(self) -> bool:
         """Tell whether so little of what is done can be got rid of that receiving must wait."""
-        has_deletes_blocked = self._deletions.pending_count >= DELETES_PENDING_MAX
-        return has_deletes_blocked or self._failed.discards.is_full
+        return self._deletions.is_blocked or self._failed.discards.is_full
 
     def _next_deadline_ms(self, now: Instant) -> int | None:
         moments = [

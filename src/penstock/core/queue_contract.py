@@ -24,6 +24,8 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
         batching_window_s: 0..300; how long an open batch waits for more messages.
         maximum_concurrency: 1..1000, or None.
         pollers: Provisioned pollers, in place of the ramp; None: on demand.
+        filters: Patterns that can be read; a message that matches none of them is deleted. Empty:
+            all match.
         options: What its tags ask for.
         long_poll_s: 0..20; how long an idle receive waits.
     """
@@ -35,6 +37,7 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     batching_window_s: int = 0
     maximum_concurrency: int | None = None
     pollers: ProvisionedPollers | None = None
+    filters: tuple[str, ...] = ()
     options: QueueOptions = QueueOptions()
     report_batch_item_failures: bool = False
     long_poll_s: int = 20
@@ -321,6 +324,12 @@ class SendToDestination(msgspec.Struct, frozen=True):
     discard: MessageDiscard
 
 
+class ReportFilteredOut(msgspec.Struct, frozen=True):
+    """So many messages of a receive match no filter, and are being deleted; done at once."""
+
+    count: int
+
+
 class Forget(msgspec.Struct, frozen=True):
     """Nothing to do but to say it: the batch never ran, is visible again and will come again."""
 
@@ -338,5 +347,6 @@ Command = (
     | ExtendVisibility
     | ChangeVisibility
     | SendToDestination
+    | ReportFilteredOut
     | Forget
 )

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from penstock.core.held_batch import HeldBatch, Visibility
+from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
 from penstock.core.queue_contract import (
     ExtendVisibility,
     ExtendVisibilityFailed,
@@ -49,6 +49,12 @@ class Renewals:
         """Extend this batch from now on, or look anew: it is to be extended for longer."""
         self._watched[held.id] = held
         self._look_by(held.renew_at_ms)
+
+    def watch_running(self, held: HeldBatch, function_timeout_s: int | None, now: Instant) -> None:
+        """Extend this batch while its function runs: it is invoked now."""
+        timeout_s = function_timeout_s or FUNCTION_TIMEOUT_S_MAX
+        held.renew_until(now.monotonic_ms + timeout_s * 1000)
+        self.watch(held)
 
     def leave(self, held: HeldBatch) -> None:
         """Extend this batch no more; an extension under way ends as it ends."""

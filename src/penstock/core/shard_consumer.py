@@ -10,7 +10,8 @@
 
 Rules:
     1. A checkpoint never passes a record that is not settled: done, covered by an earlier
-       checkpoint, accepted by the destination, or journaled in the same transaction.
+       checkpoint, accepted by the destination, journaled in the same transaction, or of those that
+       no filter lets through: nothing waits for these.
     2. Order per lane; at most one invocation per lane in flight. What one lane waits for keeps no
        other waiting.
     3. A failed batch is retried with back-off, split, cut at its lowest failed record, or
@@ -39,6 +40,7 @@ from penstock.core.batch_forming import BatchForming
 from penstock.core.lane import Lane, PendingBatch
 from penstock.core.lane_failures import LaneFailures
 from penstock.core.lane_filling import LaneFilling
+from penstock.core.policy_filter import shard_filter
 from penstock.core.shard_progress import ShardProgress
 from penstock.core.shard_reading import ShardReading, mark_of
 from penstock.core.stream_contract import ShardStart
@@ -71,7 +73,13 @@ class ShardConsumer:
         ids = itertools.count(1)
         self._forming = BatchForming(policy, self._window, ids=ids, skips=start.skips)
         self._failures = LaneFailures(policy, start.shard_id, ids=ids)
-        self._filling = LaneFilling(self._lanes, self._reading, self._progress, self._forming)
+        self._filling = LaneFilling(
+            self._lanes,
+            self._reading,
+            self._progress,
+            self._forming,
+            record_filter=shard_filter(policy),
+        )
         self._slots_free = 0
         self._slots_requested = 0
         self._held_bytes = 0
@@ -101,7 +109,7 @@ class ShardConsumer:
             case s.Started() | s.DeadlineReached():
                 pass
             case s.RecordsFetched(fetched):
-                self._take_fetched(fetched, now)
+                commands = self._take_fetched(fetched, now)
             case s.FetchFailed(failure):
                 self._reading.note_failed(failure, now, spread=self._failures.spread)
                 self._filling.end_idle_backfill()
@@ -148,11 +156,14 @@ class ShardConsumer:
 
     # What each input changes.
 
-    def _take_fetched(self, fetched: FetchedRecords, now: Instant) -> None:
+    def _take_fetched(self, fetched: FetchedRecords, now: Instant) -> list[s.Command]:
         self._filling.take(fetched, now)
-        caught_up_ms = self._reading.caught_up_wall_ms
-        if self._window is not None and caught_up_ms and self._is_drained():
-            self._window.note_caught_up(caught_up_ms)
+        if self._window is not None and self._is_drained():
+            # Records that a filter left out tell the time too: the shard may never be without them.
+            read_ms = fetched.records[-1].arrived_ms if fetched.records else 0
+            self._window.note_caught_up(max(self._reading.caught_up_wall_ms, read_ms))
+        count = self._filling.take_filtered_out()
+        return [s.ReportFilteredOut(count)] if count else []
 
     def _end_invocation(self, inp: s.InvocationEnded, now: Instant) -> list[s.Command]:
         lane = self._lanes[inp.batch.lane]

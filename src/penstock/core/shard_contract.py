@@ -43,6 +43,8 @@ class ShardPolicy(msgspec.Struct, frozen=True, kw_only=True):
         maximum_retry_attempts: 0..10000; None: no limit.
         tumbling_window_s: 1..900; 0: none.
         destination_arn: Of a queue, a topic or a bucket; None: discards go to the journal.
+        filters: Patterns that can be read; a record that matches none of them is passed over.
+            Empty: all match.
     """
 
     kind: StreamKind
@@ -58,6 +60,7 @@ class ShardPolicy(msgspec.Struct, frozen=True, kw_only=True):
     report_batch_item_failures: bool = False
     tumbling_window_s: int = 0
     destination_arn: str | None = None
+    filters: tuple[str, ...] = ()
     pace: ReadPace = ReadPace()
 
 
@@ -282,6 +285,12 @@ class ReportHeldBytes(msgspec.Struct, frozen=True):
     held_bytes: int
 
 
+class ReportFilteredOut(msgspec.Struct, frozen=True):
+    """So many records match no filter and are passed over, each counted once; done at once."""
+
+    count: int
+
+
 Command = (
     Fetch
     | RequestSlots
@@ -290,4 +299,5 @@ Command = (
     | SendToDestination
     | SaveCheckpoint
     | ReportHeldBytes
+    | ReportFilteredOut
 )

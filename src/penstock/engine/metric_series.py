@@ -14,7 +14,10 @@ from penstock.model.mapping_status import QueueLoad
 # mapping has the series whose attribute its kind of source has.
 _COUNTERS = {
     "polled": ("polled_events", "Records and messages read from the source (PolledEventCount)."),
-    "filtered_out": ("filtered_out_events", "Records and messages that a filter left out."),
+    "filtered_out": (
+        "filtered_out_events",
+        "Records and messages that match no filter (FilteredOutEventCount).",
+    ),
     "invoked": ("invoked_events", "Records and messages handed to the function; retries count."),
     "failed_invoke": ("failed_invoke_events", "Records and messages of invocations that failed."),
     "deleted": ("deleted_events", "Messages deleted from their queue (DeletedEventCount)."),

@@ -1,7 +1,7 @@
 """A queue mapping that runs.
 
-The API lets no tag through that cannot be read. A store that a later version wrote may hold one:
-such a mapping does not run, and its keeper says why, again and again.
+The API lets no tag and no filter through that cannot be read. A store that a later version wrote
+may hold one: such a mapping does not run, and its keeper says why, again and again.
 """
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from penstock.core import queue_contract as q
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.queue_options import read_queue_options
+from penstock.core.record_filter import check_patterns
 from penstock.driver import Driver
 from penstock.engine.advice_log import AdviceLog
 from penstock.engine.queue_log import Log, QueueLog
@@ -42,7 +43,7 @@ class QueueConsumption:
             policy = queue_policy_of(mapping, settings, surroundings.functions)
         except ConfigurationError as exc:
             self._unreadable = exc
-            plain = msgspec.structs.replace(mapping, tags={})
+            plain = msgspec.structs.replace(mapping, tags={}, filters=())
             policy = queue_policy_of(plain, settings, surroundings.functions)
         self._work = QueueWork(mapping.uuid, policy.queue_arn, surroundings)
         self._advice = AdviceLog(
@@ -66,7 +67,7 @@ class QueueConsumption:
         """Consume until ``stop``.
 
         Raises:
-            ConfigurationError: The mapping's tags cannot be read.
+            ConfigurationError: The mapping's tags or filters cannot be read.
         """
         if self._unreadable is not None:
             raise self._unreadable
@@ -119,10 +120,11 @@ def queue_policy_of(
     """Say what a mapping asks of its queue's consumer.
 
     Raises:
-        ConfigurationError: Its tags cannot be read.
+        ConfigurationError: Its tags or its filters cannot be read.
     """
     function = functions.find(mapping.function_arn)
     options = read_queue_options(mapping.tags, is_fifo=mapping.is_fifo)
+    check_patterns(mapping.filters, mapping.filter_source)
     return q.QueuePolicy(
         function_arn=mapping.function_arn,
         queue_arn=mapping.event_source_arn,
@@ -131,6 +133,7 @@ def queue_policy_of(
         batching_window_s=mapping.maximum_batching_window_s,
         maximum_concurrency=options.concurrency or mapping.maximum_concurrency,
         pollers=mapping.provisioned_pollers,
+        filters=mapping.filters,
         options=options,
         report_batch_item_failures=mapping.report_batch_item_failures,
         long_poll_s=settings.long_poll_s,

@@ -36,3 +36,5 @@ class QueueCounts:
         for command in commands:
             if isinstance(command, q.Invoke):
                 self.invoked += len(command.batch.messages)
+            elif isinstance(command, q.ReportFilteredOut):
+                self.filtered_out += command.count

@@ -86,7 +86,7 @@ class QueueWork:
                 return self._change_visibility(command)
             case q.SendToDestination():
                 return self._send_to_destination(command)
-            case q.Forget():
+            case q.ReportFilteredOut() | q.Forget():
                 pass
             case _:
                 assert_never(command)

@@ -135,6 +135,8 @@ class ShardWork:
                 return self._save(command)
             case s.ReportHeldBytes(held_bytes):
                 self._account.report_held(held_bytes)
+            case s.ReportFilteredOut():
+                pass
             case _:
                 assert_never(command)
         return None

@@ -1,8 +1,15 @@
-"""A stream mapping that runs."""
+"""A stream mapping that runs.
+
+The API lets no filter through that cannot be read. A store that a later version wrote may hold one:
+such a mapping does not run, and its keeper says why, again and again.
+"""
 
 from collections.abc import Callable
 
+import msgspec
+
 from penstock.core import stream_contract as t
+from penstock.core.record_filter import check_patterns
 from penstock.core.shard_contract import ShardPolicy
 from penstock.core.stream_consumer import StreamConsumer
 from penstock.driver import Driver
@@ -16,6 +23,7 @@ from penstock.engine.stream_log import StreamLog
 from penstock.engine.stream_work import ShardTelling, StreamWork
 from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.model.arn import invoke_identity_arn
+from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import FunctionInvoker
 
@@ -49,7 +57,13 @@ class StreamConsumption:
         self._is_ready_told = False
         self._log = StreamLog(log, is_verbose=settings.is_verbose)
         self._result = ProcessingResult()
-        self._told = stream_policy_of(mapping, settings, surroundings.functions)
+        self._unreadable: ConfigurationError | None = None
+        try:
+            self._told = stream_policy_of(mapping, settings, surroundings.functions)
+        except ConfigurationError as exc:
+            self._unreadable = exc
+            plain = msgspec.structs.replace(mapping, filters=())
+            self._told = stream_policy_of(plain, settings, surroundings.functions)
         self._machine = StreamConsumer(self._told)
         self._work = StreamWork(
             self._parts(checkpoints),
@@ -82,7 +96,13 @@ class StreamConsumption:
         return self._result.text
 
     async def run(self) -> None:
-        """Consume until ``stop``."""
+        """Consume until ``stop``.
+
+        Raises:
+            ConfigurationError: The mapping's filters cannot be read.
+        """
+        if self._unreadable is not None:
+            raise self._unreadable
         metrics = self._surroundings.metrics
         metrics.watch_ages(self._mapping.uuid, self._work.iterator_ages_ms)
         try:
@@ -92,8 +112,15 @@ class StreamConsumption:
             metrics.end_ages(self._mapping.uuid)
 
     def change(self, mapping: EventSourceMapping) -> None:
-        """Follow the row from now on; its shards start anew from their checkpoints."""
-        policy = stream_policy_of(mapping, self._settings, self._surroundings.functions)
+        """Follow the row from now on; its shards start anew from their checkpoints.
+
+        It ends where the row cannot be read, to be begun anew.
+        """
+        try:
+            policy = stream_policy_of(mapping, self._settings, self._surroundings.functions)
+        except ConfigurationError:
+            self.stop(is_node_stopping=False)
+            return
         if policy != self._told:
             self._driver.send(t.PolicyChanged(policy))
             self._told = policy
@@ -143,10 +170,15 @@ class StreamConsumption:
 def stream_policy_of(
     mapping: EventSourceMapping, settings: EngineSettings, functions: FunctionInvoker
 ) -> t.StreamPolicy:
-    """Say what a mapping asks of its stream's consumer."""
+    """Say what a mapping asks of its stream's consumer.
+
+    Raises:
+        ConfigurationError: Its filters cannot be read.
+    """
     kind, starting_position = mapping.stream_kind, mapping.starting_position
     assert kind is not None, "the mapping of a queue"
     assert starting_position is not None, "a stream's mapping has a StartingPosition"
+    check_patterns(mapping.filters, mapping.filter_source)
     function = functions.find(mapping.function_arn)
     shard = ShardPolicy(
         kind=kind,
@@ -162,6 +194,7 @@ def stream_policy_of(
         report_batch_item_failures=mapping.report_batch_item_failures,
         tumbling_window_s=mapping.tumbling_window_s,
         destination_arn=mapping.destination_arn,
+        filters=mapping.filters,
         pace=settings.streams.pace_of(kind),
     )
     return t.StreamPolicy(

@@ -36,6 +36,8 @@ class StreamCounts:
         for command in commands:
             if isinstance(command, s.Invoke):
                 self.invoked += len(command.batch.records)
+            elif isinstance(command, s.ReportFilteredOut):
+                self.filtered_out += command.count
 
     def count_discard(self, end: DiscardEnd) -> None:
         """Count records that left their shard without having succeeded."""

@@ -1,6 +1,7 @@
 """Gives ``[[mappings]]`` of a project file their meaning."""
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -109,6 +110,10 @@ class MappingReader(msgspec.Struct, frozen=True):
                 raise place.error("give either DestinationConfig or on_failure, not both")
             else:
                 parameters["DestinationConfig"] = {"OnFailure": {"Destination": destination}}
+        if own.filters is not None:
+            if "FilterCriteria" in given:
+                raise place.error("give either FilterCriteria or filters, not both")
+            parameters["FilterCriteria"] = _filter_criteria(own.filters, place.at("filters"))
         if _TIMESTAMP in given:
             parameters[_TIMESTAMP] = _read_time(given[_TIMESTAMP], place.at(_TIMESTAMP))
         return parameters
@@ -197,6 +202,18 @@ def _tagged(tags: dict[str, object], destination: str, place: Place) -> dict[str
     if ON_FAILURE in tags:
         raise place.error(f"give either the tag {ON_FAILURE} or on_failure, not both")
     return {**tags, ON_FAILURE: destination}
+
+
+def _filter_criteria(patterns: list[dict[str, object]], place: Place) -> dict[str, object]:
+    """Write patterns as the texts that Lambda takes; what TOML has and JSON lacks is refused."""
+    filters = []
+    for index, pattern in enumerate(patterns):
+        try:
+            text = json.dumps(pattern, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except (TypeError, ValueError) as exc:
+            raise place.at_index(index).error(f"cannot be written as JSON: {exc}") from exc
+        filters.append({"Pattern": text})
+    return {"Filters": filters}
 
 
 def _names(

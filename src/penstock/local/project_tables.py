@@ -27,6 +27,7 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
         queue_ramp: Of queue mappings without provisioned pollers.
         stream_pace: ``aws``: at most 5 reads per second and shard; ``local``: as fast as it comes.
         read_ahead_mb: Of stream records held over all mappings, in MiB.
+        filters_max: How many filters a mapping may have; AWS's default is 5, its quota 10.
         iterator_age_warning_s: A shard that is further behind is warned of.
     """
 
@@ -38,6 +39,7 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: Annotated[int, msgspec.Meta(ge=0, le=900)] = 30
     long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     allowed_hosts: list[str] = []
+    filters_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
     queue_ramp: QueueRampTable = QueueRampTable()
     stream_pace: Literal["aws", "local"] | None = None
     read_ahead_mb: Positive = 256
@@ -74,6 +76,7 @@ class MappingTable(msgspec.Struct, frozen=True, kw_only=True):
             has another stream, so such a mapping is made anew with it.
         on_failure: The name of a queue, topic or bucket in the same file, in place of a stream's
             DestinationConfig, or of a queue's tag ``penstock:on-failure``.
+        filters: Patterns as TOML tables, in place of FilterCriteria.
         replace: Allows a change of source, which deletes the mapping and creates it anew.
     """
 
@@ -82,6 +85,7 @@ class MappingTable(msgspec.Struct, frozen=True, kw_only=True):
     stream: str | None = None
     table: str | None = None
     on_failure: str | None = None
+    filters: list[dict[str, object]] | None = None
     replace: bool = False
 
 

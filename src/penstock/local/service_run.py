@@ -48,6 +48,7 @@ def service_settings(
         long_poll_s=LONG_POLL_S if declared.long_poll_s is None else declared.long_poll_s,
         function_environment=dict(function_environment or {}),
         allowed_hosts=tuple(declared.allowed_hosts),
+        filters_max=declared.filters_max,
         ramp=RampPolicy(
             initial=declared.queue_ramp.initial,
             per_minute=declared.queue_ramp.per_minute,

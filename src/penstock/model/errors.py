@@ -4,6 +4,7 @@
 
     PenstockError
     ├── ConfigurationError               a setting, a file or a parameter that cannot be used
+    │   └── FilterPatternError           a filter's pattern that Lambda would not take
     ├── SourceError                      a call to a source of records failed
     │   ├── SourceThrottledError         the server asks for a slower pace
     │   ├── SourceNotFoundError          the queue or stream is not there
@@ -45,6 +46,18 @@ class PenstockError(Exception):
 
 class ConfigurationError(PenstockError):
     """A setting, file or parameter that cannot be used; the message names it and the choices."""
+
+
+class FilterPatternError(ConfigurationError):
+    """A filter's pattern that Lambda would not take.
+
+    Attributes:
+        reason: What is wrong with it; Lambda's API only says that the pattern is invalid.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class SourceError(PenstockError):

@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from penstock.model.arn import Scope
+from penstock.model.filtering import FilterSource
 from penstock.model.stream import StartingPosition, StreamKind
 
 # StateTransitionReason in every state recorded: of queue mappings, and of stream mappings.
@@ -55,6 +56,7 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
         maximum_retry_attempts: 0..10000; None: no limit (the API's -1).
         tumbling_window_s: 1..900; 0: none.
         destination_arn: OnFailure's; None without one.
+        filters: Patterns, as they were given; a record must match one of them. Empty: all match.
         metrics: The metrics asked for by MetricsConfig.
         enabled: Whether it should poll; ``state`` says how far that has come.
         version: Raised by every change of the row; updates are conditional on it.
@@ -79,6 +81,7 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
     bisect_batch_on_function_error: bool = False
     tumbling_window_s: int = 0
     destination_arn: str | None = None
+    filters: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     enabled: bool = True
     state: State = State.CREATING
@@ -91,6 +94,13 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
     def is_fifo(self) -> bool:
         """Tell whether it reads a FIFO queue; SQS has it in the name."""
         return self.stream_kind is None and self.event_source_arn.endswith(".fifo")
+
+    @property
+    def filter_source(self) -> FilterSource:
+        """What its filters are held against."""
+        if self.stream_kind is None:
+            return FilterSource.SQS
+        return FilterSource[self.stream_kind.name]
 
     @property
     def arn(self) -> str:

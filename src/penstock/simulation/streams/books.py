@@ -14,6 +14,7 @@ from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard,
 if TYPE_CHECKING:
     from penstock.simulation.streams.stream import SimulatedStream
 
+DARK_MARK = b'"shade":"dark"'  # stands in the records that a filter lets through
 # A row that is written while the keeper waits for the store is taken up when it has its answer.
 POLICY_GRACE_MS = 60
 SAVE_AGAIN_MS = 1_500  # a save that failed is made again by then, and nothing is saved meanwhile
@@ -134,7 +135,15 @@ class AuditedMapping:
             shard = self.shards[shard_id] = AuditedShard(shard_id)
         return shard
 
+    def excludes(self, record: StreamRecord) -> bool:
+        """Tell whether the filter, which no update changes, leaves a record out."""
+        return bool(self.row.filters) and DARK_MARK not in record.event
+
     def requires(self, shard_id: str, record: StreamRecord) -> bool:
+        """Tell whether a record is to be delivered."""
+        return self.includes(shard_id, record) and not self.excludes(record)
+
+    def includes(self, shard_id: str, record: StreamRecord) -> bool:
         """Tell whether the position includes a record."""
         if shard_id in self.starts:
             first = self.starts[shard_id]
@@ -155,6 +164,7 @@ class AuditedMapping:
             record,
             int(record.sequence_number),
             self.requires(shard_id, record),
+            self.excludes(record),
             is_gone=is_gone,
         )
         self.shard(shard_id).add(audited)

@@ -97,7 +97,9 @@ class StreamFunctionAudit:
     ) -> None:
         mapping, name = invocation.mapping, f"{shard.shard_id}:{audited.number}"
         report = self._books.report
-        if not audited.is_required and not _is_near_start(mapping, audited, shard.shard_id):
+        if audited.is_excluded:
+            report(StreamRule.FILTERED, f"{name} of {mapping.name}")
+        elif not audited.is_required and not _is_near_start(mapping, audited, shard.shard_id):
             report(StreamRule.UNWANTED, f"{name} of {mapping.name}")
         ages = [row.maximum_record_age_s for row in invocation.rows]
         known = [age for age in ages if age is not None]

@@ -269,6 +269,19 @@ class PlaceAudit:
                     break
         return found
 
+    def not_passed(self, mapping: AuditedMapping, place: StreamPlace | None) -> list[str]:
+        """Say which records that the filter leaves out the checkpoints have not passed."""
+        found: list[str] = []
+        for shard in mapping.shards.values():
+            checkpoint = place.checkpoints.get(shard.shard_id) if place else None
+            checkpoint = checkpoint or Checkpoint(TrimHorizon())
+            for audited in shard.records:
+                is_ahead = mapping.includes(shard.shard_id, audited.record) and not audited.is_gone
+                if audited.is_excluded and is_ahead and not covers(checkpoint, audited):
+                    found.append(f"{shard.shard_id}: {checkpoint} before {audited.number}")
+                    break
+        return found
+
 
 def covers(checkpoint: Checkpoint, audited: AuditedRecord) -> bool:
     """Tell whether a checkpoint says that a record is settled."""

@@ -9,6 +9,7 @@ class StreamRule(enum.StrEnum):
     LOST = "every record ends succeeded, discarded where it can be found, or trimmed"
     ALTERED = "a function sees what was put"
     UNWANTED = "nothing is invoked that the mapping's position excludes"
+    FILTERED = "nothing is invoked that the mapping's filter leaves out"
     ORDER = "a key's records are invoked in order, and none is passed over"
     OVERLAP = "a lane has one invocation at a time"
     MIXED = "a batch is of one lane of one shard, and in order"

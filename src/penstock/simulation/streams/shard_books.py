@@ -23,7 +23,8 @@ class AuditedRecord(msgspec.Struct, eq=False):
     """A record as one mapping has it before it.
 
     Attributes:
-        is_required: The mapping's position includes it.
+        is_required: The mapping's position includes it, and its filter lets it through.
+        is_excluded: The mapping's filter does not let it through.
         settled_ms: When the engine knew that it is settled.
         settled_run: In which run of the shards; None where it may come again all the same.
         passed_run: In which run later records of its lane were invoked before it.
@@ -37,6 +38,7 @@ class AuditedRecord(msgspec.Struct, eq=False):
     record: StreamRecord
     number: int
     is_required: bool
+    is_excluded: bool = False
     fate: Fate = Fate.OPEN
     settled_ms: int = NEVER_MS
     settled_run: int | None = None

@@ -39,6 +39,7 @@ from penstock.model.stream import (
 from penstock.simulation.streams.shard import KEY_SPACE, ServedShard
 
 POISON_MARK = b'"poison"'  # stands in a record that no function succeeds with before it is mended
+SHADES = (b"light", b"light", b"dark")  # a record has one of them, by its number
 ITERATOR_MS = {StreamKind.KINESIS: 300_000, StreamKind.DYNAMODB: 900_000}
 
 
@@ -142,13 +143,14 @@ class SimulatedStream:
         shard = next(each for each in self.open_shards() if each.first_key <= place < each.end_key)
         number = self._next_number()
         mark = POISON_MARK if is_poison else b'"good"'
-        event = b'{"eventID":"%s:%s:%d","%s":"%d","kind":%s,"filler":"%s"}' % (
+        event = b'{"eventID":"%s:%s:%d","%s":"%d","kind":%s,"shade":"%s","filler":"%s"}' % (
             self.incarnation.encode(),
             shard.shard_id.encode(),
             number,
             b"SequenceNumber" if self.kind is StreamKind.DYNAMODB else b"sequenceNumber",
             number,
             mark,
+            SHADES[number % len(SHADES)],
             filler,
         )
         wall_ms = self._wall_ms()

@@ -64,6 +64,7 @@ class StreamMappingPlan(msgspec.Struct, frozen=True, kw_only=True):
     record_age_s: int | None
     tumbling_window_s: int
     has_destination: bool
+    has_filter: bool = False
 
 
 class StreamWorldPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +102,7 @@ class StreamWorldPlan(msgspec.Struct, frozen=True, kw_only=True):
             for index in range(rng.choice((1, 1, 2, 3)))
         )
         scene = i.Scene(rng, len(functions), len(streams), len(mappings), safety_ms)
-        return cls(
+        world = cls(
             functions=functions,
             streams=streams,
             mappings=mappings,
@@ -116,6 +117,13 @@ class StreamWorldPlan(msgspec.Struct, frozen=True, kw_only=True):
             list_every_ms=rng.choice((2_000, 30_000, 30_000)),
             held_bytes_max=rng.choice((256 * MIB, 256 * MIB, 4 * MIB, 2_000)),
             safety_ms=safety_ms,
+        )
+        return msgspec.structs.replace(
+            world,
+            mappings=tuple(
+                msgspec.structs.replace(each, has_filter=rng.choice((True, False, False)))
+                for each in mappings
+            ),
         )
 
     def is_calm(self) -> bool:

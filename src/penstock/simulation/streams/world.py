@@ -34,6 +34,7 @@ from penstock.simulation.wire import Wire
 Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
 
 IDLE_S = 8  # a world in which nothing begins for so long is idle: longer than a batching window
+DARK_ONLY = '{"shade":["dark"]}'
 LOOK_EVERY_S = 4  # how often a healed world is asked whether it has settled
 STOP_S_MAX = 120  # the longest function timeout, twice, and a destination that is slow
 
@@ -246,6 +247,7 @@ class StreamWorld:
             destination_arn="arn:aws:sqs:eu-west-1:000000000000:failed"
             if plan.has_destination
             else None,
+            filters=(DARK_ONLY,) if plan.has_filter else (),
         )
         self.store.insert_mapping(row)
         self.node.mapping_changed(row)
@@ -341,6 +343,7 @@ class StreamWorld:
             mapping = self.auditor.books.mappings[row.uuid]
             if mapping.incarnation == mapping.stream.incarnation:
                 found += self.auditor.places.uncovered(mapping, place)
+                found += self.auditor.places.not_passed(mapping, place)
             for served in mapping.stream.shards.values():
                 checkpoint = place.checkpoints.get(served.shard_id) if place else None
                 has_ended = checkpoint and isinstance(checkpoint.position, ShardEnd)

@@ -1,0 +1,139 @@
+"""The records that people try patterns on: whole events, captures of them, plain documents.
+
+Rules:
+    1. The text is one JSON document, or one per line.
+    2. A document with a list ``Records`` is an event: its records are tried one by one.
+    3. Without a source, a record's own ``eventSource`` tells it; a document that has none is
+       matched as it is.
+    4. A ``body`` or ``data`` that is no text stands for the text that it is as JSON.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from penstock.core.record_filter import RecordFilter
+from penstock.model.errors import ConfigurationError
+from penstock.model.filtering import FilterSource
+
+# Its data is an object of the record itself: nothing is unpacked.
+AS_IT_IS = FilterSource.DYNAMODB
+_QUOTE = b'"'[0]
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_Members = dict[str, msgspec.Raw]
+_decode_members = msgspec.json.Decoder(_Members).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class TriedRecord(msgspec.Struct, frozen=True):
+    """A record, as it stands in an event's ``Records``, and what it is held to be from."""
+
+    record: bytes
+    source: FilterSource
+
+
+def read_tried_records(text: bytes, source: FilterSource | None) -> list[TriedRecord]:
+    """Read the records of a document, or of a capture with one document per line.
+
+    Args:
+        text: Of a file, or given in place of one.
+        source: None: each record tells its own.
+
+    Raises:
+        ConfigurationError: It is no JSON, or a document in it is no object.
+    """
+    document = text.strip()
+    if _is_json(document):
+        return list(_records_of(document, source, "the event"))
+    tried: list[TriedRecord] = []
+    for number, line in enumerate(document.splitlines(), start=1):
+        if line.strip():
+            tried += _records_of(line.strip(), source, f"line {number} of the events")
+    if not tried:
+        raise ConfigurationError("there are no events to try the patterns on")
+    return tried
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether a record matches one of the patterns."""
+
+    source: FilterSource
+    matches: bool
+
+
+def try_patterns(patterns: Sequence[str], tried: Sequence[TriedRecord]) -> list[Verdict]:
+    """Hold records against patterns, as a mapping would with these filters.
+
+    Raises:
+        FilterPatternError: Lambda would not take one of the patterns for such a source.
+    """
+    sources = {each.source for each in tried}
+    filters = {source: RecordFilter(patterns, source) for source in sources}
+    return [
+        Verdict(each.source, matches=filters[each.source].passes_event(each.record))
+        for each in tried
+    ]
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+        msgspec.json.decode(text)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _records_of(document: bytes, source: FilterSource | None, named: str) -> Iterator[TriedRecord]:
+    members = _members(document, named)
+    records = members.get("Records")
+    if records is None or not bytes(records).lstrip().startswith(b"["):
+        yield _tried(document, members, source)
+        return
+    for index, record in enumerate(_decode_list(records), start=1):
+        inner = _members(bytes(record), f"record {index} of {named}")
+        yield _tried(bytes(record), inner, source)
+
+
+def _members(document: bytes, named: str) -> _Members:
+    try:
+        return _decode_members(document)
+    except _UNREADABLE as exc:
+        raise ConfigurationError(f"{named} is no JSON object: {exc}") from exc
+
+
+def _tried(document: bytes, members: _Members, source: FilterSource | None) -> TriedRecord:
+    source = source or _source_of(members)
+    match source:
+        case FilterSource.SQS if not _is_text(members.get("body")):
+            return TriedRecord(_encode({**members, **_packed_body(members)}), source)
+        case FilterSource.KINESIS if "kinesis" not in members and "data" in members:
+            return TriedRecord(_encode({**members, "kinesis": _packed_blob(members)}), source)
+        case _:
+            return TriedRecord(document, source)
+
+
+def _source_of(members: _Members) -> FilterSource:
+    text = members.get("eventSource")
+    named = _decode_text(text) if _is_text(text) and text is not None else ""
+    known = {f"aws:{each.value}": each for each in FilterSource}
+    return known.get(named, AS_IT_IS)
+
+
+def _is_text(member: msgspec.Raw | None) -> bool:
+    return member is not None and memoryview(member)[0] == _QUOTE
+
+
+def _packed_body(members: _Members) -> Mapping[str, str]:
+    return {"body": bytes(members["body"]).decode()} if "body" in members else {}
+
+
+def _packed_blob(members: _Members) -> Mapping[str, str]:
+    """Give what Kinesis would carry for a ``data`` that stands at the record's top."""
+    given = members["data"]
+    carried = _decode_text(given).encode() if _is_text(given) else bytes(given)
+    return {"data": base64.b64encode(carried).decode()}
