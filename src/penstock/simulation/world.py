@@ -254,16 +254,17 @@ class World:
 
     def _settle_s_max(self) -> float:
         """Bound how long a healed world may take: every receive a message may need, in turn."""
-        longest_s = max(each.timeout_s for each in self.plan.functions)
+        longest_s = max(each.duration_ms[1] for each in self.plan.functions) / 1000
         tagged = [each.options for each in self.plan.incidents if isinstance(each, ChangeOptions)]
-        total_s = 300.0
+        total_s = 300.0 + max(each.timeout_s for each in self.plan.functions)
         for plan in self.plan.mappings:
+            tries = plan.receives_max + 2
             # The messages of one group may each have to fail for the last time, in turn.
-            receives = (plan.receives_max + 2) * (1 + plan.is_fifo * len(plan.poison))
+            waits = tries * (1 + plan.is_fifo * len(plan.poison))
             backoffs = [each.backoff for each in (plan.options, *tagged)]
             backoff_s = max(each.maximum_s if each else 0 for each in backoffs)
-            total_s += receives * (2 * plan.visibility_s + plan.window_s + backoff_s + 60)
-            total_s += receives * len(plan.sent_at_ms) * longest_s
+            total_s += waits * (2 * plan.visibility_s + plan.window_s + backoff_s + 60)
+            total_s += tries * len(plan.sent_at_ms) * longest_s
         return total_s
 
     async def _check_slots(self) -> None:
