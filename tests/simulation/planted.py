@@ -77,10 +77,12 @@ class IgnoresMaximumConcurrency(QueueConsumer):
 
 
 class IgnoresBatchSize(QueueConsumer):
-    """Makes batches of ten."""
+    """Makes batches of ten at least."""
 
     def __init__(self, policy: q.QueuePolicy, ramp_policy: RampPolicy) -> None:
-        super().__init__(msgspec.structs.replace(policy, batch_size=10), ramp_policy)
+        super().__init__(
+            msgspec.structs.replace(policy, batch_size=max(10, policy.batch_size)), ramp_policy
+        )
 
 
 class HoldsFiveLongPolls(RewritingConsumer):

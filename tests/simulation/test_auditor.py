@@ -2,6 +2,7 @@
 
 import planted
 import pytest
+from plain_plans import plain_function, plain_mapping, plain_world
 
 from penstock.simulation.ledger import Rule
 from penstock.simulation.run import draw_world, run_world
@@ -31,7 +32,6 @@ PLANTED = [
             planted.work(planted.DeletesTooEarly),
             {Rule.DELETED_UNFINISHED},
         ),
-        ("deletes nothing", planted.work(planted.DropsDeletes), {Rule.BURNT, Rule.STUCK}),
         (
             "ignores MaximumConcurrency",
             planted.consumer(planted.IgnoresMaximumConcurrency),
@@ -86,3 +86,21 @@ def test_auditor_sees(
     first = next(filter(None, violations), "no seed shows it")
 
     assert any(f": {rule}: " in first for rule in rules), first
+
+
+@pytest.mark.parametrize(
+    ("visibility_s", "rule"),
+    [
+        pytest.param(30, Rule.BURNT, id="where nothing may come twice"),
+        pytest.param(6, Rule.STUCK, id="where something may"),
+    ],
+)
+def test_auditor_sees_that_nothing_is_deleted(
+    visibility_s: int, rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted.work(planted.DropsDeletes)(monkeypatch)
+    mapping = plain_mapping((0,), visibility_s=visibility_s)
+
+    violation = run_world(1, plain_world([plain_function(100)], [mapping])).violation
+
+    assert f": {rule}: " in violation

@@ -1,10 +1,11 @@
 """The auditor's rules on books written by hand: each strikes at its bound, and not before it."""
 
 import pytest
-from audit_scene import Scene
+from audit_scene import TIMEOUT_MS, Scene
 
 from penstock.simulation.function_audit import STARVING_SLACK
 from penstock.simulation.ledger import Rule
+from penstock.simulation.names import queue_arn
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,31 @@ def test_audit_counts_what_a_holder_waits_through(count: int, broken: list[Rule]
         scene.reject(f"m{number}")
 
     assert scene.rules_broken() == broken
+
+
+@pytest.mark.parametrize(("is_heard", "broken"), [(True, [Rule.NOT_RETURNED]), (False, [])])
+def test_audit_excuses_a_stop_that_forgot_what_was_extended_unheard(
+    *, is_heard: bool, broken: list[Rule]
+) -> None:
+    scene = Scene()
+    scene.deliver(0, "m")
+    handle = scene.handles["m"]
+    asked_ms = scene.now_ms + TIMEOUT_MS // 2
+    scene.auditor.queues.visibility_changed(handle, asked_ms + TIMEOUT_MS)
+    if is_heard:
+        scene.auditor.queues.extension_answered([handle], asked_ms, TIMEOUT_MS)
+    # By its receive alone it is visible; the server still hides it.
+    scene.now_ms += TIMEOUT_MS
+
+    scene.auditor.queues.mapping_stopped(queue_arn(0), [handle])
+
+    assert scene.rules_broken() == broken
+
+
+def test_audit_sees_what_is_left_at_the_end() -> None:
+    scene = Scene()
+    scene.send("m")
+
+    scene.auditor.check_final()
+
+    assert scene.rules_broken() == [Rule.LOST]

@@ -2,18 +2,15 @@
 
 from typing import Any
 
-import msgspec
 import planted
 import planted_options as options
 import pytest
+from plain_plans import plain_function, plain_mapping, plain_world
 
-from penstock.core.scaling import RampPolicy
 from penstock.model.queue_options import QueueOptions
-from penstock.simulation.faults import FaultRates
 from penstock.simulation.ledger import Rule
-from penstock.simulation.mapping_plans import Feature, FunctionPlan, MappingPlan
+from penstock.simulation.mapping_plans import Feature
 from penstock.simulation.run import draw_world, run_world
-from penstock.simulation.workload import WorldPlan
 
 SEEDS_MAX = 300
 
@@ -80,39 +77,17 @@ def test_auditor_sees_by_one_rule(
     assert f": {rule}: " in first, first
 
 
-FUNCTION = FunctionPlan(
-    concurrency=5,
-    timeout_s=40,
-    duration_ms=(15_000, 15_000),
-    reports_failures=True,
-    capacity=None,
-    is_careless=True,
-)
-MAPPING = MappingPlan(
-    function=0,
-    visibility_s=60,
-    max_receive_count=1,
-    batch_size=10,
-    maximum_concurrency=None,
-    report_failures=True,
-    sent_at_ms=(0,),
-    poison=(0,),
-    body_bytes=40,
-)
-
-
-def violation_of(**changes: Any) -> str:
-    """Run a world in which nothing is wrong but one poison message."""
-    plan = WorldPlan(
-        functions=(FUNCTION,),
-        mappings=(msgspec.structs.replace(MAPPING, **changes),),
-        rates=FaultRates(),
-        incidents=(),
-        ramp=RampPolicy(),
-        long_poll_s=20,
-        safety_ms=20_000,
+def violation_of(*, sent_count: int = 1, **members: Any) -> str:
+    """Run a world in which nothing is wrong but one poison message and a careless function."""
+    function = plain_function(
+        15_000, timeout_s=40, concurrency=5, reports_failures=True, is_careless=True
     )
-    return run_world(1, plan).violation
+    mapping = plain_mapping(
+        (0,) * sent_count,
+        **{"visibility_s": 60, "max_receive_count": 1, "report_failures": True, "poison": (0,)}
+        | members,
+    )
+    return run_world(1, plain_world([function], [mapping], safety_ms=20_000)).violation
 
 
 def test_auditor_sees_a_heart_that_stops(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +103,7 @@ def test_auditor_sees_trust_in_careless_responses(monkeypatch: pytest.MonkeyPatc
 
     violation = violation_of(
         is_fifo=True,
-        sent_at_ms=(0,) * 5,
+        sent_count=5,
         groups=(0,) * 5,
         options=QueueOptions(fifo_strict=True),
     )
@@ -139,4 +114,4 @@ def test_auditor_sees_trust_in_careless_responses(monkeypatch: pytest.MonkeyPatc
 def test_auditor_sees_one_slot_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     planted.work(options.LosesOneSlot)(monkeypatch)
 
-    assert f": {Rule.SLOTS_LEAKED}: " in violation_of(sent_at_ms=(0,) * 5)
+    assert f": {Rule.SLOTS_LEAKED}: " in violation_of(sent_count=5)

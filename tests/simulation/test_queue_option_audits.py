@@ -165,6 +165,29 @@ def test_window_ends_early_where_visibility_does() -> None:
     assert scene.rules_broken() == []
 
 
+@pytest.mark.parametrize(
+    ("failed_after_ms", "broken"),
+    [
+        pytest.param(TIMEOUT_MS // 2 - 2_000, [Rule.WINDOW], id="more than half is left"),
+        pytest.param(TIMEOUT_MS // 2, [], id="half is over"),
+    ],
+)
+def test_window_may_end_early_after_an_extension_has_failed(
+    failed_after_ms: int, broken: list[Rule]
+) -> None:
+    scene = Scene(batch_size=10, maximum_batching_window_s=60)
+    scene.deliver(0, "m")
+    scene.now_ms += failed_after_ms
+    handle = scene.handles["m"]
+    scene.auditor.queues.extension_failed([handle])
+    scene.auditor.queues.visibility_changed(handle, scene.now_ms + TIMEOUT_MS)
+    scene.auditor.queues.extension_answered([handle], scene.now_ms, TIMEOUT_MS)
+
+    scene.dispatch("m")
+
+    assert scene.rules_broken() == broken
+
+
 def test_audit_sees_an_event_above_six_megabytes() -> None:
     scene = Scene()
     scene.deliver(0, "m")

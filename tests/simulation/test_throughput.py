@@ -1,49 +1,23 @@
 """A backlog is worked off as fast as the function's slots and the limits allow."""
 
 import pytest
+from plain_plans import plain_function, plain_mapping, plain_world
 
-from penstock.core.scaling import RampPolicy
-from penstock.simulation.faults import FaultRates
-from penstock.simulation.mapping_plans import FunctionPlan, MappingPlan
+from penstock.simulation.mapping_plans import MappingPlan
 from penstock.simulation.run import run_world
-from penstock.simulation.workload import WorldPlan
-
-AT_ONCE = RampPolicy(initial=1_000, maximum=1_000)
 
 
 def backlog(count: int, batch_size: int, maximum_concurrency: int | None) -> MappingPlan:
     """A mapping whose messages are all there at the start."""
-    return MappingPlan(
-        function=0,
-        visibility_s=30,
-        max_receive_count=None,
-        batch_size=batch_size,
-        maximum_concurrency=maximum_concurrency,
-        report_failures=False,
-        sent_at_ms=(0,) * count,
-        poison=(),
-        body_bytes=40,
+    return plain_mapping(
+        (0,) * count, batch_size=batch_size, maximum_concurrency=maximum_concurrency
     )
 
 
 def drain_ms(concurrency: int, duration_ms: int, *mappings: MappingPlan) -> int:
     """Work the backlogs off without faults; give how long it took."""
-    function = FunctionPlan(
-        concurrency=concurrency,
-        duration_ms=(duration_ms, duration_ms),
-        reports_failures=False,
-        capacity=None,
-    )
-    plan = WorldPlan(
-        functions=(function,),
-        mappings=mappings,
-        rates=FaultRates(),
-        incidents=(),
-        ramp=AT_ONCE,
-        long_poll_s=20,
-        safety_ms=1_000,
-    )
-    outcome = run_world(1, plan)
+    function = plain_function(duration_ms, concurrency=concurrency)
+    outcome = run_world(1, plain_world([function], mappings))
     assert outcome.violation == ""
     return outcome.settled_ms
 

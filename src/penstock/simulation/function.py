@@ -1,5 +1,7 @@
 """Simulated functions: they take time, fail, hang, answer nonsense, or were never reached."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from penstock.model.errors import (
@@ -74,11 +76,12 @@ class SimulatedFunctions:
     def __init__(
         self,
         *,
-        chance: Chance[FaultRates],
+        chance_of: Callable[[str], Chance[FaultRates]],
         auditor: Auditor,
         trace: Trace,
     ) -> None:
-        self._chance = chance
+        self._chance_of = chance_of
+        self._chances: dict[str, Chance[FaultRates]] = {}
         self._auditor = auditor
         self._trace = trace
         self._functions: dict[str, tuple[Function, Temper]] = {}
@@ -87,6 +90,8 @@ class SimulatedFunctions:
 
     def declare(self, function: Function, temper: Temper) -> None:
         """Add a function, or change it."""
+        if function.arn not in self._chances:
+            self._chances[function.arn] = self._chance_of(function.name)
         self._functions[function.arn] = (function, temper)
         self._removed.discard(function.arn)
         self._auditor.concurrency_changed(function.arn, function.concurrency)
@@ -116,7 +121,7 @@ class SimulatedFunctions:
         error = self._draw_rejection(function.arn, temper)
         if error is not None:
             return await self._reject(invocation, error)
-        ending = self._draw_ending(temper, records)
+        ending = _draw_ending(self._chances[function.arn], temper, records)
         try:
             result = await self._run(function, temper, invocation, ending)
         except InvocationOutcomeUnknownError:
@@ -129,9 +134,10 @@ class SimulatedFunctions:
         return result
 
     async def _invoke_directly(self, function: Function, temper: Temper) -> FunctionResult:
+        chance = self._chances[function.arn]
         self._auditor.functions.direct_dispatched(function.arn)
         try:
-            await self._chance.wait_ms(self._draw_duration_ms(function, temper))
+            await chance.wait_ms(_draw_duration_ms(chance, function, temper))
         finally:
             self._auditor.functions.direct_ended(function.arn)
         return FunctionResult(DIRECT_PAYLOAD)
@@ -139,19 +145,21 @@ class SimulatedFunctions:
     def _draw_rejection(self, function_arn: str, temper: Temper) -> InvokeError | None:
         if function_arn in self._removed:
             return FunctionNotFoundError(f"Function not found: {function_arn}")
-        rates = self._chance.rates
+        chance = self._chances[function_arn]
+        rates = chance.rates
         running = self._running.get(function_arn, 0)
         if temper.capacity is not None and running >= temper.capacity:
             return InvokeThrottledError("rate exceeded")
-        if self._chance.strikes(rates.function_throttled):
+        if chance.strikes(rates.function_throttled):
             return InvokeThrottledError("rate exceeded")
-        if self._chance.strikes(rates.function_unreachable):
+        if chance.strikes(rates.function_unreachable):
             return InvokeUnavailableError("connection refused")
         return None
 
     async def _reject(self, invocation: AuditedInvocation, error: InvokeError) -> FunctionResult:
+        chance = self._chances[invocation.function_arn]
         try:
-            await self._chance.wait_ms(self._chance.rng.randint(0, 20))
+            await chance.wait_ms(chance.rng.randint(0, 20))
         except BaseException:
             self._auditor.functions.forsaken(invocation)
             raise
@@ -162,8 +170,9 @@ class SimulatedFunctions:
     async def _run(
         self, function: Function, temper: Temper, invocation: AuditedInvocation, ending: _Ending
     ) -> FunctionResult:
-        duration_ms = self._draw_duration_ms(function, temper)
-        if self._chance.strikes(self._chance.rates.function_hung):
+        chance = self._chances[function.arn]
+        duration_ms = _draw_duration_ms(chance, function, temper)
+        if chance.strikes(chance.rates.function_hung):
             duration_ms = function.timeout_s * 1000
             ending = _Ending(Verdict(is_error=True), _failure())
         self._running[function.arn] = self._running.get(function.arn, 0) + 1
@@ -176,35 +185,37 @@ class SimulatedFunctions:
             self._trace.note(function.name, verb, *ids)
 
         # Armed before the wait, so that at one moment the end comes before the answer.
-        self._chance.later(duration_ms, end)
-        if self._chance.strikes(self._chance.rates.function_unknown):
-            await self._chance.wait_ms(self._chance.rng.randint(0, duration_ms))
+        chance.later(duration_ms, end)
+        if chance.strikes(chance.rates.function_unknown):
+            await chance.wait_ms(chance.rng.randint(0, duration_ms))
             raise InvocationOutcomeUnknownError("the connection broke")
-        await self._chance.wait_ms(duration_ms + self._chance.rng.randint(1, 4))
+        await chance.wait_ms(duration_ms + chance.rng.randint(1, 4))
         return ending.result
 
-    def _draw_ending(self, temper: Temper, records: list[_Record]) -> _Ending:
-        rates = self._chance.rates
-        poison = [each.message_id for each in records if bytes(each.body).startswith(POISON)]
-        if self._chance.strikes(rates.function_failed) or (poison and not temper.reports_failures):
-            return _Ending(Verdict(is_error=True), _failure())
-        if self._chance.strikes(rates.function_malformed):
-            known = records[0].message_id.encode()
-            response = self._chance.rng.choice(MALFORMED_RESPONSES).replace(b"KNOWN", known)
-            return _Ending(Verdict(is_malformed=True), FunctionResult(response))
-        failed = set(poison)
-        if self._chance.strikes(rates.function_partial):
-            failed.add(self._chance.rng.choice(records).message_id)
-        if not temper.is_careless:
-            failed = _with_those_after(failed, records)
-        if not failed:
-            return _Ending(Verdict(), FunctionResult(self._chance.rng.choice(EMPTY_RESPONSES)))
-        failures = [{"itemIdentifier": message_id} for message_id in sorted(failed)]
-        response = msgspec.json.encode({"batchItemFailures": failures})
-        return _Ending(Verdict(failed_ids=frozenset(failed)), FunctionResult(response))
 
-    def _draw_duration_ms(self, function: Function, temper: Temper) -> int:
-        return min(function.timeout_s * 1000, self._chance.rng.randint(*temper.duration_ms))
+def _draw_ending(chance: Chance[FaultRates], temper: Temper, records: list[_Record]) -> _Ending:
+    rates = chance.rates
+    poison = [each.message_id for each in records if bytes(each.body).startswith(POISON)]
+    if chance.strikes(rates.function_failed) or (poison and not temper.reports_failures):
+        return _Ending(Verdict(is_error=True), _failure())
+    if chance.strikes(rates.function_malformed):
+        known = records[0].message_id.encode()
+        response = chance.rng.choice(MALFORMED_RESPONSES).replace(b"KNOWN", known)
+        return _Ending(Verdict(is_malformed=True), FunctionResult(response))
+    failed = set(poison)
+    if chance.strikes(rates.function_partial):
+        failed.add(chance.rng.choice(records).message_id)
+    if not temper.is_careless:
+        failed = _with_those_after(failed, records)
+    if not failed:
+        return _Ending(Verdict(), FunctionResult(chance.rng.choice(EMPTY_RESPONSES)))
+    failures = [{"itemIdentifier": message_id} for message_id in sorted(failed)]
+    response = msgspec.json.encode({"batchItemFailures": failures})
+    return _Ending(Verdict(failed_ids=frozenset(failed)), FunctionResult(response))
+
+
+def _draw_duration_ms(chance: Chance[FaultRates], function: Function, temper: Temper) -> int:
+    return min(function.timeout_s * 1000, chance.rng.randint(*temper.duration_ms))
 
 
 def _with_those_after(failed: set[str], records: list[_Record]) -> set[str]:

@@ -13,6 +13,7 @@ from penstock.simulation.names import FAILURE_ARN
 BIG_BODY_BYTES = 1_000_000  # six of them are near the 6 MB of an event
 LARGEST_BODY_BYTES = 1_048_500  # SQS: 1 MiB
 _SMALL_BODY_BYTES = 40
+_DURATION_MS_MAX = 15_000  # longer than the shortest heartbeat
 _MIDDLE_BODY_BYTES = 100_000  # sixty of them: a batch that its bytes close before its count
 
 
@@ -83,7 +84,7 @@ class MappingPlan(msgspec.Struct, frozen=True, kw_only=True):
 def draw_function(rng: Random, *, is_calm: bool) -> FunctionPlan:
     """Draw a function."""
     timeout_s = rng.choice((1, 3, 3, 10, 40))
-    longest_ms = rng.choice((5, 100, 1_000, timeout_s * 1000))
+    longest_ms = rng.choice((5, 100, 1_000, min(timeout_s * 1000, _DURATION_MS_MAX)))
     return FunctionPlan(
         concurrency=rng.choice((1, 1, 2, 5, 10, 50)),
         timeout_s=timeout_s,

@@ -109,6 +109,7 @@ class Node:
 
     Attributes:
         slots: The ledger of the engine that runs now, or ran last.
+        metrics: What that engine counts.
         has_crashed: Whether the last engine was killed.
     """
 
@@ -137,6 +138,7 @@ class Node:
         self._direct: set[asyncio.Task[FunctionResult]] = set()
         self._uuid_count = 0
         self.slots = SlotLedger(functions)
+        self.metrics = NodeMetrics(clock)
         self.has_crashed = False
 
     @property
@@ -151,6 +153,7 @@ class Node:
         self.has_crashed = False
         self._auditor.node_started()
         self.slots = SlotLedger(self._functions)
+        self.metrics = NodeMetrics(self._clock)
         surroundings = Surroundings(
             store=self._store,
             sources=self._sources,
@@ -159,7 +162,7 @@ class Node:
             slots=self.slots,
             clock=self._clock,
             draw_uuid=self._draw_uuid,
-            metrics=NodeMetrics(self._clock),
+            metrics=self.metrics,
             log_of=self._log_of,
         )
         self._supervisor = Supervisor(surroundings, self._settings)

@@ -45,7 +45,6 @@ class World:
     """
 
     def __init__(self, seed: int, plan: WorldPlan, *, keeps_trace: bool = False) -> None:
-        rng = Random(f"world {seed}")
         loop = asyncio.get_running_loop()
         self.seed = seed
         self.plan = plan
@@ -56,19 +55,19 @@ class World:
         self.auditor = Auditor(self.now_ms, self.trace.lines)
         self._faults = FaultModel(plan.rates)
         self.functions = SimulatedFunctions(
-            chance=self._part_of(rng), auditor=self.auditor, trace=self.trace
+            chance_of=self._part_of, auditor=self.auditor, trace=self.trace
         )
         self.queues = {
-            self.queue_arn_of(index): self._build_queue(index, each, self._part_of(rng))
+            self.queue_arn_of(index): self._build_queue(index, each)
             for index, each in enumerate(plan.mappings)
         }
         self.destinations = SimulatedDestinations(
-            chance=self._part_of(rng),
+            chance=self._part_of("destinations"),
             read=decode_report,
             watch=self.auditor.failures,
             trace=self.trace,
         )
-        wires = {arn: Wire(self._part_of(rng)) for arn in self.queues}
+        wires = {arn: Wire(self._part_of(f"way to {arn}")) for arn in self.queues}
         self.sources = SimulatedSources(self.queues, wires, auditor=self.auditor, trace=self.trace)
         self.store = SimulatedStore(self._row_written, self._row_deleted)
         self.node = Node(
@@ -126,17 +125,16 @@ class World:
 
     # How it begins.
 
-    def _part_of(self, rng: Random) -> Chance[FaultRates]:
-        """Give a part of this world dice of its own."""
-        return Chance(self._faults, Random(rng.random()), self.loop)
+    def _part_of(self, name: str) -> Chance[FaultRates]:
+        """Give a part of this world dice of its own; no other part has a say in them."""
+        return Chance(self._faults, Random(f"world {self.seed} {name}"), self.loop)
 
-    def _build_queue(
-        self, index: int, plan: MappingPlan, chance: Chance[FaultRates]
-    ) -> SimulatedQueue:
+    def _build_queue(self, index: int, plan: MappingPlan) -> SimulatedQueue:
+        arn = self.queue_arn_of(index)
         return SimulatedQueue(
-            self.queue_arn_of(index),
+            arn,
             QueueAttributes(plan.visibility_s, plan.max_receive_count),
-            chance=chance,
+            chance=self._part_of(arn),
             auditor=self.auditor,
             trace=self.trace,
         )
@@ -256,16 +254,17 @@ class World:
 
     def _settle_s_max(self) -> float:
         """Bound how long a healed world may take: every receive a message may need, in turn."""
-        longest_s = max(each.timeout_s for each in self.plan.functions)
+        longest_s = max(each.duration_ms[1] for each in self.plan.functions) / 1000
         tagged = [each.options for each in self.plan.incidents if isinstance(each, ChangeOptions)]
-        total_s = 300.0
+        total_s = 300.0 + max(each.timeout_s for each in self.plan.functions)
         for plan in self.plan.mappings:
+            tries = plan.receives_max + 2
             # The messages of one group may each have to fail for the last time, in turn.
-            receives = (plan.receives_max + 2) * (1 + plan.is_fifo * len(plan.poison))
+            waits = tries * (1 + plan.is_fifo * len(plan.poison))
             backoffs = [each.backoff for each in (plan.options, *tagged)]
             backoff_s = max(each.maximum_s if each else 0 for each in backoffs)
-            total_s += receives * (2 * plan.visibility_s + plan.window_s + backoff_s + 60)
-            total_s += receives * len(plan.sent_at_ms) * longest_s
+            total_s += waits * (2 * plan.visibility_s + plan.window_s + backoff_s + 60)
+            total_s += tries * len(plan.sent_at_ms) * longest_s
         return total_s
 
     async def _check_slots(self) -> None:
