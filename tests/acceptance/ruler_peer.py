@@ -1,7 +1,7 @@
 """AWS's own filter engine as a process, and what is known of where it and we differ.
 
-``PENSTOCK_PEERS=build/peers python tests/acceptance/ruler_peer.py`` writes the rows that ``make test``
-checks; it needs the same path as the tests (see pyproject.toml).
+``PENSTOCK_PEERS=build/peers python tests/acceptance/ruler_peer.py`` writes the rows that ``make
+test`` checks, with tests/core and tests/acceptance in PYTHONPATH.
 """
 
 import gzip
