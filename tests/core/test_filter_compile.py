@@ -63,6 +63,12 @@ def test_lists_in_lists_are_looked_into() -> None:
     assert matches({"a": {"b": [1], "c": [{"exists": False}]}}, {"a": [[{"b": 1}, {"c": 1}]]})
 
 
+def test_objects_in_a_list_are_no_values_of_it() -> None:
+    assert matches({"a": ["x"]}, {"a": [{}, "x"]})
+    assert not matches({"a": ["x"]}, {"a": [{"a": "x"}]})
+    assert matches({"a": [{"exists": False}]}, {"a": [{"a": "x"}]})
+
+
 def test_a_list_s_own_values_do_not_choose_an_element() -> None:
     pattern = '{"a":["x"],"a.b":[1]}'
 
@@ -111,7 +117,7 @@ def test_pathological_event_is_decided_in_time(pattern: object, event: object) -
     verdict, seconds = timed(pattern, event)
 
     assert verdict is False
-    assert seconds < 2
+    assert seconds < 5  # milliseconds, on a machine that is not busy
 
 
 def test_a_path_of_all_levels_is_compiled_and_decided() -> None:

@@ -6,6 +6,7 @@ The verdicts are the compiled patterns' own; what is added is what stood where, 
 import json
 from collections.abc import Sequence
 from itertools import islice
+from typing import assert_never
 
 import msgspec
 
@@ -118,7 +119,7 @@ def _branch(branch: Branch, view: View, source: FilterSource) -> BranchExplanati
     misfit = _misfit(data_needs(branch, source), view, source)
     if misfit:
         return BranchExplanation(matches=False, paths=paths, reason=misfit)
-    matches = compile_branch(branch)(view.members)
+    matches = compile_branch(branch, has_plain_root=True)(view.members)
     if not matches and all(path.matches for path in paths):
         return BranchExplanation(matches, paths, "each path matches, but not in one array element")
     return BranchExplanation(matches, paths)
@@ -172,6 +173,8 @@ def _rule(matcher: Matcher) -> object:  # noqa: PLR0911 - one for each operator
             return {"numeric": _bounds(matcher)}
         case Exists(is_wanted):
             return {"exists": is_wanted}
+        case never:
+            assert_never(never)
 
 
 def _bounds(numeric: Numeric) -> list[object]:

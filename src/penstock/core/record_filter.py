@@ -128,4 +128,4 @@ def _compiled(
     branches: Sequence[Branch], source: FilterSource, fits: Callable[[DataNeeds], bool]
 ) -> Predicate:
     fitting = [branch for branch in branches if fits(data_needs(branch, source))]
-    return any_of([compile_branch(branch) for branch in fitting])
+    return any_of([compile_branch(branch, has_plain_root=True) for branch in fitting])
