@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 PEERS := build/peers
+# AWS's filter engine and its dependencies, if Maven is not to fetch them: make RULER_JARS=folder
+RULER_JARS ?=
 
 .PHONY: help demo test test-peers lint coverage simulate format clean
 
 help:
 	@echo "make demo      run the main job for real: a queue, a stream, a table, functions, poison"
 	@echo "make test      run every test that needs no other server"
-	@echo "make test-peers  run the tests against servers of other people (needs node, npm; ElasticMQ a JDK and Maven)"
+	@echo "make test-peers  run the tests against servers of other people (needs node, npm; some a JDK and Maven)"
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make coverage  branch coverage of core and model"
 	@echo "make simulate  run the simulator for a minute"
@@ -38,7 +40,15 @@ $(PEERS)/.installed: Makefile tests/peers/elasticmq.xml
 	else echo "no JDK or no Maven (java, mvn): the tests against ElasticMQ are left out"; fi
 	@touch $@
 
-test-peers: $(INSTALLED) $(PEERS)/.installed
+$(PEERS)/ruler/.installed: tests/peers/ruler/pom.xml
+	mkdir -p $(PEERS)/ruler
+	@if [ -n "$(RULER_JARS)" ]; then cp "$(RULER_JARS)"/*.jar $(PEERS)/ruler; \
+	elif command -v mvn >/dev/null; then \
+	  mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory="$(abspath $(PEERS))/ruler"; \
+	else echo "no Maven (mvn) and no RULER_JARS: the comparison with Ruler is left out"; fi
+	@touch $@
+
+test-peers: $(INSTALLED) $(PEERS)/.installed $(PEERS)/ruler/.installed
 	PENSTOCK_PEERS=$(PEERS) $(BIN)/python -m pytest -n 0 tests/peers
 
 lint: $(INSTALLED)

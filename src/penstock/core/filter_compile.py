@@ -23,7 +23,7 @@ class _Missing:
     """What an object holds under a name that it has not."""
 
 
-class _UnusualShape(Exception):  # noqa: N818 - it is no error: it never leaves this module
+class _UnusualShape(Exception):  # noqa: N818 - it is no error, and never leaves this module
     """A list in a list, or a name with a dot that is part of a path."""
 
 
@@ -38,8 +38,13 @@ def compile_pattern(pattern: Pattern) -> Predicate:
     return any_of([compile_branch(branch) for branch in pattern.branches])
 
 
-def compile_branch(branch: Branch) -> Predicate:
-    """Compile fields that must all match; see ``compile_pattern``."""
+def compile_branch(branch: Branch, *, has_plain_root: bool = False) -> Predicate:
+    """Compile fields that must all match; see ``compile_pattern``.
+
+    Args:
+        branch: Of a pattern.
+        has_plain_root: The names of the event itself, not of what is in it, never have dots.
+    """
     wants = tuple(
         [
             Want(
@@ -50,7 +55,7 @@ def compile_branch(branch: Branch) -> Predicate:
             for field in branch.fields
         ]
     )
-    on_object = _Compiler().on_object(wants)
+    on_object = _Compiler().compiled(wants, has_plain_names=has_plain_root)
 
     def test(event: object) -> bool:
         if event.__class__ is not dict:
@@ -73,59 +78,51 @@ class _Compiler:
         self._on_objects: dict[_Wants, Predicate] = {}
 
     def on_object(self, wants: _Wants) -> Predicate:
-        """Compile fields below an object; one without steps is the object's own, and is absent."""
+        """Compile fields below an object."""
         if wants not in self._on_objects:
-            self._on_objects[wants] = self._compiled(wants)
+            self._on_objects[wants] = self.compiled(wants)
         return self._on_objects[wants]
 
-    def _compiled(self, wants: _Wants) -> Predicate:
-        if wants and not wants[0].steps:
-            if not wants[0].allows_absence:
-                return lambda _: False
-            wants = wants[1:]
+    def compiled(self, wants: _Wants, *, has_plain_names: bool = False) -> Predicate:
+        """Compile fields of an object; plain names have no dots."""
         dotted = {
             ".".join(want.steps[:count])
             for want in wants
+            if not has_plain_names
             for count in range(2, len(want.steps) + 1)
         }
         groups = [
             (name, self._on_member(tuple([_below(want) for want in group])))
-            for name, group in groupby(sorted(wants, key=_first_step), key=_first_step)
+            for (_, name), group in groupby(sorted(wants, key=_nearest_first), _nearest_first)
         ]
         return _on_members(groups, dotted)
 
     def _on_member(self, wants: _Wants) -> Predicate:
-        """Compile fields of one name, for whatever the name holds."""
-        if len(wants) == 1 and not wants[0].steps:
+        """Compile fields that begin with one name, for whatever the name holds."""
+        if not wants[0].steps:
             return _on_leaf(wants[0])
         on_object = self.on_object(wants)
         on_list = self._on_list(wants)
-        on_scalar = _on_scalar(wants)
+        when_absent = all(want.allows_absence for want in wants)
 
         def test(value: object) -> bool:
             kind = value.__class__
             if kind is dict:
                 return on_object(value)
-            return on_list(value) if kind is list else on_scalar(value)
+            return on_list(value) if kind is list else when_absent
 
         return test
 
     def _on_list(self, wants: _Wants) -> Predicate:
-        if all(want.steps and not want.allows_absence for want in wants):
+        if not any(want.allows_absence for want in wants):
             return _in_one_element(self.on_object(wants))
         return lambda value: self._is_list_match(wants, value)  # type: ignore[arg-type]  # it is given lists
 
     def _is_list_match(self, wants: _Wants, elements: list[object]) -> bool:
-        """Match fields of which some may be absent, or which are of the list's own values."""
-        objects = [element for element in elements if element.__class__ is dict]
-        values = [e for e in elements if e.__class__ is not dict and e.__class__ is not list]
-        if len(objects) + len(values) < len(elements):
+        """Match fields of which some may be absent."""
+        if any(element.__class__ is list for element in elements):
             raise _UnusualShape
-        if not wants[0].steps:
-            is_met = any(map(wants[0].test, values)) if values else wants[0].allows_absence
-            if not is_met:
-                return False
-            wants = wants[1:]
+        objects = [element for element in elements if element.__class__ is dict]
         for position, want in enumerate(wants):
             if want.allows_absence and not any(map(self.on_object((_any_value(want),)), objects)):
                 continue
@@ -135,8 +132,12 @@ class _Compiler:
         return True
 
 
-def _first_step(want: Want) -> str:
-    return want.steps[0]
+def _nearest_first(want: Want) -> tuple[bool, str]:
+    """Part fields by name, an object's own values first: they cost least to look at.
+
+    A list's own values and what its elements have are independent of each other, too.
+    """
+    return len(want.steps) > 1, want.steps[0]
 
 
 def _below(want: Want) -> Want:
@@ -195,15 +196,6 @@ def _is_list_leaf(want: Want, elements: list[object]) -> bool:
                 return True
             is_absent = False
     return is_absent and want.allows_absence
-
-
-def _on_scalar(wants: _Wants) -> Predicate:
-    """Compile for a value that has no members, or for none."""
-    below = all(want.allows_absence for want in wants if want.steps)
-    if wants[0].steps or not below:
-        return lambda _: below
-    own = wants[0]
-    return lambda value: own.allows_absence if value is _MISSING else own.test(value)
 
 
 def _in_one_element(on_object: Predicate) -> Predicate:

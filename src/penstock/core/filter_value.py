@@ -6,6 +6,7 @@ Source: docs/semantics.md#filter-values
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import assert_never
 
 from penstock.core.filter_number import INTEGER_EXACT_MAX, equal_numbers, is_comparable, is_number
 from penstock.core.filter_pattern import (
@@ -93,6 +94,8 @@ def _matcher_test(matcher: Matcher) -> ValueTest:  # noqa: PLR0911 - one for eac
             return _within(matcher)
         case Exists(is_wanted):
             return lambda _: is_wanted
+        case never:
+            assert_never(never)
 
 
 def _on_text(test: Callable[[str], object]) -> ValueTest:

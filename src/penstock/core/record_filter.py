@@ -28,7 +28,7 @@ from penstock.model.filtering import FilterSource
 from penstock.model.message import Message
 from penstock.model.stream import StreamRecord
 
-_EVENT_VIEWS: dict[FilterSource, Callable[[bytes, Asked], View]] = {
+EVENT_VIEWS: dict[FilterSource, Callable[[bytes, Asked], View]] = {
     FilterSource.SQS: queue_record_view,
     FilterSource.KINESIS: kinesis_view,
     FilterSource.DYNAMODB: dynamodb_view,
@@ -98,7 +98,7 @@ class RecordFilter:
         self._passes_all = not patterns
         self._on_json = _compiled(branches, source, fits_json)
         self._on_plain = _compiled(branches, source, fits_plain)
-        self._view_event = _EVENT_VIEWS[source]
+        self._view_event = EVENT_VIEWS[source]
 
     def part_messages(self, messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
         """Part messages of a queue into those that the function sees, and the others."""
@@ -128,4 +128,4 @@ def _compiled(
     branches: Sequence[Branch], source: FilterSource, fits: Callable[[DataNeeds], bool]
 ) -> Predicate:
     fitting = [branch for branch in branches if fits(data_needs(branch, source))]
-    return any_of([compile_branch(branch) for branch in fitting])
+    return any_of([compile_branch(branch, has_plain_root=True) for branch in fitting])
