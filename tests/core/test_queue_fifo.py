@@ -41,7 +41,7 @@ def run(batch_id: int, received: tuple[Message, ...]) -> q.Invoke:
 
 def receive(receive_id: int, *, wait_s: int = 20, attempt: int | None = None) -> q.Receive:
     """The command that receives ten messages, as an attempt of its own unless told."""
-    return q.Receive(receive_id, 10, wait_s, attempt_number=attempt or receive_id)
+    return q.Receive(receive_id, 10, wait_s, 30, attempt or receive_id)
 
 
 def failed(batch_id: int, received: tuple[Message, ...]) -> q.InvocationFailed:
@@ -62,7 +62,7 @@ def test_fifo_receive_asks_for_the_batch_size_and_names_its_attempt() -> None:
 
     first = life.feed(q.MessagesReceived(1, ()))
 
-    assert first == [q.Receive(2, 4, 20, attempt_number=2)]
+    assert first == [q.Receive(2, 4, 20, 30, attempt_number=2)]
 
 
 def test_fifo_receive_of_several_groups_is_one_batch() -> None:
@@ -81,7 +81,7 @@ def test_fifo_groups_are_in_flight_in_parallel() -> None:
     started = life.feed(grant(3))
     commands = life.feed(q.MessagesReceived(2, grouped("b1")))
 
-    second = [q.Receive(each, 1, 0, attempt_number=each) for each in (2, 3)]
+    second = [q.Receive(each, 1, 0, 30, attempt_number=each) for each in (2, 3)]
     assert started == [run(1, grouped("a1")), *second]
     assert commands[0] == run(2, grouped("b1"))
 

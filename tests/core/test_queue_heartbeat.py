@@ -10,6 +10,7 @@ from builders import (
     messages,
     polling_consumer,
     queue_policy,
+    receive,
     return_slots,
     waiting_consumer,
 )
@@ -66,7 +67,7 @@ def test_heartbeat_receives_with_its_own_timeout() -> None:
 
     commands = life.feed(q.QueueDescribed(QueueAttributes(900)))
 
-    assert commands == [q.Receive(1, 10, 20, visibility_timeout_s=30)]
+    assert commands == [receive(1, 10, 20, visibility_timeout_s=30)]
 
 
 def test_heartbeat_keeps_hidden_what_waits_for_a_slot() -> None:

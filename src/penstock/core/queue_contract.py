@@ -248,7 +248,8 @@ class Receive(msgspec.Struct, frozen=True):
     """Receive 1..10 messages, waiting up to ``wait_s`` -> MessagesReceived | ReceiveFailed.
 
     Attributes:
-        visibility_timeout_s: How long they stay hidden; None: for the queue's own timeout.
+        visibility_timeout_s: How long they stay hidden; said with every receive, because the
+            queue's own timeout may be another than the one that was read last.
         attempt_number: Of a FIFO queue; that of an earlier receive whose answer was lost asks for
             the same messages again.
     """
@@ -256,7 +257,7 @@ class Receive(msgspec.Struct, frozen=True):
     receive_id: int
     max_messages: int
     wait_s: int
-    visibility_timeout_s: int | None = None
+    visibility_timeout_s: int
     attempt_number: int | None = None
 
 
