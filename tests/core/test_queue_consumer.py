@@ -158,6 +158,16 @@ def test_consumer_keeps_the_slot_of_an_unknown_outcome_until_the_functions_timeo
     assert life.machine.deadline_ms() == DESCRIBE_EVERY_MS
 
 
+def test_consumer_keeps_the_slot_of_an_unknown_timeout_for_lambda_s_longest() -> None:
+    life = invoking_consumer(function_timeout_s=None)
+
+    commands = life.feed(q.InvocationOutcomeUnknown(batch(1), "reset"))
+    while return_slots(1) not in commands:
+        commands = life.wake()
+
+    assert life.now_ms == 900_000
+
+
 def test_consumer_that_stops_keeps_no_slot_of_an_unknown_outcome() -> None:
     life = invoking_consumer(3)
     life.feed(q.InvocationOutcomeUnknown(batch(1, 3), "reset"))

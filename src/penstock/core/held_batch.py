@@ -10,7 +10,6 @@ from penstock.model.instant import Instant
 from penstock.model.message import Message, MessageBatch
 
 VISIBILITY_MS_MAX = 43_200_000  # SQS: no message is hidden for longer than that after its receive
-FUNCTION_TIMEOUT_S_MAX = 900  # Lambda's longest; it stands for a timeout that is not known
 _NO_GROUPS: frozenset[str] = frozenset()
 _RENEWALS_PER_TIMEOUT_MAX = 4
 _COMPANY_PER_TIMEOUT = 8  # a renewal waits for company, or comes early, by that part of it

@@ -33,7 +33,7 @@ from typing import assert_never
 from penstock.core import queue_contract as q
 from penstock.core.deletions import Deletions
 from penstock.core.failed_messages import FailedMessages, cut_into_calls, select_failed
-from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
+from penstock.core.held_batch import HeldBatch, Visibility
 from penstock.core.in_flight import InFlight
 from penstock.core.invocation_pace import InvocationPace
 from penstock.core.mapping_capacity import MappingCapacity
@@ -45,6 +45,7 @@ from penstock.core.renewals import Renewals
 from penstock.core.scaling import RampPolicy
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
+from penstock.model.function import TIMEOUT_S_MAX
 from penstock.model.instant import Instant
 from penstock.model.mapping_status import QueueLoad
 from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
@@ -280,10 +281,10 @@ class QueueConsumer:
             if held is None:
                 break
             self._slots.free -= 1
-            ends_by_ms = now.monotonic_ms + (policy.function_timeout_s or 0) * 1000
+            timeout_ms = (policy.function_timeout_s or TIMEOUT_S_MAX) * 1000
             held.started_ms = now.monotonic_ms
-            self._in_flight.start(held, policy.function_arn, ends_by_ms)
-            self._keep_hidden(held, now)
+            self._in_flight.start(held, policy.function_arn, now.monotonic_ms + timeout_ms)
+            self._keep_hidden(held, timeout_ms, now)
             commands.append(
                 q.Invoke(
                     held.to_batch(),
@@ -295,13 +296,12 @@ class QueueConsumer:
             )
         return commands
 
-    def _keep_hidden(self, held: HeldBatch, now: Instant) -> None:
+    def _keep_hidden(self, held: HeldBatch, timeout_ms: int, now: Instant) -> None:
         """Extend it while its function runs, or no more."""
         if not self._hiding().is_heartbeat:
             self._renewals.leave(held)
             return
-        timeout_s = self._policy.function_timeout_s or FUNCTION_TIMEOUT_S_MAX
-        held.renew_until(now.monotonic_ms + timeout_s * 1000)
+        held.renew_until(now.monotonic_ms + timeout_ms)
         self._renewals.watch(held)
 
     def _start_receives(self, now: Instant) -> list[q.Command]:
