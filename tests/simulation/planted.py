@@ -96,11 +96,6 @@ class HoldsFiveLongPolls(RewritingConsumer):
                     command.wait_s,
                     command.visibility_timeout_s,
                 )
-                    -5 * command.receive_id - number,
-                    1,
-                    command.wait_s,
-                    command.visibility_timeout_s,
-                )
                 for number in range(4)
             ]
             return [command, *extra]

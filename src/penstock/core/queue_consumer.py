@@ -17,8 +17,9 @@ Rules:
     4. A batch that waits is kept hidden, for more messages or for a slot. A batch whose function
        did not run is tried again while it is hidden, then forgotten (AWS's rule).
     5. An invocation whose outcome is unknown keeps its slot until its function's timeout.
-    6. FIFO: one receive is one batch, or one batch per group; a group has one batch in flight; what
-       waits behind a message that comes again goes back to the queue.
+    6. FIFO: one receive is one batch, or one batch per group; a group has one batch in flight, and
+       what waits for it holds up no other group; what waits behind a message that comes again goes
+       back to the queue.
     7. Everything ends: ``StopRequested`` leads to ``is_finished``.
 
 In flight at once: many ``Invoke``, ``Receive``, ``DeleteMessages``, ``ExtendVisibility``,
@@ -334,7 +335,7 @@ class QueueConsumer:
     def _may_receive(self, now: Instant) -> bool:
         return (
             self._queue.visibility is not None
-            and not self._waiting.closed_count(now)
+            and not self._waiting.holding_count(now, self._in_flight.busy_groups)
             and self._receives.may_start(now)
             and not self._is_choked()
             and self._capacity(now) > 0
@@ -360,9 +361,10 @@ class QueueConsumer:
 
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
-        ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
+        busy_groups = self._in_flight.busy_groups
+        ready_count = self._waiting.ready_count(now, busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
-        has_next_try_waiting = ready_count < self._waiting.closed_count(now)
+        has_next_try_waiting = ready_count < self._waiting.holding_count(now, busy_groups)
         if self._receives.wanted == 1 or has_next_try_waiting or self._is_choked():
             return ready_count
         return ready_count + slots_for(self._policy, self._receives.wanted)

@@ -7,6 +7,7 @@ from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
 from penstock.model.message import MessageBatch
 
+BLOCKED_BATCHES_MAX = 10  # with more that wait for their message groups nothing is received
 _RETRY_FIRST_MS = 200
 _RETRY_MS_MAX = 10_000
 
@@ -32,6 +33,15 @@ class WaitingBatches:
         """Count the batches that no more messages are waited for."""
         waiting = self._by_id.values()
         return sum(1 for held in waiting if not held.is_open or held.due_ms <= now.monotonic_ms)
+
+    def holding_count(self, now: Instant, busy_groups: set[str]) -> int:
+        """Count the closed batches that nothing is received beside.
+
+        A batch that waits for its message groups holds up no others, up to a few such batches.
+        """
+        closed_count = self.closed_count(now)
+        blocked_count = self._blocked_count(busy_groups)
+        return closed_count - (blocked_count if blocked_count <= BLOCKED_BATCHES_MAX else 0)
 
     def add(self, held: HeldBatch) -> None:
         """Take in a batch that was received."""
@@ -149,6 +159,13 @@ class WaitingBatches:
                 if len(ready) == at_most:
                     break
         return ready
+
+    def _blocked_count(self, busy_groups: set[str]) -> int:
+        blocked, count = set(busy_groups), 0
+        for held in self._by_id.values():
+            count += not blocked.isdisjoint(held.groups)
+            blocked |= held.groups
+        return count
 
     def _remove(self, held: HeldBatch) -> None:
         del self._by_id[held.id]
