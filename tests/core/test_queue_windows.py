@@ -18,6 +18,7 @@ from builders import (
 from penstock.core import queue_contract as q
 from penstock.core.scaling import RampPolicy
 from penstock.model.message import MessageBatch
+from penstock.model.queue_options import QueueOptions
 
 STEADY = RampPolicy(initial=100, per_minute=0)
 LARGE_BODY = "x" * 1024 * 1024
@@ -225,6 +226,23 @@ def test_window_is_closed_by_an_update_of_its_measure(change: dict[str, int]) ->
 
     assert life.feed(q.PolicyChanged(policy)) == [request_slots(1)]
     assert life.feed(grant(1)) == [invoke(batch(1, 2))]
+
+
+def test_window_is_extended_in_time_for_what_was_received_with_a_shorter_timeout() -> None:
+    life = gathering_consumer(window_s=300, visibility_timeout_s=300)
+    life.feed(q.MessagesReceived(1, messages(1)))
+    options = QueueOptions(heartbeat_s=10)
+    policy = queue_policy(batch_size=100, batching_window_s=300, options=options)
+    life.feed(q.PolicyChanged(policy))
+    life.wake()
+
+    life.feed(q.MessagesReceived(2, messages(1, first=2)))
+    while not (commands := [each for each in life.wake() if isinstance(each, q.ExtendVisibility)]):
+        pass
+
+    # The second message is hidden for 10 s, of which 9,500 ms are relied on.
+    assert commands == [q.ExtendVisibility(1, messages(2), 10)]
+    assert life.now_ms == 1_000 + 4_750
 
 
 def test_window_goes_on_after_an_update_of_something_else() -> None:

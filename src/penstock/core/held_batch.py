@@ -201,6 +201,16 @@ class HeldBatch:
         if self._is_extended(message):
             self.unrenewed.append(message)
 
+    def take(self, message: Message, visibility: Visibility, now: Instant) -> None:
+        """Take in a message that was just received."""
+        self.messages.append(message)
+        hidden_until_ms = now.monotonic_ms + visibility.hidden_ms
+        if hidden_until_ms != self._first_until_ms:
+            self.hide(message, hidden_until_ms)
+            self.hidden_until_ms = min(self.hidden_until_ms, hidden_until_ms)
+            renew_at_ms = now.monotonic_ms + visibility.renew_after_ms
+            self.renew_at_ms = min(self.renew_at_ms, renew_at_ms)
+
     def hide(self, message: Message, until_ms: int) -> None:
         """Take note until when a message is hidden; ``measure`` takes them together."""
         self._hidden_until_ms[message.receipt_handle] = until_ms

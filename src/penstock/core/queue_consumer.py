@@ -152,11 +152,13 @@ class QueueConsumer:
         # An update may have come between its asking and its answer: rely on the shorter of both.
         visibility = min(receiving.visibility, self._hiding(), key=lambda each: each.hidden_ms)
         begun: list[HeldBatch] = []
+        grown = self._window.growing
         one_group = self._policy.options.fifo_one_group
         for part in by_group(messages) if one_group else (messages,):
             begun += self._window.add(part, self._policy, visibility, now)
         for held in begun:
             self._waiting.add(held)
+        for held in begun if grown is None else (grown, *begun):
             self._renewals.watch(held)
         self._limits.take(size_bytes, now)
         if len(messages) >= receiving.asked:
