@@ -154,6 +154,16 @@ def test_back_off_is_asked_for_when_the_batch_has_failed() -> None:
     assert len(taking) == 0
 
 
+def test_back_off_ends_twelve_hours_after_the_receive() -> None:
+    taking, held = FailedMessages(Renewals()), held_batch(1)
+    options = QueueOptions(backoff=RetryBackoff(first_s=43_200, maximum_s=43_200))
+    failure = InvocationFailed(held.to_batch(), "raised")
+    taking.take(held, failure, queue_policy(options=options), None, at(10_001))
+
+    # SQS refuses more; a second is for the way there.
+    assert start(taking) == [give_back(messages(1), after_s=43_188)]
+
+
 def test_back_off_waits_for_an_extension_under_way() -> None:
     taking, held = FailedMessages(Renewals()), held_batch(1)
     held.renewals = 1

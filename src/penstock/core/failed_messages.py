@@ -10,7 +10,7 @@
 from collections.abc import Iterable, Sequence
 
 from penstock.core.discards import Discards
-from penstock.core.held_batch import HeldBatch
+from penstock.core.held_batch import VISIBILITY_MS_MAX, HeldBatch
 from penstock.core.queue_contract import (
     ChangeVisibility,
     InvocationFailed,
@@ -72,7 +72,10 @@ class FailedMessages:
             self.discards.add(last, held, failure=failure, policy=policy, now=now)
             failed = again
         if options.backoff is not None and failed:
-            self._delayed.append((held, back_off(failed, options.backoff, is_fifo=policy.is_fifo)))
+            elapsed_ms = now.monotonic_ms - held.received_ms
+            maximum_s = min(options.backoff.maximum_s, (VISIBILITY_MS_MAX - elapsed_ms) // 1000 - 1)
+            backoff = RetryBackoff(options.backoff.first_s, max(0, maximum_s))
+            self._delayed.append((held, back_off(failed, backoff, is_fifo=policy.is_fifo)))
 
     def start_due(
         self, now: Instant, *, is_stopping: bool
