@@ -33,6 +33,7 @@ from typing import assert_never
 
 from penstock.core import queue_contract as q
 from penstock.core.deletions import Deletions
+from penstock.core.environment_contract import INIT_MS_MIN
 from penstock.core.failed_messages import FailedMessages, cut_into_calls, select_failed
 from penstock.core.held_batch import HeldBatch, Visibility
 from penstock.core.in_flight import InFlight
@@ -304,7 +305,9 @@ class QueueConsumer:
         if not self._hiding().is_heartbeat:
             self._renewals.leave(held)
             return
-        held.renew_until(now.monotonic_ms + timeout_ms)
+        # The timeout counts from when its environment has started, which may take as long.
+        start_ms = max(INIT_MS_MIN, timeout_ms)
+        held.renew_until(now.monotonic_ms + start_ms + timeout_ms)
         self._renewals.watch(held)
 
     def _start_receives(self, now: Instant) -> list[q.Command]:
