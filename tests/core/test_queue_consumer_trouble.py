@@ -88,6 +88,20 @@ def test_consumer_forgets_a_batch_that_is_rejected_too_late() -> None:
     assert commands == [return_slots(1), q.Forget(batch(1))]
 
 
+def test_consumer_does_not_take_refusals_for_short_runs() -> None:
+    life = waiting_consumer(1, batch_size=1, visibility_timeout_s=900, ramp=STEADY)
+    for _ in range(8):
+        life.feed(grant(1))
+        life.feed(q.InvocationRejected(batch(1), "no such function"), after_ms=5)
+        life.wake()
+
+    life.feed(grant(1))
+
+    # More are asked for only where runs are known to be so short.
+    polled = life.feed(q.MessagesReceived(2, ()))
+    assert polled[0] == receive(3, 1, 20, visibility_timeout_s=900)
+
+
 def test_consumer_holds_no_slots_for_receives_while_a_batch_waits_for_its_next_try() -> None:
     life = waiting_consumer(10)
     life.feed(grant(2))

@@ -167,6 +167,7 @@ def test_on_failure_gets_a_message_at_its_last_receive_and_then_it_is_deleted() 
         pytest.param(None, 3, True, id="the-queue-s"),
         pytest.param(None, 4, False, id="not-yet-the-queue-s"),
         pytest.param(3, 9, True, id="the-tag-s-first"),
+        pytest.param(9, 3, True, id="the-queue-s-first"),
         pytest.param(None, None, False, id="none"),
     ],
 )

@@ -197,8 +197,8 @@ class QueueConsumer:
             self._note_function_error(now)
             return []
         held, slot_back = self._in_flight.end(inp.batch.id)
-        self._pace.note(now.monotonic_ms - held.started_ms)
         if not isinstance(inp, q.InvocationRejected):
+            self._pace.note(now.monotonic_ms - held.started_ms)
             self._renewals.leave(held)
         match inp:
             case q.InvocationSucceeded(batch):
@@ -226,7 +226,9 @@ class QueueConsumer:
             self._waiting.send_back(
                 {message.group for message in select_failed(held.messages, inp)}
             )
-        receives_max = self._policy.options.maximum_receive_count or self._queue.receives_max
+        # A redrive policy takes a message at its own count, whatever a tag says.
+        counts = (self._policy.options.maximum_receive_count, self._queue.receives_max)
+        receives_max = min((each for each in counts if each is not None), default=None)
         self._failed.take(held, inp, self._policy, receives_max, now)
 
     def _note_function_error(self, now: Instant) -> None:
