@@ -179,7 +179,10 @@ class QueueConsumer:
     def _end_renewal(
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
     ) -> None:
-        for held in self._renewals.end(inp, now):
+        late = self._renewals.end(inp, now)
+        if isinstance(inp, q.VisibilityExtended) and inp.refused:
+            self._waiting.look_again()
+        for held in late:
             if held.is_open:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()
