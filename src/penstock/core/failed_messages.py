@@ -48,7 +48,7 @@ class FailedMessages:
         held: HeldBatch,
         failure: InvocationFailed | InvocationPartiallyFailed,
         policy: QueuePolicy,
-        receives_max: int | None,
+        max_receive_count: int | None,
         now: Instant,
     ) -> None:
         """Take in what failed of a batch.
@@ -57,18 +57,18 @@ class FailedMessages:
             held: The batch.
             failure: Names what failed.
             policy: Says whether there is a back-off or a destination.
-            receives_max: Which receive of a message is its last; None: it has none.
+            max_receive_count: Which receive of a message is its last; None: it has none.
             now: The moment.
         """
         options = policy.options
         if options.backoff is None and options.on_failure_arn is None:
             return
         failed = select_failed(held.messages, failure)
-        if options.on_failure_arn is not None and receives_max is not None:
+        if options.on_failure_arn is not None and max_receive_count is not None:
             again: list[Message] = []
             last: list[Message] = []
             for message in failed:
-                (last if message.receive_count >= receives_max else again).append(message)
+                (last if message.receive_count >= max_receive_count else again).append(message)
             self.discards.add(last, held, failure=failure, policy=policy, now=now)
             failed = again
         if options.backoff is not None and failed:

@@ -230,9 +230,9 @@ class QueueConsumer:
                 {message.group for message in select_failed(held.messages, inp)}
             )
         # A redrive policy takes a message at its own count, whatever a tag says.
-        counts = (self._policy.options.maximum_receive_count, self._queue.receives_max)
-        receives_max = min((each for each in counts if each is not None), default=None)
-        self._failed.take(held, inp, self._policy, receives_max, now)
+        counts = (self._policy.options.max_receive_count, self._queue.max_receive_count)
+        max_receive_count = min((each for each in counts if each is not None), default=None)
+        self._failed.take(held, inp, self._policy, max_receive_count, now)
 
     def _note_function_error(self, now: Instant) -> None:
         if not self._policy.report_batch_item_failures:
@@ -265,9 +265,9 @@ class QueueConsumer:
             commands += self._start_invocations(now)
             commands += self._start_receives(now)
             commands += self._queue.start_due(now, not_before_ms=self._receives.retry_ms)
+        commands += self._failed.start_due(now, is_stopping=self._is_stopping)
         if self._queue.visibility is not None:
             commands += self._renewals.start_due(self._queue.visibility, now)
-        commands += self._failed.start_due(now, is_stopping=self._is_stopping)
         for command in commands:
             if isinstance(command, q.ChangeVisibility):
                 self._changing_count += len(command.changes)

@@ -15,13 +15,13 @@ class QueueDescription:
 
     Attributes:
         visibility: How long messages are hidden; None before the queue was described.
-        receives_max: The redrive policy's maxReceiveCount; None without one.
+        max_receive_count: The redrive policy's maxReceiveCount; None without one.
         is_under_way: The queue is being described.
     """
 
     def __init__(self) -> None:
         self.visibility: Visibility | None = None
-        self.receives_max: int | None = None
+        self.max_receive_count: int | None = None
         self.is_under_way = False
         self._timeout_s = 0
         self._due_ms = 0
@@ -33,7 +33,7 @@ class QueueDescription:
         self._failures = 0
         self._timeout_s = attributes.visibility_timeout_s
         self.visibility = visibility_of(self._timeout_s, policy)
-        self.receives_max = attributes.max_receive_count
+        self.max_receive_count = attributes.max_receive_count
         self._due_ms = now.monotonic_ms + DESCRIBE_EVERY_MS
 
     def fail(self, now: Instant) -> None:
