@@ -2,6 +2,7 @@
 
 import msgspec
 
+from penstock.model.arn import is_fifo_arn
 from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.mapping import ProvisionedPollers
 from penstock.model.message import (
@@ -42,7 +43,7 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_fifo(self) -> bool:
         """Tell whether messages have groups, whose order counts."""
-        return self.queue_arn.endswith(".fifo")
+        return is_fifo_arn(self.queue_arn)
 
     @property
     def has_window(self) -> bool:
