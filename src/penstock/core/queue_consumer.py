@@ -229,10 +229,8 @@ class QueueConsumer:
             self._waiting.send_back(
                 {message.group for message in select_failed(held.messages, inp)}
             )
-        # A redrive policy takes a message at its own count, whatever a tag says.
-        counts = (self._policy.options.max_receive_count, self._queue.max_receive_count)
-        max_receive_count = min((each for each in counts if each is not None), default=None)
-        self._failed.take(held, inp, self._policy, max_receive_count, now)
+        last_receive = self._queue.last_receive(self._policy.options)
+        self._failed.take(held, inp, self._policy, last_receive, now)
 
     def _note_function_error(self, now: Instant) -> None:
         if not self._policy.report_batch_item_failures:

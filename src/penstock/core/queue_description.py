@@ -6,6 +6,7 @@ from penstock.core.receives import SOURCE_RETRY_FIRST_MS, SOURCE_RETRY_MS_MAX
 from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
 from penstock.model.message import QueueAttributes
+from penstock.model.queue_options import QueueOptions
 
 DESCRIBE_EVERY_MS = 300_000  # the attributes may be changed under us
 
@@ -52,6 +53,14 @@ class QueueDescription:
         """Follow an update."""
         if self.visibility is not None:
             self.visibility = visibility_of(self._timeout_s, policy)
+
+    def last_receive(self, options: QueueOptions) -> int | None:
+        """Say which receive of a message is its last; None: none is.
+
+        A redrive policy takes a message at its own count, whatever a tag says.
+        """
+        counts = (options.max_receive_count, self.max_receive_count)
+        return min((each for each in counts if each is not None), default=None)
 
     def start_due(self, now: Instant, *, not_before_ms: int) -> list[DescribeQueue]:
         """Look, if it is time."""
