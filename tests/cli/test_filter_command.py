@@ -50,6 +50,17 @@ def test_verdict_is_printed_and_is_the_exit_code(
     assert (result.exit_code, result.stdout.splitlines()[0], result.stderr) == (code, printed, "")
 
 
+def test_reason_of_each_path_is_printed() -> None:
+    result = call("filter", "test", "--pattern", ORDERS, "--event", message("x"))
+
+    assert result.stdout.splitlines() == [
+        "no match",
+        "pattern 1: no match",
+        "  body.kind: no match",
+        '    held "x"; wanted "order"',
+    ]
+
+
 def test_capture_of_lines_is_counted(tmp_path: Path) -> None:
     (tmp_path / "pattern.json").write_text(ORDERS)
     lines = [message("order"), "", message("offer"), message("order")]

@@ -17,6 +17,7 @@ from builders import (
     message,
     messages,
     polling_consumer,
+    receive,
     request_slots,
 )
 
@@ -87,7 +88,7 @@ def test_batch_of_a_fifo_queue_is_one_receive(batch_size: int) -> None:
     polled = life.feed(q.MessagesReceived(1, ()))
     life.feed(q.MessagesReceived(2, received))
 
-    assert polled == [q.Receive(2, batch_size, 20, attempt_number=2)]
+    assert polled == [receive(2, batch_size, 20, attempt_number=2)]
     assert life.feed(grant(1))[0] == invoke(MessageBatch(1, received), queue_arn=FIFO_ARN)
 
 

@@ -13,6 +13,7 @@ from builders import (
     messages,
     polling_consumer,
     queue_policy,
+    receive,
 )
 
 from penstock.core import queue_contract as q
@@ -69,7 +70,7 @@ def test_event_is_the_one_the_page_shows() -> None:
 def test_receive_waits_as_long_as_sqs_lets_it() -> None:
     """Lambda uses long polling to poll a queue until it becomes active: 20 seconds."""
     assert queue_policy().long_poll_s == 20
-    assert polling_consumer().feed(q.MessagesReceived(1, ())) == [q.Receive(2, 10, 20)]
+    assert polling_consumer().feed(q.MessagesReceived(1, ())) == [receive(2, 10, 20)]
 
 
 def test_batch_holds_no_more_than_batch_size() -> None:

@@ -105,6 +105,18 @@ def invoke(
     return q.Invoke(invoked, function_arn, queue_arn, report_batch_item_failures=False)
 
 
+def receive(
+    receive_id: int,
+    max_messages: int,
+    wait_s: int,
+    *,
+    visibility_timeout_s: int = 30,
+    attempt_number: int | None = None,
+) -> q.Receive:
+    """The command that receives; what comes stays hidden for 30 s if not told."""
+    return q.Receive(receive_id, max_messages, wait_s, visibility_timeout_s, attempt_number)
+
+
 def request_slots(count: int, function_arn: str = FUNCTION_ARN) -> q.RequestSlots:
     """The command that wants ``count`` more slots of ``ship``."""
     return q.RequestSlots(function_arn, count)

@@ -141,3 +141,15 @@ def test_stop_drops_what_was_not_sent() -> None:
 
     assert (len(sent), len(discards)) == (DISCARDS_MAX, 0)
     assert renewals.deadline_ms() is None
+
+
+def test_message_that_is_being_extended_is_taken_in_when_that_has_ended() -> None:
+    renewals, held = Renewals(), held_batch(1, (counted("m1", 3),))
+    discards, held.renewals = Discards(renewals), 1
+    failure = InvocationFailed(held.to_batch(), "raised", RAISED, b'"no"')
+    discards.add(held.messages, held, failure=failure, policy=POLICY, now=at(0))
+
+    assert (start(discards), len(discards), renewals.deadline_ms()) == ([], 1, None)
+    held.renewals = 0
+    assert start(discards) == [send(1, counted("m1", 3))]
+    assert renewals.deadline_ms() == 14_250

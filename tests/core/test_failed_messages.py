@@ -45,13 +45,13 @@ BOTH = QueueOptions(backoff=BACKOFF, on_failure_arn=DESTINATION_ARN)
 
 
 def failed_with(
-    *failed: Message, options: QueueOptions = BOTH, receives_max: int | None = 3, **policy: Any
+    *failed: Message, options: QueueOptions = BOTH, max_receive_count: int | None = 3, **policy: Any
 ) -> FailedMessages:
     """Failed messages of batch 1, at time 0."""
     taking = FailedMessages(Renewals())
     held = held_batch(1, failed)
     failure = InvocationFailed(held.to_batch(), "raised", RAISED, b'"no"')
-    taking.take(held, failure, queue_policy(options=options, **policy), receives_max, at(0))
+    taking.take(held, failure, queue_policy(options=options, **policy), max_receive_count, at(0))
     return taking
 
 
@@ -89,7 +89,7 @@ def in_group(message_id: str, receive_count: int) -> Message:
 
 
 @pytest.mark.parametrize(
-    ("options", "receives_max"),
+    ("options", "max_receive_count"),
     [
         pytest.param(QueueOptions(), 3, id="no-option"),
         pytest.param(QueueOptions(on_failure_arn=DESTINATION_ARN), None, id="no-last-receive"),
@@ -97,9 +97,9 @@ def in_group(message_id: str, receive_count: int) -> Message:
     ],
 )
 def test_failed_message_is_left_to_its_visibility_timeout(
-    options: QueueOptions, receives_max: int | None
+    options: QueueOptions, max_receive_count: int | None
 ) -> None:
-    taking = failed_with(counted("m1", 3), options=options, receives_max=receives_max)
+    taking = failed_with(counted("m1", 3), options=options, max_receive_count=max_receive_count)
 
     assert (start(taking), len(taking), taking.discards.deadline_ms()) == ([], 0, None)
 
@@ -154,6 +154,16 @@ def test_back_off_is_asked_for_when_the_batch_has_failed() -> None:
     assert len(taking) == 0
 
 
+def test_back_off_ends_twelve_hours_after_the_receive() -> None:
+    taking, held = FailedMessages(Renewals()), held_batch(1)
+    options = QueueOptions(backoff=RetryBackoff(first_s=43_200, maximum_s=43_200))
+    failure = InvocationFailed(held.to_batch(), "raised")
+    taking.take(held, failure, queue_policy(options=options), None, at(10_001))
+
+    # SQS refuses more; a second is for the way there.
+    assert start(taking) == [give_back(messages(1), after_s=43_188)]
+
+
 def test_back_off_waits_for_an_extension_under_way() -> None:
     taking, held = FailedMessages(Renewals()), held_batch(1)
     held.renewals = 1
@@ -168,7 +178,7 @@ def test_back_off_waits_for_an_extension_under_way() -> None:
 def test_back_off_of_a_fifo_queue_goes_by_its_groups() -> None:
     failed = (in_group("a1", 1), in_group("a2", 3))
 
-    taking = failed_with(*failed, receives_max=None, queue_arn=FIFO_ARN)
+    taking = failed_with(*failed, max_receive_count=None, queue_arn=FIFO_ARN)
 
     assert start(taking) == [give_back(failed, after_s=8)]
 

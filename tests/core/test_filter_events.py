@@ -6,8 +6,8 @@ import pytest
 
 from penstock.core.filter_events import (
     AS_IT_IS,
+    EXPLAINED_MAX,
     TriedRecord,
-    Verdict,
     read_tried_records,
     try_patterns,
 )
@@ -95,8 +95,24 @@ def test_records_are_held_against_the_patterns_of_their_source() -> None:
     document = TriedRecord(b'{"body":{"a":1}}', AS_IT_IS)
     other = TriedRecord(b'{"body":{"a":2}}', AS_IT_IS)
 
-    assert try_patterns(['{"body":{"a":[1]}}'], [message, document, other]) == [
-        Verdict(SQS, matches=True),
-        Verdict(AS_IT_IS, matches=True),
-        Verdict(AS_IT_IS, matches=False),
+    tried = try_patterns(['{"body":{"a":[1]}}'], [message, document, other])
+
+    assert [(each.source, each.matches) for each in tried] == [
+        (SQS, True),
+        (AS_IT_IS, True),
+        (AS_IT_IS, False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "explained"),
+    [pytest.param(EXPLAINED_MAX, 1, id="few"), pytest.param(EXPLAINED_MAX + 1, 0, id="many")],
+)
+def test_few_records_are_explained_and_of_many_only_the_verdicts_told(
+    count: int, explained: int
+) -> None:
+    record = TriedRecord(b'{"a":1}', AS_IT_IS)
+
+    tried = try_patterns(['{"a":[1]}'], [record] * count)
+
+    assert {(each.matches, len(each.filters)) for each in tried} == {(True, explained)}

@@ -12,6 +12,7 @@ from builders import (
     messages,
     polling_consumer,
     queue_policy,
+    receive,
     request_slots,
     return_slots,
     waiting_consumer,
@@ -34,21 +35,36 @@ def test_consumer_describes_the_queue_before_it_receives() -> None:
     life = ConsumerLife()
 
     assert life.feed(q.Started()) == [q.DescribeQueue()]
-    assert life.feed(DESCRIBED) == [q.Receive(1, 10, 20)]
+    assert life.feed(DESCRIBED) == [receive(1, 10, 20)]
+
+
+@pytest.mark.parametrize(
+    ("queue_timeout_s", "timeout_s"),
+    [pytest.param(300, 300, id="the-queue-s"), pytest.param(0, 1, id="none-at-all")],
+)
+def test_consumer_says_how_long_what_it_receives_is_hidden(
+    queue_timeout_s: int, timeout_s: int
+) -> None:
+    life = ConsumerLife()
+    life.feed(q.Started())
+
+    commands = life.feed(q.QueueDescribed(QueueAttributes(queue_timeout_s)))
+
+    assert commands == [receive(1, 10, 20, visibility_timeout_s=timeout_s)]
 
 
 def test_consumer_idle_keeps_one_long_poll_that_holds_no_slot() -> None:
     life = polling_consumer()
 
-    assert life.feed(q.MessagesReceived(1, ()), after_ms=20_000) == [q.Receive(2, 10, 20)]
-    assert life.feed(q.MessagesReceived(2, ()), after_ms=20_000) == [q.Receive(3, 10, 20)]
+    assert life.feed(q.MessagesReceived(1, ()), after_ms=20_000) == [receive(2, 10, 20)]
+    assert life.feed(q.MessagesReceived(2, ()), after_ms=20_000) == [receive(3, 10, 20)]
 
 
 def test_consumer_long_polls_as_its_policy_says() -> None:
     life = ConsumerLife(long_poll_s=1)
     life.feed(q.Started())
 
-    assert life.feed(DESCRIBED) == [q.Receive(1, 10, 1)]
+    assert life.feed(DESCRIBED) == [receive(1, 10, 1)]
 
 
 def test_consumer_reads_the_attributes_anew_now_and_then() -> None:
@@ -73,7 +89,7 @@ def test_consumer_invokes_once_a_slot_is_granted_and_polls_on() -> None:
 
     commands = life.feed(grant(1))
 
-    assert commands == [invoke(batch(1, 3)), q.Receive(2, 10, 20)]
+    assert commands == [invoke(batch(1, 3)), receive(2, 10, 20)]
 
 
 def test_consumer_invokes_with_what_the_mapping_says() -> None:
@@ -82,7 +98,7 @@ def test_consumer_invokes_with_what_the_mapping_says() -> None:
     commands = life.feed(grant(1))
 
     expected = q.Invoke(batch(1), FUNCTION_ARN, queue_policy().queue_arn, True)  # noqa: FBT003
-    assert commands == [expected, q.Receive(2, 10, 20)]
+    assert commands == [expected, receive(2, 10, 20)]
 
 
 def test_consumer_cuts_what_it_received_to_the_batch_size() -> None:
@@ -92,7 +108,7 @@ def test_consumer_cuts_what_it_received_to_the_batch_size() -> None:
     started = life.feed(grant(4))
     commands = life.feed(q.MessagesReceived(2, messages(10, first=5)))
 
-    assert started == [invoke(batch(1, 4)), q.Receive(2, 10, 0)]
+    assert started == [invoke(batch(1, 4)), receive(2, 10, 0)]
     assert commands[:3] == [
         invoke(batch(2, 4, first=5)),
         invoke(batch(3, 4, first=9)),
@@ -142,6 +158,16 @@ def test_consumer_keeps_the_slot_of_an_unknown_outcome_until_the_functions_timeo
     assert life.machine.deadline_ms() == DESCRIBE_EVERY_MS
 
 
+def test_consumer_keeps_the_slot_of_an_unknown_timeout_for_lambda_s_longest() -> None:
+    life = invoking_consumer(function_timeout_s=None)
+
+    commands = life.feed(q.InvocationOutcomeUnknown(batch(1), "reset"))
+    while return_slots(1) not in commands:
+        commands = life.wake()
+
+    assert life.now_ms == 900_000
+
+
 def test_consumer_that_stops_keeps_no_slot_of_an_unknown_outcome() -> None:
     life = invoking_consumer(3)
     life.feed(q.InvocationOutcomeUnknown(batch(1, 3), "reset"))
@@ -165,7 +191,7 @@ def test_consumer_receives_in_parallel_when_a_receive_came_back_full() -> None:
     # One slot for the batch that waits, one for each of two receives, and no more than asked for.
     commands = life.feed(grant(3))
 
-    assert commands == [invoke(batch(1, 10)), q.Receive(2, 10, 0), q.Receive(3, 10, 0)]
+    assert commands == [invoke(batch(1, 10)), receive(2, 10, 0), receive(3, 10, 0)]
 
 
 def test_consumer_full_receive_wants_slots_for_one_receive_more() -> None:
@@ -179,8 +205,8 @@ def test_consumer_receives_in_parallel_only_with_slots() -> None:
 
     commands = life.feed(grant(1))
 
-    assert commands == [invoke(batch(1, 10)), q.Receive(2, 10, 0)]
-    assert life.feed(grant(1)) == [q.Receive(3, 10, 0)]
+    assert commands == [invoke(batch(1, 10)), receive(2, 10, 0)]
+    assert life.feed(grant(1)) == [receive(3, 10, 0)]
 
 
 def test_consumer_full_receives_invoke_at_once_with_the_slots_they_came_for() -> None:
@@ -192,7 +218,7 @@ def test_consumer_full_receives_invoke_at_once_with_the_slots_they_came_for() ->
     # Three receives are wanted now, but the ramp stands at five and two of those are in flight.
     assert commands == [
         invoke(batch(2, 10, first=11)),
-        q.Receive(4, 10, 0),
+        receive(4, 10, 0),
         request_slots(2),
     ]
 
@@ -223,7 +249,7 @@ def test_consumer_long_polls_again_without_a_slot_after_a_burst() -> None:
 
     commands = life.feed(q.MessagesReceived(3, ()))
 
-    assert commands == [q.Receive(4, 10, 20)]
+    assert commands == [receive(4, 10, 20)]
 
 
 @pytest.mark.parametrize("batch_size", [pytest.param(1, id="one"), pytest.param(10, id="ten")])
@@ -259,7 +285,7 @@ def test_consumer_batch_size_one_with_ten_slots_receives_ten() -> None:
     commands = life.feed(grant(21))
 
     assert first == [request_slots(21)]
-    assert commands == [invoke(batch(1)), q.Receive(2, 10, 0), q.Receive(3, 10, 0)]
+    assert commands == [invoke(batch(1)), receive(2, 10, 0), receive(3, 10, 0)]
 
 
 def test_consumer_batch_size_one_with_three_slots_receives_one_more() -> None:
@@ -268,7 +294,7 @@ def test_consumer_batch_size_one_with_three_slots_receives_one_more() -> None:
 
     commands = life.feed(grant(4))
 
-    assert commands == [invoke(batch(1)), q.Receive(2, 4, 0)]
+    assert commands == [invoke(batch(1)), receive(2, 4, 0)]
 
 
 def test_consumer_of_a_fast_function_receives_ten_whatever_its_slots() -> None:
@@ -278,7 +304,7 @@ def test_consumer_of_a_fast_function_receives_ten_whatever_its_slots() -> None:
     life.feed(q.InvocationSucceeded(batch(1)), after_ms=50)
 
     assert life.feed(q.MessagesReceived(3, messages(1, first=2))) == [request_slots(21)]
-    assert life.feed(grant(1)) == [invoke(batch(2, first=2)), q.Receive(4, 10, 0)]
+    assert life.feed(grant(1)) == [invoke(batch(2, first=2)), receive(4, 10, 0)]
 
 
 def test_consumer_of_a_slow_function_receives_no_more_than_its_slots_and_one() -> None:
@@ -288,7 +314,7 @@ def test_consumer_of_a_slow_function_receives_no_more_than_its_slots_and_one() -
     life.feed(q.InvocationSucceeded(batch(1)), after_ms=60_000)
 
     assert life.feed(q.MessagesReceived(3, messages(1, first=2))) == [request_slots(21)]
-    assert life.feed(grant(3)) == [invoke(batch(2, first=2)), q.Receive(4, 3, 0)]
+    assert life.feed(grant(3)) == [invoke(batch(2, first=2)), receive(4, 3, 0)]
 
 
 def test_consumer_starts_one_invocation_per_slot() -> None:
@@ -313,7 +339,7 @@ def test_consumer_splits_what_would_exceed_the_payload_quota() -> None:
     assert commands == [
         invoke(MessageBatch(1, received[:5])),
         invoke(MessageBatch(2, received[5:])),
-        q.Receive(2, 10, 0),
+        receive(2, 10, 0),
     ]
 
 

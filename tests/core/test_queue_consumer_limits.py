@@ -14,6 +14,7 @@ from builders import (
     messages,
     polling_consumer,
     queue_policy,
+    receive,
     request_slots,
     return_slots,
     waiting_consumer,
@@ -52,7 +53,7 @@ def test_consumer_at_its_limit_polls_again_when_an_invocation_ends() -> None:
     # The error took one off the limit of two: the other invocation fills it.
     assert commands == [return_slots(1)]
     assert life.feed(q.InvocationSucceeded(batch(2, first=2)))[1:3] == [
-        q.Receive(2, 1, 0),
+        receive(2, 1, 0),
         q.DeleteMessages(messages(1, first=2), attempt=1),
     ]
 
@@ -63,14 +64,14 @@ def test_consumer_at_its_limit_wakes_up_as_the_ramp_rises() -> None:
     life.feed(grant(1))
 
     assert life.machine.deadline_ms() == 1_000
-    assert life.wake() == [q.Receive(2, 1, 0), request_slots(1)]
+    assert life.wake() == [receive(2, 1, 0), request_slots(1)]
 
 
 def test_consumer_raised_maximum_concurrency_holds_at_once() -> None:
     life = busy_consumer()
     raised = queue_policy(batch_size=1, maximum_concurrency=3)
 
-    assert life.feed(q.PolicyChanged(raised)) == [q.Receive(2, 1, 0), request_slots(1)]
+    assert life.feed(q.PolicyChanged(raised)) == [receive(2, 1, 0), request_slots(1)]
 
 
 def test_consumer_lowered_maximum_concurrency_lets_invocations_end() -> None:
@@ -108,7 +109,7 @@ def test_consumer_function_errors_leave_the_limit_with_reported_failures() -> No
     life.feed(q.InvocationFailed(batch(1), "Unhandled"))
     life.feed(q.MessagesReceived(2, messages(1)))
 
-    assert life.feed(grant(1))[1:] == [q.Receive(3, 10, 20)]
+    assert life.feed(grant(1))[1:] == [receive(3, 10, 20)]
 
 
 def test_consumer_of_concurrency_one_is_serial() -> None:
@@ -119,7 +120,7 @@ def test_consumer_of_concurrency_one_is_serial() -> None:
     ended = life.feed(q.InvocationSucceeded(batch(1)))
 
     assert started == [invoke(batch(1))]
-    assert ended[1] == q.Receive(2, 1, 0)
+    assert ended[1] == receive(2, 1, 0)
 
 
 # Updates.

@@ -44,7 +44,7 @@ options = st.builds(
     heartbeat_s=st.none() | st.integers(10, 60),
     backoff=st.none() | st.builds(RetryBackoff, st.integers(1, 5), st.integers(5, 60)),
     on_failure_arn=st.none() | st.just("arn:aws:sqs:us-east-2:123456789012:failed"),
-    maximum_receive_count=st.none() | st.just(RECEIVES_BEFORE_LAST),
+    max_receive_count=st.none() | st.just(RECEIVES_BEFORE_LAST),
 )
 policies = st.builds(
     queue_policy,

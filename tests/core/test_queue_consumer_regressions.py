@@ -8,6 +8,7 @@ from builders import (
     invoke,
     messages,
     polling_consumer,
+    receive,
     request_slots,
     return_slots,
 )
@@ -125,5 +126,5 @@ def test_consumer_of_one_group_batches_receives_alone_where_slots_are_few() -> N
     commands = life.feed(grant(3))
 
     assert [each for each in commands if isinstance(each, q.Receive)] == [
-        q.Receive(2, 10, 0, attempt_number=2)
+        receive(2, 10, 0, attempt_number=2)
     ]

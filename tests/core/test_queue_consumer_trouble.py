@@ -10,6 +10,7 @@ from builders import (
     invoking_consumer,
     messages,
     polling_consumer,
+    receive,
     request_slots,
     return_slots,
     waiting_consumer,
@@ -87,6 +88,20 @@ def test_consumer_forgets_a_batch_that_is_rejected_too_late() -> None:
     assert commands == [return_slots(1), q.Forget(batch(1))]
 
 
+def test_consumer_does_not_take_refusals_for_short_runs() -> None:
+    life = waiting_consumer(1, batch_size=1, visibility_timeout_s=900, ramp=STEADY)
+    for _ in range(8):
+        life.feed(grant(1))
+        life.feed(q.InvocationRejected(batch(1), "no such function"), after_ms=5)
+        life.wake()
+
+    life.feed(grant(1))
+
+    # More are asked for only where runs are known to be so short.
+    polled = life.feed(q.MessagesReceived(2, ()))
+    assert polled[0] == receive(3, 1, 20, visibility_timeout_s=900)
+
+
 def test_consumer_holds_no_slots_for_receives_while_a_batch_waits_for_its_next_try() -> None:
     life = waiting_consumer(10)
     life.feed(grant(2))
@@ -146,7 +161,7 @@ def test_consumer_forgets_a_waiting_batch_whose_renewals_failed() -> None:
     commands = life.feed(q.ExtendVisibilityFailed(2, "no answer"), after_ms=8_000)
 
     # The want of a slot is withdrawn, and polling begins again.
-    assert commands == [q.Forget(batch(1)), q.Receive(2, 10, 20), request_slots(0)]
+    assert commands == [q.Forget(batch(1)), receive(2, 10, 20), request_slots(0)]
 
 
 def test_consumer_gives_back_a_slot_that_comes_too_late() -> None:
@@ -175,7 +190,7 @@ def test_consumer_deletes_of_concurrent_batches_share_a_call() -> None:
 
     second = life.feed(q.InvocationSucceeded(batch(2, first=2)), after_ms=19)
 
-    assert first == [return_slots(1), q.Receive(2, 10, 0), request_slots(1)]
+    assert first == [return_slots(1), receive(2, 10, 0), request_slots(1)]
     assert second == [
         return_slots(1),
         q.DeleteMessages(messages(2), attempt=1),
@@ -204,7 +219,7 @@ def test_consumer_receives_nothing_while_deletes_pile_up() -> None:
     commands = life.feed(q.MessagesReceived(cycle_count + 1, ()))
 
     assert commands == []
-    assert life.feed(deleted(*messages(8))) == [q.Receive(cycle_count + 2, 10, 20)]
+    assert life.feed(deleted(*messages(8))) == [receive(cycle_count + 2, 10, 20)]
 
 
 def test_consumer_holds_no_slots_for_receives_while_too_many_deletes_are_pending() -> None:
@@ -227,7 +242,7 @@ def test_consumer_pauses_after_a_failed_receive_and_describes_anew() -> None:
 
     assert life.feed(q.ReceiveFailed(1, "503"), after_ms=1_000) == []
     assert life.machine.deadline_ms() == 1_200
-    assert life.wake() == [q.Receive(2, 10, 20), q.DescribeQueue()]
+    assert life.wake() == [receive(2, 10, 20), q.DescribeQueue()]
 
 
 def test_consumer_pauses_longer_with_each_failure_up_to_a_maximum() -> None:
@@ -293,7 +308,7 @@ def test_consumer_receives_while_the_queue_can_no_longer_be_described() -> None:
     life.feed(q.DescribeFailed("access denied"))
     started = life.feed(q.MessagesReceived(1, ()))
 
-    assert started == [q.Receive(2, 10, 20)]
+    assert started == [receive(2, 10, 20)]
 
 
 def test_consumer_describes_with_back_off_while_receives_go_well() -> None:

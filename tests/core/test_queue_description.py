@@ -34,13 +34,13 @@ def test_description_is_asked_for_at_once_and_one_at_a_time() -> None:
 def test_description_says_how_long_messages_are_hidden_and_which_receive_is_the_last() -> None:
     queue = described(60, max_receive_count=3)
 
-    assert (queue.visibility, queue.receives_max) == (hiding(60), 3)
+    assert (queue.visibility, queue.max_receive_count) == (hiding(60), 3)
 
 
 def test_description_is_not_known_at_first() -> None:
     queue = QueueDescription()
 
-    assert (queue.visibility, queue.receives_max, queue.is_under_way) == (None, None, False)
+    assert (queue.visibility, queue.max_receive_count, queue.is_under_way) == (None, None, False)
 
 
 def test_description_is_asked_for_anew_now_and_then() -> None:
@@ -56,7 +56,7 @@ def test_description_follows_a_changed_redrive_policy() -> None:
 
     queue.take(QueueAttributes(60), queue_policy(), at(1_000))
 
-    assert queue.receives_max is None
+    assert queue.max_receive_count is None
 
 
 def test_description_that_failed_is_tried_again_with_back_off() -> None:
@@ -78,7 +78,7 @@ def test_description_that_failed_keeps_what_was_known() -> None:
 
     queue.fail(at(1_000))
 
-    assert (queue.visibility, queue.receives_max) == (hiding(60), 3)
+    assert (queue.visibility, queue.max_receive_count) == (hiding(60), 3)
 
 
 def test_description_succeeds_and_forgets_its_failures() -> None:

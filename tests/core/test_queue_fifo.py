@@ -41,7 +41,7 @@ def run(batch_id: int, received: tuple[Message, ...]) -> q.Invoke:
 
 def receive(receive_id: int, *, wait_s: int = 20, attempt: int | None = None) -> q.Receive:
     """The command that receives ten messages, as an attempt of its own unless told."""
-    return q.Receive(receive_id, 10, wait_s, attempt_number=attempt or receive_id)
+    return q.Receive(receive_id, 10, wait_s, 30, attempt or receive_id)
 
 
 def failed(batch_id: int, received: tuple[Message, ...]) -> q.InvocationFailed:
@@ -62,7 +62,7 @@ def test_fifo_receive_asks_for_the_batch_size_and_names_its_attempt() -> None:
 
     first = life.feed(q.MessagesReceived(1, ()))
 
-    assert first == [q.Receive(2, 4, 20, attempt_number=2)]
+    assert first == [q.Receive(2, 4, 20, 30, attempt_number=2)]
 
 
 def test_fifo_receive_of_several_groups_is_one_batch() -> None:
@@ -81,7 +81,7 @@ def test_fifo_groups_are_in_flight_in_parallel() -> None:
     started = life.feed(grant(3))
     commands = life.feed(q.MessagesReceived(2, grouped("b1")))
 
-    second = [q.Receive(each, 1, 0, attempt_number=each) for each in (2, 3)]
+    second = [q.Receive(each, 1, 0, 30, attempt_number=each) for each in (2, 3)]
     assert started == [run(1, grouped("a1")), *second]
     assert commands[0] == run(2, grouped("b1"))
 
@@ -199,7 +199,7 @@ def test_fifo_second_part_goes_back_when_the_first_fails() -> None:
 
     commands = life.feed(failed(1, received[:5]))
 
-    assert commands == [return_slots(1), give_back(received[5:]), receive(2)]
+    assert commands == [return_slots(1), give_back(received[5:])]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_fifo_message_that_is_received_again_waits_for_its_own_first_run() -> No
     again = life.feed(q.MessagesReceived(2, grouped("a1")), after_ms=31_000)
     ended = life.feed(succeeded(1, grouped("a1")))
 
-    assert again == []
+    assert again == [receive(3)]
     assert ended == [return_slots(1), q.DeleteMessages(grouped("a1"), attempt=1), request_slots(1)]
 
 
@@ -243,9 +243,25 @@ def test_fifo_group_of_an_unknown_outcome_waits_until_it_must_have_ended() -> No
 
     received = life.feed(q.MessagesReceived(2, grouped("a1")), after_ms=1_000)
 
-    assert received == []
+    assert received == [receive(3)]
     assert life.wake() == [return_slots(1), request_slots(1)]
     assert life.now_ms == 3_000
+
+
+def test_fifo_batch_that_waits_for_its_group_holds_up_no_other() -> None:
+    life = fifo_consumer()
+    parts = (*grouped("a1", LARGE_BODY * 4), *grouped("a2", LARGE_BODY * 4))
+    life.feed(q.MessagesReceived(1, parts))
+
+    started = life.feed(grant(1))
+    life.feed(q.MessagesReceived(2, grouped("b1")))
+
+    assert started == [run(1, parts[:1]), receive(2)]
+    assert life.feed(grant(1))[0] == run(3, grouped("b1"))
+    assert life.feed(succeeded(1, parts[:1]))[1:] == [
+        q.DeleteMessages(parts[:1], attempt=1),
+        request_slots(1),
+    ]
 
 
 def test_fifo_batch_behind_a_returned_one_goes_back_too() -> None:

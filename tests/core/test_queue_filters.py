@@ -14,6 +14,7 @@ from builders import (
     message,
     polling_consumer,
     queue_policy,
+    receive,
     request_slots,
 )
 
@@ -48,7 +49,7 @@ def test_excluded_messages_are_deleted_at_once_and_need_no_slot() -> None:
 
     commands = life.feed(q.MessagesReceived(1, offers))
 
-    assert commands == [q.ReportFilteredOut(2), q.Receive(2, 10, 20), delete(*offers)]
+    assert commands == [q.ReportFilteredOut(2), receive(2, 10, 20), delete(*offers)]
 
 
 def test_matching_messages_are_invoked_without_the_excluded_ones() -> None:
@@ -59,7 +60,7 @@ def test_matching_messages_are_invoked_without_the_excluded_ones() -> None:
     invoked = life.feed(grant(1))
 
     assert received == [q.ReportFilteredOut(1), delete(offer), request_slots(1)]
-    assert invoked == [invoke(MessageBatch(1, (first, last))), q.Receive(2, 10, 20)]
+    assert invoked == [invoke(MessageBatch(1, (first, last))), receive(2, 10, 20)]
 
 
 def test_batch_is_filled_with_matching_messages_only() -> None:
@@ -155,5 +156,5 @@ def test_excluded_messages_while_others_run_are_deleted_with_company() -> None:
 
     commands = life.feed(q.MessagesReceived(2, offers))
 
-    assert commands == [q.ReportFilteredOut(1), q.Receive(3, 10, 20)]
+    assert commands == [q.ReportFilteredOut(1), receive(3, 10, 20)]
     assert life.wake() == [delete(*offers)]

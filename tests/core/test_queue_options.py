@@ -53,7 +53,7 @@ EXPONENTIAL = {"penstock:retry-backoff": "exponential"}
         ),
         pytest.param(
             {"on-failure": FAILURES, "maximum-receive-count": "1000"},
-            QueueOptions(on_failure_arn=FAILURES, maximum_receive_count=1000),
+            QueueOptions(on_failure_arn=FAILURES, max_receive_count=1000),
             id="receive count",
         ),
     ],

@@ -8,6 +8,7 @@ from builders import (
     messages,
     polling_consumer,
     queue_policy,
+    receive,
     request_slots,
 )
 
@@ -45,7 +46,7 @@ def test_pollers_receive_a_megabyte_per_second_each() -> None:
 
     # Five came and one was to spare: two pollers need two seconds for the other four.
     assert started == [invoke(MessageBatch(1, received))]
-    assert life.wake() == [q.Receive(2, 10, 20)]
+    assert life.wake() == [receive(2, 10, 20)]
     assert 2_000 <= life.now_ms <= 2_010
 
 
@@ -55,7 +56,7 @@ def test_pollers_may_be_taken_away_while_the_mapping_runs() -> None:
     life.feed(q.MessagesReceived(1, received))
     life.feed(grant(1))
 
-    assert life.feed(q.PolicyChanged(queue_policy())) == [q.Receive(2, 10, 20)]
+    assert life.feed(q.PolicyChanged(queue_policy())) == [receive(2, 10, 20)]
 
 
 def test_pollers_may_be_given_while_the_mapping_runs() -> None:

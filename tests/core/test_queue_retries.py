@@ -31,7 +31,7 @@ from penstock.model.message import Message, MessageBatch, QueueAttributes, Visib
 from penstock.model.queue_options import QueueOptions, RetryBackoff
 
 BACKOFF = QueueOptions(backoff=RetryBackoff(first_s=2, maximum_s=10))
-ON_FAILURE = QueueOptions(on_failure_arn=DESTINATION_ARN, maximum_receive_count=3)
+ON_FAILURE = QueueOptions(on_failure_arn=DESTINATION_ARN, max_receive_count=3)
 RAISED = InvocationTrace("r1", "$LATEST", "Unhandled")
 
 
@@ -167,13 +167,14 @@ def test_on_failure_gets_a_message_at_its_last_receive_and_then_it_is_deleted() 
         pytest.param(None, 3, True, id="the-queue-s"),
         pytest.param(None, 4, False, id="not-yet-the-queue-s"),
         pytest.param(3, 9, True, id="the-tag-s-first"),
+        pytest.param(9, 3, True, id="the-queue-s-first"),
         pytest.param(None, None, False, id="none"),
     ],
 )
 def test_on_failure_counts_by_the_tag_or_the_queue(
     own_maximum: int | None, queue_maximum: int | None, *, is_last: bool
 ) -> None:
-    options = QueueOptions(on_failure_arn=DESTINATION_ARN, maximum_receive_count=own_maximum)
+    options = QueueOptions(on_failure_arn=DESTINATION_ARN, max_receive_count=own_maximum)
     life = failing_consumer((counted("m1", 3),), options=options)
     life.feed(q.QueueDescribed(QueueAttributes(30, queue_maximum)))
 
@@ -251,7 +252,7 @@ def test_on_failure_is_asked_once_even_if_a_stop_has_begun() -> None:
 
 
 def test_on_failure_asks_for_many_messages_a_few_at_a_time() -> None:
-    options = QueueOptions(on_failure_arn=DESTINATION_ARN, maximum_receive_count=1)
+    options = QueueOptions(on_failure_arn=DESTINATION_ARN, max_receive_count=1)
     received = tuple(counted(f"m{number}", 1) for number in range(DISCARDS_MAX + 1))
     window = {"batch_size": len(received), "batching_window_s": 60}
     life = failing_consumer(received, options=options, **window)
@@ -265,7 +266,7 @@ def test_on_failure_asks_for_many_messages_a_few_at_a_time() -> None:
 
 def many_discards(count: int) -> tuple[ConsumerLife, tuple[Message, ...]]:
     """A consumer whose batch 1 of so many messages is in flight; each is at its last receive."""
-    options = QueueOptions(on_failure_arn=DESTINATION_ARN, maximum_receive_count=1)
+    options = QueueOptions(on_failure_arn=DESTINATION_ARN, max_receive_count=1)
     received = tuple(counted(f"m{number}", 1) for number in range(count))
     window = {"batch_size": count, "batching_window_s": 60}
     return failing_consumer(received, options=options, **window), received

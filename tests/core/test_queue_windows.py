@@ -11,12 +11,14 @@ from builders import (
     messages,
     polling_consumer,
     queue_policy,
+    receive,
     request_slots,
 )
 
 from penstock.core import queue_contract as q
 from penstock.core.scaling import RampPolicy
 from penstock.model.message import MessageBatch
+from penstock.model.queue_options import QueueOptions
 
 STEADY = RampPolicy(initial=100, per_minute=0)
 LARGE_BODY = "x" * 1024 * 1024
@@ -45,7 +47,7 @@ def test_window_holds_a_batch_over_several_receives() -> None:
     second = life.feed(q.MessagesReceived(2, messages(3, first=3)), after_ms=2_500)
 
     # What trickles in during half a second comes with one receive; no slot is asked for.
-    assert (first, paused, second) == ([], [q.Receive(2, 10, 20)], [])
+    assert (first, paused, second) == ([], [receive(2, 10, 20)], [])
 
 
 def test_window_ends_with_its_time_counted_from_its_first_message() -> None:
@@ -69,7 +71,7 @@ def test_window_ends_early_when_its_batch_is_full() -> None:
     # One is for the batch; two are for what three full receives would bring.
     assert wanted == [request_slots(3)]
     # A second receive would be of five: it waits until it can be of ten.
-    assert life.feed(grant(1)) == [invoke(batch(1, 15)), q.Receive(3, 10, 0)]
+    assert life.feed(grant(1)) == [invoke(batch(1, 15)), receive(3, 10, 0)]
 
 
 def test_window_ends_early_before_six_megabytes_are_exceeded() -> None:
@@ -82,7 +84,7 @@ def test_window_ends_early_before_six_megabytes_are_exceeded() -> None:
     assert wanted == [request_slots(1)]
     # The rest waits in the next window; two batches are not held above the slots.
     assert started == [invoke(MessageBatch(1, received[:5]))]
-    assert life.wake() == [q.Receive(2, 3, 20)]
+    assert life.wake() == [receive(2, 3, 20)]
 
 
 def test_window_gathers_the_next_batch_while_one_is_in_flight() -> None:
@@ -95,7 +97,7 @@ def test_window_gathers_the_next_batch_while_one_is_in_flight() -> None:
     life.feed(q.MessagesReceived(2, messages(1, first=3)), after_ms=1_000)
 
     assert started == [invoke(batch(1, 2))]
-    assert life.wake() == [q.Receive(3, 10, 20)]
+    assert life.wake() == [receive(3, 10, 20)]
     assert life.wake() == [request_slots(1)]
     assert life.now_ms == 11_000
 
@@ -111,7 +113,7 @@ def test_window_that_ended_receives_nothing_until_it_has_a_slot() -> None:
 
     assert (life.now_ms, late) == (5_000, [])
     assert life.feed(grant(1)) == [invoke(batch(1, 3))]
-    assert life.wake() == [q.Receive(3, 10, 20)]
+    assert life.wake() == [receive(3, 10, 20)]
 
 
 # How much is received.
@@ -122,7 +124,7 @@ def test_window_receives_in_parallel_while_receives_come_back_full() -> None:
 
     commands = life.feed(q.MessagesReceived(1, messages(10)))
 
-    assert commands == [q.Receive(2, 10, 0), q.Receive(3, 10, 0), request_slots(1)]
+    assert commands == [receive(2, 10, 0), receive(3, 10, 0), request_slots(1)]
 
 
 def test_window_holds_no_more_than_one_batch_above_the_free_slots() -> None:
@@ -130,7 +132,7 @@ def test_window_holds_no_more_than_one_batch_above_the_free_slots() -> None:
 
     commands = life.feed(q.MessagesReceived(1, messages(10)))
 
-    assert commands == [q.Receive(2, 10, 0), request_slots(1)]
+    assert commands == [receive(2, 10, 0), request_slots(1)]
     life.feed(q.MessagesReceived(2, messages(10, first=11)))
     life.feed(q.MessagesReceived(3, messages(5, first=21)))
     assert life.feed(q.DeadlineReached(), after_ms=1_000) == []
@@ -141,7 +143,7 @@ def test_window_with_slots_receives_for_them_too() -> None:
     life.feed(q.MessagesReceived(1, messages(10)))
 
     # The open batch has room for five, and the slot's batch for fifteen.
-    assert life.feed(grant(1)) == [q.Receive(3, 10, 0)]
+    assert life.feed(grant(1)) == [receive(3, 10, 0)]
 
 
 def test_window_of_large_messages_counts_their_bytes() -> None:
@@ -152,7 +154,7 @@ def test_window_of_large_messages_counts_their_bytes() -> None:
     commands = life.feed(grant(1))
 
     # Batch 2 has the five that it has room for: a sixth closes it, ten would make a third batch.
-    assert commands == [invoke(MessageBatch(1, received[:5])), q.Receive(2, 1, 0)]
+    assert commands == [invoke(MessageBatch(1, received[:5])), receive(2, 1, 0)]
 
 
 # What it gathers stays hidden.
@@ -226,13 +228,30 @@ def test_window_is_closed_by_an_update_of_its_measure(change: dict[str, int]) ->
     assert life.feed(grant(1)) == [invoke(batch(1, 2))]
 
 
+def test_window_is_extended_in_time_for_what_was_received_with_a_shorter_timeout() -> None:
+    life = gathering_consumer(window_s=300, visibility_timeout_s=300)
+    life.feed(q.MessagesReceived(1, messages(1)))
+    options = QueueOptions(heartbeat_s=10)
+    policy = queue_policy(batch_size=100, batching_window_s=300, options=options)
+    life.feed(q.PolicyChanged(policy))
+    life.wake()
+
+    life.feed(q.MessagesReceived(2, messages(1, first=2)))
+    while not (commands := [each for each in life.wake() if isinstance(each, q.ExtendVisibility)]):
+        pass
+
+    # The second message is hidden for 10 s, of which 9,500 ms are relied on.
+    assert commands == [q.ExtendVisibility(1, messages(2), 10)]
+    assert life.now_ms == 1_000 + 4_750
+
+
 def test_window_goes_on_after_an_update_of_something_else() -> None:
     life = gathering_consumer(window_s=5)
     life.feed(q.MessagesReceived(1, messages(2)))
     policy = queue_policy(batch_size=100, batching_window_s=5, maximum_concurrency=7)
 
     assert life.feed(q.PolicyChanged(policy)) == []
-    assert life.wake() == [q.Receive(2, 10, 20)]
+    assert life.wake() == [receive(2, 10, 20)]
 
 
 def test_window_goes_back_to_the_queue_at_a_stop() -> None:

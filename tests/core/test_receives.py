@@ -38,7 +38,7 @@ def end(
 
 def attempt(receive_id: int, number: int, max_messages: int = 10) -> Receive:
     """The command of a FIFO queue's receive."""
-    return Receive(receive_id, max_messages, 20, attempt_number=number)
+    return Receive(receive_id, max_messages, 20, 30, attempt_number=number)
 
 
 def full_receives(count: int, size_bytes: int = 1_000) -> Receives:
@@ -55,7 +55,7 @@ def test_receive_asks_for_what_it_is_told_to() -> None:
 
     command = start(receives, asked=7)
 
-    assert command == Receive(1, 7, 20)
+    assert command == Receive(1, 7, 20, 30)
     assert (len(receives), receives.asked) == (1, 7)
 
 
@@ -272,7 +272,7 @@ def test_receive_of_a_standard_queue_is_not_repeated() -> None:
     start(receives)
     receives.fail(1, at(0))
 
-    assert start(receives) == Receive(2, 10, 20)
+    assert start(receives) == Receive(2, 10, 20, 30)
 
 
 @pytest.mark.parametrize(

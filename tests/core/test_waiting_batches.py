@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.core.held_batch import HeldBatch
-from penstock.core.waiting_batches import WaitingBatches
+from penstock.core.waiting_batches import BLOCKED_BATCHES_MAX, WaitingBatches
 from penstock.model.queue_options import QueueOptions
 
 FREE: set[str] = set()  # no message group is in flight
@@ -277,3 +277,27 @@ def test_waiting_batches_keep_the_order_of_every_group(
             last_of[group] = held.id
 
     assert len(waiting) == 0
+
+
+# What nothing is received beside.
+
+
+@pytest.mark.parametrize(
+    ("names", "busy", "holding_count"),
+    [
+        pytest.param(["a1"], set(), 1, id="waits-for-a-slot"),
+        pytest.param(["a1"], {"a"}, 0, id="waits-for-its-group"),
+        pytest.param(["a1", "a2"], set(), 1, id="behind-one-that-waits"),
+        pytest.param(["a1", "b1"], {"a"}, 1, id="one-of-each"),
+        pytest.param(["a1"] * BLOCKED_BATCHES_MAX, {"a"}, 0, id="as-many-as-may"),
+        pytest.param(["a1"] * (BLOCKED_BATCHES_MAX + 1), {"a"}, 11, id="too-many"),
+    ],
+)
+def test_waiting_for_its_group_a_batch_holds_up_no_receive(
+    names: list[str], busy: set[str], holding_count: int
+) -> None:
+    assert waiting_groups(*names).holding_count(at(0), busy) == holding_count
+
+
+def test_waiting_batches_without_groups_all_hold_up_receiving() -> None:
+    assert waiting_batches().holding_count(at(0), FREE) == 2

@@ -116,14 +116,14 @@ def test_work_receives() -> None:
     bench = Bench()
     bench.queue.put(*BATCH.messages)
 
-    assert bench.carry_out(q.Receive(7, 10, 0)) == q.MessagesReceived(7, BATCH.messages)
+    assert bench.carry_out(q.Receive(7, 10, 0, 30)) == q.MessagesReceived(7, BATCH.messages)
 
 
 def test_work_has_the_requests_of_its_source_counted() -> None:
     bench = Bench()
     bench.queue.put(*BATCH.messages)
 
-    bench.carry_out(q.Receive(7, 10, 0), q.DeleteMessages(BATCH.messages, 1))
+    bench.carry_out(q.Receive(7, 10, 0, 30), q.DeleteMessages(BATCH.messages, 1))
 
     assert bench.metrics.requests_of("a").by_operation == {
         "GetQueueUrl": 1,
@@ -133,7 +133,7 @@ def test_work_has_the_requests_of_its_source_counted() -> None:
 
 
 def test_work_receive_before_the_queue_is_open_fails() -> None:
-    running = Bench().work.carry_out(q.Receive(7, 10, 0))
+    running = Bench().work.carry_out(q.Receive(7, 10, 0, 30))
 
     assert running is not None
     assert isinstance(run(running), q.ReceiveFailed)
@@ -144,7 +144,7 @@ def test_work_abandons_a_long_poll_with_no_messages() -> None:
 
     async def abandon() -> list[Any]:
         opening = bench.work.carry_out(q.DescribeQueue())
-        receiving = bench.work.carry_out(q.Receive(7, 10, 20))
+        receiving = bench.work.carry_out(q.Receive(7, 10, 20, 30))
         assert opening is not None
         assert receiving is not None
         await opening
@@ -160,7 +160,7 @@ def test_work_abandons_a_long_poll_that_has_not_begun() -> None:
 
     async def abandon() -> q.Input | None:
         opening = bench.work.carry_out(q.DescribeQueue())
-        receiving = bench.work.carry_out(q.Receive(7, 10, 20))
+        receiving = bench.work.carry_out(q.Receive(7, 10, 20, 30))
         assert opening is not None
         assert receiving is not None
         await opening

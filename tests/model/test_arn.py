@@ -10,6 +10,7 @@ from penstock.model.arn import (
     Scope,
     function_name,
     invoke_identity_arn,
+    is_fifo_arn,
     parse_arn,
     parse_function_name,
     unqualified_function_arn,
@@ -160,3 +161,8 @@ def test_parts_of_a_full_function_arn(qualifier: str) -> None:
 
     assert unqualified_function_arn(arn + qualifier) == arn
     assert function_name(arn + qualifier) == "ship" + qualifier
+
+
+@pytest.mark.parametrize(("name", "is_fifo"), [("jobs.fifo", True), ("jobs.fifo2", False)])
+def test_fifo_is_said_by_the_name(name: str, *, is_fifo: bool) -> None:
+    assert is_fifo_arn(f"arn:aws:sqs:us-east-1:000000000000:{name}") is is_fifo

@@ -92,7 +92,12 @@ class HoldsFiveLongPolls(RewritingConsumer):
         """Multiply long polls, under receive ids that nobody knows."""
         if isinstance(command, q.Receive) and command.wait_s and command.receive_id > 0:
             extra = [
-                q.Receive(-5 * command.receive_id - number, 1, command.wait_s)
+                q.Receive(
+                    -5 * command.receive_id - number,
+                    1,
+                    command.wait_s,
+                    command.visibility_timeout_s,
+                )
                 for number in range(4)
             ]
             return [command, *extra]

@@ -10,7 +10,7 @@ from penstock.simulation.names import FAILURE_ARN
 
 HEARTBEAT = QueueOptions(heartbeat_s=10)
 BACKOFF = QueueOptions(backoff=RetryBackoff(5, 60))
-RECORDS = QueueOptions(on_failure_arn=FAILURE_ARN, maximum_receive_count=2)
+RECORDS = QueueOptions(on_failure_arn=FAILURE_ARN, max_receive_count=2)
 RECORDS_BY_QUEUE = QueueOptions(on_failure_arn=FAILURE_ARN)
 
 

@@ -5,7 +5,7 @@ Source: recorded answers of AWS; the texts on permissions: docs/semantics.md#the
 
 from penstock.api.errors import SERVICE, ApiError, invalid_parameter
 from penstock.api.queue_rules import check_options
-from penstock.core.queue_options import MAXIMUM_RECEIVE_COUNT, ON_FAILURE
+from penstock.core.queue_options import MAX_RECEIVE_COUNT, ON_FAILURE
 from penstock.model.arn import invoke_identity_arn
 from penstock.model.errors import (
     ConfigurationError,
@@ -55,7 +55,7 @@ def _check_queue(
     if function is not None and options.heartbeat_s is None:
         _check_visibility(queue, function)
     if options.on_failure_arn is not None:
-        _check_last_receive(queue, options.maximum_receive_count)
+        _check_last_receive(queue, options.max_receive_count)
 
 
 def _check_visibility(queue: QueueAttributes, function: Function) -> None:
@@ -87,11 +87,11 @@ def _check_last_receive(queue: QueueAttributes, maximum: int | None) -> None:
     if maximum is None and queue.max_receive_count is None:
         raise invalid_parameter(
             f"The tag {ON_FAILURE} needs to know which failure is a message's last: the queue has "
-            f"no redrive policy; set the tag {MAXIMUM_RECEIVE_COUNT}"
+            f"no redrive policy; set the tag {MAX_RECEIVE_COUNT}"
         )
     if maximum is not None and maximum > (queue.max_receive_count or maximum):
         raise invalid_parameter(
-            f"The tag {MAXIMUM_RECEIVE_COUNT} is {maximum}, and the queue's redrive policy moves "
+            f"The tag {MAX_RECEIVE_COUNT} is {maximum}, and the queue's redrive policy moves "
             f"messages away after {queue.max_receive_count} receives: nothing would reach the "
             f"destination of {ON_FAILURE}"
         )

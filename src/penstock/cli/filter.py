@@ -50,8 +50,9 @@ def command() -> None:
 def test(patterns: tuple[str, ...], event: str, source: str | None, shape: str) -> None:
     """Say whether PATTERNS match records, and why or why not.
 
-    What begins with a brace or a bracket is JSON, - is standard input, anything else is a file. Of
-    one record the verdict is told; of several how many match.
+    What begins with a brace or a bracket is JSON, - is standard input, anything else a file. Of
+    one record the verdict is told, and of each path of the patterns what the record held there
+    and what was wanted; of several records how many match.
 
     A record is what the function would get: an element of Records. The source says where its
     data is (body, data, dynamodb) and how it is packed; body and data may also stand there
@@ -78,6 +79,7 @@ def test(patterns: tuple[str, ...], event: str, source: str | None, shape: str) 
         _print_json(verdicts)
     elif len(verdicts) == 1:
         click.echo("match" if matched else "no match")
+        _print_reasons(verdicts[0])
     else:
         click.echo(f"{matched} of {len(verdicts)} records match")
     raise SystemExit(0 if matched else EXIT_NO_MATCH)
@@ -98,6 +100,27 @@ def _read_text(given: str, option: str) -> str:
         return _read(given, option).decode()
     except UnicodeDecodeError as exc:
         raise ConfigurationError(f"{option} {given}: is not UTF-8 text") from exc
+
+
+def _print_reasons(verdict: "Verdict") -> None:
+    """Tell of each path what it held, and what was wanted."""
+    for number, each in enumerate(verdict.filters, start=1):
+        click.echo(f"pattern {number}: {_tell(matches=each.matches)}")
+        for branch in each.branches:
+            if len(each.branches) > 1:
+                click.echo(f"  one way of $or: {_tell(matches=branch.matches)}")
+            for path in branch.paths:
+                held = ", ".join(path.held) or "nothing"
+                click.echo(f"  {path.path}: {_tell(matches=path.matches)}")
+                click.echo(f"    held {held}; wanted {', '.join(path.wanted)}")
+                if path.reason:
+                    click.echo(f"    {path.reason}")
+            if branch.reason:
+                click.echo(f"  {branch.reason}")
+
+
+def _tell(*, matches: bool) -> str:
+    return "match" if matches else "no match"
 
 
 def _print_json(verdicts: "list[Verdict]") -> None:

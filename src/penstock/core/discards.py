@@ -73,6 +73,7 @@ class Discards:
 
     def __init__(self, renewals: Renewals) -> None:
         self._renewals = renewals
+        self._coming: list[tuple[HeldBatch, Sequence[Message], _Cause]] = []
         self._waiting: deque[_Waiting] = deque()
         self._sending: dict[int, _Sending] = {}
         self._discard_id = 0
@@ -80,7 +81,8 @@ class Discards:
 
     def __len__(self) -> int:
         """Count the messages; for a stop to wait for."""
-        return len(self._waiting) + len(self._sending)
+        coming_count = sum(len(messages) for _, messages, _ in self._coming)
+        return coming_count + len(self._waiting) + len(self._sending)
 
     @property
     def is_full(self) -> bool:
@@ -106,6 +108,17 @@ class Discards:
             failure.payload,
             now.wall_ms,
         )
+        self._coming.append((held, messages, cause))
+        self._take_coming()
+
+    def _take_coming(self) -> None:
+        # While a message is being extended no other extension of it begins.
+        coming = [entry for entry in self._coming if not entry[0].renewals]
+        self._coming = [entry for entry in self._coming if entry[0].renewals]
+        for held, messages, cause in coming:
+            self._take_in(held, messages, cause)
+
+    def _take_in(self, held: HeldBatch, messages: Sequence[Message], cause: _Cause) -> None:
         for start in range(0, len(messages), BATCH_ENTRIES_MAX):
             # Batches that were received count up from 1.
             self._held_id -= 1
@@ -136,6 +149,7 @@ class Discards:
 
         A stop waits neither for another attempt nor for what was not sent: that comes again.
         """
+        self._take_coming()
         while self._waiting and len(self._sending) < DISCARDS_MAX:
             self._begin(self._waiting.popleft(), now)
         while self._waiting and is_stopping:

@@ -10,7 +10,7 @@
 from collections.abc import Iterable, Sequence
 
 from penstock.core.discards import Discards
-from penstock.core.held_batch import HeldBatch
+from penstock.core.held_batch import VISIBILITY_MS_MAX, HeldBatch
 from penstock.core.queue_contract import (
     ChangeVisibility,
     InvocationFailed,
@@ -48,7 +48,7 @@ class FailedMessages:
         held: HeldBatch,
         failure: InvocationFailed | InvocationPartiallyFailed,
         policy: QueuePolicy,
-        receives_max: int | None,
+        max_receive_count: int | None,
         now: Instant,
     ) -> None:
         """Take in what failed of a batch.
@@ -57,22 +57,25 @@ class FailedMessages:
             held: The batch.
             failure: Names what failed.
             policy: Says whether there is a back-off or a destination.
-            receives_max: Which receive of a message is its last; None: it has none.
+            max_receive_count: Which receive of a message is its last; None: it has none.
             now: The moment.
         """
         options = policy.options
         if options.backoff is None and options.on_failure_arn is None:
             return
         failed = select_failed(held.messages, failure)
-        if options.on_failure_arn is not None and receives_max is not None:
+        if options.on_failure_arn is not None and max_receive_count is not None:
             again: list[Message] = []
             last: list[Message] = []
             for message in failed:
-                (last if message.receive_count >= receives_max else again).append(message)
+                (last if message.receive_count >= max_receive_count else again).append(message)
             self.discards.add(last, held, failure=failure, policy=policy, now=now)
             failed = again
         if options.backoff is not None and failed:
-            self._delayed.append((held, back_off(failed, options.backoff, is_fifo=policy.is_fifo)))
+            elapsed_ms = now.monotonic_ms - held.received_ms
+            maximum_s = min(options.backoff.maximum_s, (VISIBILITY_MS_MAX - elapsed_ms) // 1000 - 1)
+            backoff = RetryBackoff(options.backoff.first_s, max(0, maximum_s))
+            self._delayed.append((held, back_off(failed, backoff, is_fifo=policy.is_fifo)))
 
     def start_due(
         self, now: Instant, *, is_stopping: bool

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from penstock.core.filter_explain import FilterExplanation, explain
 from penstock.core.record_filter import RecordFilter
 from penstock.model.errors import ConfigurationError
 from penstock.model.filtering import FilterSource
 
 # Its data is an object of the record itself: nothing is unpacked.
 AS_IT_IS = FilterSource.DYNAMODB
+EXPLAINED_MAX = 20  # of more records only the verdicts are told
 _QUOTE = b'"'[0]
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -59,10 +61,15 @@ def read_tried_records(text: bytes, source: FilterSource | None) -> list[TriedRe
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether a record matches one of the patterns."""
+    """Whether a record matches one of the patterns.
+
+    Attributes:
+        filters: Why, path for path, for each pattern; empty where many records are tried.
+    """
 
     source: FilterSource
     matches: bool
+    filters: tuple[FilterExplanation, ...] = ()
 
 
 def try_patterns(patterns: Sequence[str], tried: Sequence[TriedRecord]) -> list[Verdict]:
@@ -71,12 +78,19 @@ def try_patterns(patterns: Sequence[str], tried: Sequence[TriedRecord]) -> list[
     Raises:
         FilterPatternError: Lambda would not take one of the patterns for such a source.
     """
+    if len(tried) <= EXPLAINED_MAX:
+        return [_explained(patterns, each) for each in tried]
     sources = {each.source for each in tried}
     filters = {source: RecordFilter(patterns, source) for source in sources}
     return [
         Verdict(each.source, matches=filters[each.source].passes_event(each.record))
         for each in tried
     ]
+
+
+def _explained(patterns: Sequence[str], tried: TriedRecord) -> Verdict:
+    found = explain(patterns, tried.record, tried.source)
+    return Verdict(tried.source, found.matches, found.filters)
 
 
 def _is_json(text: bytes) -> bool:

@@ -10,7 +10,6 @@ from penstock.model.instant import Instant
 from penstock.model.message import Message, MessageBatch
 
 VISIBILITY_MS_MAX = 43_200_000  # SQS: no message is hidden for longer than that after its receive
-FUNCTION_TIMEOUT_S_MAX = 900  # Lambda's longest; it stands for a timeout that is not known
 _NO_GROUPS: frozenset[str] = frozenset()
 _RENEWALS_PER_TIMEOUT_MAX = 4
 _COMPANY_PER_TIMEOUT = 8  # a renewal waits for company, or comes early, by that part of it
@@ -201,6 +200,16 @@ class HeldBatch:
         """Take note that an extension has failed: it is tried again."""
         if self._is_extended(message):
             self.unrenewed.append(message)
+
+    def take(self, message: Message, visibility: Visibility, now: Instant) -> None:
+        """Take in a message that was just received."""
+        self.messages.append(message)
+        hidden_until_ms = now.monotonic_ms + visibility.hidden_ms
+        if hidden_until_ms != self._first_until_ms:
+            self.hide(message, hidden_until_ms)
+            self.hidden_until_ms = min(self.hidden_until_ms, hidden_until_ms)
+            renew_at_ms = now.monotonic_ms + visibility.renew_after_ms
+            self.renew_at_ms = min(self.renew_at_ms, renew_at_ms)
 
     def hide(self, message: Message, until_ms: int) -> None:
         """Take note until when a message is hidden; ``measure`` takes them together."""

@@ -22,12 +22,12 @@ from penstock.core.retry import (
 )
 from penstock.core.tumbling_window import TumblingWindow
 from penstock.model.failure import Condition, Discard, InvocationTrace
+from penstock.model.function import TIMEOUT_S_MAX
 from penstock.model.instant import Instant
 from penstock.model.stream import StreamBatch
 
 REJECTION_FIRST_MS = 200
 REJECTION_MS_MAX = 10_000  # the end of a throttle or an outage is noticed that soon
-UNKNOWN_TIMEOUT_S = 900  # Lambda's longest: a function whose timeout is not known may run so long
 DESTINATION_MS_MAX = 300_000  # discards wait so long for a destination that takes nothing
 DESTINATION_FIRST_MS = 500
 DESTINATION_RETRY_MS_MAX = 30_000
@@ -121,7 +121,7 @@ class LaneFailures:
         """
         pending = lane.pending[0]
         pending.reason = reason
-        timeout_s = self._policy.function_timeout_s or UNKNOWN_TIMEOUT_S
+        timeout_s = self._policy.function_timeout_s or TIMEOUT_S_MAX
         pending.due_ms = pending.started_ms + timeout_s * 1000
         lane.held_slot_until_ms = pending.due_ms
         match after_failure(FailedBatch(len(pending.batch.records), pending.attempts), self._retry):

@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.core.queue_options import CONCURRENCY, ON_FAILURE, VISIBILITY_HEARTBEAT
 from penstock.core.scaling import INVOCATIONS_PER_POLLER
-from penstock.model.arn import unqualified_function_arn
+from penstock.model.arn import is_fifo_arn, unqualified_function_arn
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import QueueAttributes
@@ -102,9 +102,9 @@ def _advise_redrive(mapping: EventSourceMapping, queue: QueueAttributes) -> Advi
             CONFIGURE_PAGE,
         )
     target_arn = queue.dead_letter_arn or mapping.event_source_arn
-    if _is_fifo(target_arn) != _is_fifo(mapping.event_source_arn):
+    if is_fifo_arn(target_arn) != is_fifo_arn(mapping.event_source_arn):
         kinds = ("FIFO", "standard")
-        own, other = kinds if _is_fifo(mapping.event_source_arn) else reversed(kinds)
+        own, other = kinds if is_fifo_arn(mapping.event_source_arn) else reversed(kinds)
         return Advice(
             Subject.DEAD_LETTER_TARGET,
             f"the dead-letter queue {target_arn} is a {other} queue, and the queue itself a {own} "
@@ -177,7 +177,3 @@ def maximum_of(mapping: EventSourceMapping) -> int | None:
 def has_heartbeat(mapping: EventSourceMapping) -> bool:
     """Tell whether messages are kept hidden while their function runs."""
     return mapping.tags.get(VISIBILITY_HEARTBEAT, "false") != "false"
-
-
-def _is_fifo(queue_arn: str) -> bool:
-    return queue_arn.endswith(".fifo")

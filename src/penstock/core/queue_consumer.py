@@ -17,8 +17,9 @@ Rules:
     4. A batch that waits is kept hidden, for more messages or for a slot. A batch whose function
        did not run is tried again while it is hidden, then forgotten (AWS's rule).
     5. An invocation whose outcome is unknown keeps its slot until its function's timeout.
-    6. FIFO: one receive is one batch, or one batch per group; a group has one batch in flight; what
-       waits behind a message that comes again goes back to the queue.
+    6. FIFO: one receive is one batch, or one batch per group; a group has one batch in flight, and
+       what waits for it holds up no other group; what waits behind a message that comes again goes
+       back to the queue.
     7. Everything ends: ``StopRequested`` leads to ``is_finished``.
 
 In flight at once: many ``Invoke``, ``Receive``, ``DeleteMessages``, ``ExtendVisibility``,
@@ -46,6 +47,7 @@ from penstock.core.renewals import Renewals
 from penstock.core.scaling import RampPolicy
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
+from penstock.model.function import TIMEOUT_S_MAX
 from penstock.model.instant import Instant
 from penstock.model.mapping_status import QueueLoad
 from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
@@ -154,11 +156,13 @@ class QueueConsumer:
         kept, excluded = part_messages(messages, self._policy)
         self._deletions.add(excluded, now)
         begun: list[HeldBatch] = []
+        grown = self._window.growing
         one_group = self._policy.options.fifo_one_group
         for part in by_group(kept) if one_group else (kept,):
             begun += self._window.add(part, self._policy, visibility, now)
         for held in begun:
             self._waiting.add(held)
+        for held in begun if grown is None else (grown, *begun):
             self._renewals.watch(held)
         self._limits.take(size_bytes, now)
         if len(messages) >= receiving.asked:
@@ -180,7 +184,10 @@ class QueueConsumer:
     def _end_renewal(
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
     ) -> None:
-        for held in self._renewals.end(inp, now):
+        late = self._renewals.end(inp, now)
+        if isinstance(inp, q.VisibilityExtended) and inp.refused:
+            self._waiting.look_again()
+        for held in late:
             if held.is_open:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()
@@ -198,8 +205,8 @@ class QueueConsumer:
             self._note_function_error(now)
             return []
         held, slot_back = self._in_flight.end(inp.batch.id)
-        self._pace.note(now.monotonic_ms - held.started_ms)
         if not isinstance(inp, q.InvocationRejected):
+            self._pace.note(now.monotonic_ms - held.started_ms)
             self._renewals.leave(held)
         match inp:
             case q.InvocationSucceeded(batch):
@@ -227,8 +234,8 @@ class QueueConsumer:
             self._waiting.send_back(
                 {message.group for message in select_failed(held.messages, inp)}
             )
-        receives_max = self._policy.options.maximum_receive_count or self._queue.receives_max
-        self._failed.take(held, inp, self._policy, receives_max, now)
+        last_receive = self._queue.last_receive(self._policy.options)
+        self._failed.take(held, inp, self._policy, last_receive, now)
 
     def _note_function_error(self, now: Instant) -> None:
         if not self._policy.report_batch_item_failures:
@@ -261,9 +268,9 @@ class QueueConsumer:
             commands += self._start_invocations(now)
             commands += self._start_receives(now)
             commands += self._queue.start_due(now, not_before_ms=self._receives.retry_ms)
+        commands += self._failed.start_due(now, is_stopping=self._is_stopping)
         if self._queue.visibility is not None:
             commands += self._renewals.start_due(self._queue.visibility, now)
-        commands += self._failed.start_due(now, is_stopping=self._is_stopping)
         for command in commands:
             if isinstance(command, q.ChangeVisibility):
                 self._changing_count += len(command.changes)
@@ -286,11 +293,11 @@ class QueueConsumer:
             if held is None:
                 break
             self._slots.free -= 1
-            ends_by_ms = now.monotonic_ms + (policy.function_timeout_s or 0) * 1000
+            timeout_ms = (policy.function_timeout_s or TIMEOUT_S_MAX) * 1000
             held.started_ms = now.monotonic_ms
-            self._in_flight.start(held, policy.function_arn, ends_by_ms)
+            self._in_flight.start(held, policy.function_arn, now.monotonic_ms + timeout_ms)
             if self._hiding().is_heartbeat:
-                self._renewals.watch_running(held, policy.function_timeout_s, now)
+                self._renewals.watch_running(held, timeout_ms, now)
             else:
                 self._renewals.leave(held)
             commands.append(
@@ -334,7 +341,7 @@ class QueueConsumer:
     def _may_receive(self, now: Instant) -> bool:
         return (
             self._queue.visibility is not None
-            and not self._waiting.closed_count(now)
+            and not self._waiting.holding_count(now, self._in_flight.busy_groups)
             and self._receives.may_start(now)
             and not self._is_choked()
             and self._capacity(now) > 0
@@ -360,9 +367,10 @@ class QueueConsumer:
 
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
-        ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
+        busy_groups = self._in_flight.busy_groups
+        ready_count = self._waiting.ready_count(now, busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
-        has_next_try_waiting = ready_count < self._waiting.closed_count(now)
+        has_next_try_waiting = ready_count < self._waiting.holding_count(now, busy_groups)
         if self._receives.wanted == 1 or has_next_try_waiting or self._is_choked():
             return ready_count
         return ready_count + slots_for(self._policy, self._receives.wanted)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from penstock.model.arn import is_fifo_arn
 from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.mapping import ProvisionedPollers
 from penstock.model.message import (
@@ -45,7 +46,7 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_fifo(self) -> bool:
         """Tell whether messages have groups, whose order counts."""
-        return self.queue_arn.endswith(".fifo")
+        return is_fifo_arn(self.queue_arn)
 
     @property
     def has_window(self) -> bool:
@@ -251,7 +252,8 @@ class Receive(msgspec.Struct, frozen=True):
     """Receive 1..10 messages, waiting up to ``wait_s`` -> MessagesReceived | ReceiveFailed.
 
     Attributes:
-        visibility_timeout_s: How long they stay hidden; None: for the queue's own timeout.
+        visibility_timeout_s: How long they stay hidden; said with every receive, because the
+            queue's own timeout may be another than the one that was read last.
         attempt_number: Of a FIFO queue; that of an earlier receive whose answer was lost asks for
             the same messages again.
     """
@@ -259,7 +261,7 @@ class Receive(msgspec.Struct, frozen=True):
     receive_id: int
     max_messages: int
     wait_s: int
-    visibility_timeout_s: int | None = None
+    visibility_timeout_s: int
     attempt_number: int | None = None
 
 

@@ -6,6 +6,7 @@ from penstock.core.receives import SOURCE_RETRY_FIRST_MS, SOURCE_RETRY_MS_MAX
 from penstock.core.retry import backoff_ms
 from penstock.model.instant import Instant
 from penstock.model.message import QueueAttributes
+from penstock.model.queue_options import QueueOptions
 
 DESCRIBE_EVERY_MS = 300_000  # the attributes may be changed under us
 
@@ -15,13 +16,13 @@ class QueueDescription:
 
     Attributes:
         visibility: How long messages are hidden; None before the queue was described.
-        receives_max: The redrive policy's maxReceiveCount; None without one.
+        max_receive_count: The redrive policy's maxReceiveCount; None without one.
         is_under_way: The queue is being described.
     """
 
     def __init__(self) -> None:
         self.visibility: Visibility | None = None
-        self.receives_max: int | None = None
+        self.max_receive_count: int | None = None
         self.is_under_way = False
         self._timeout_s = 0
         self._due_ms = 0
@@ -33,7 +34,7 @@ class QueueDescription:
         self._failures = 0
         self._timeout_s = attributes.visibility_timeout_s
         self.visibility = visibility_of(self._timeout_s, policy)
-        self.receives_max = attributes.max_receive_count
+        self.max_receive_count = attributes.max_receive_count
         self._due_ms = now.monotonic_ms + DESCRIBE_EVERY_MS
 
     def fail(self, now: Instant) -> None:
@@ -52,6 +53,14 @@ class QueueDescription:
         """Follow an update."""
         if self.visibility is not None:
             self.visibility = visibility_of(self._timeout_s, policy)
+
+    def last_receive(self, options: QueueOptions) -> int | None:
+        """Say which receive of a message is its last; None: none is.
+
+        A redrive policy takes a message at its own count, whatever a tag says.
+        """
+        counts = (options.max_receive_count, self.max_receive_count)
+        return min((each for each in counts if each is not None), default=None)
 
     def start_due(self, now: Instant, *, not_before_ms: int) -> list[DescribeQueue]:
         """Look, if it is time."""

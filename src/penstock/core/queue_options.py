@@ -25,7 +25,7 @@ RETRY_BACKOFF = "penstock:retry-backoff"
 RETRY_BACKOFF_FIRST = "penstock:retry-backoff-base"
 RETRY_BACKOFF_MAXIMUM = "penstock:retry-backoff-maximum"
 ON_FAILURE = "penstock:on-failure"
-MAXIMUM_RECEIVE_COUNT = "penstock:maximum-receive-count"
+MAX_RECEIVE_COUNT = "penstock:maximum-receive-count"
 
 _OPTIONS = (
     CONCURRENCY,
@@ -36,7 +36,7 @@ _OPTIONS = (
     RETRY_BACKOFF_FIRST,
     RETRY_BACKOFF_MAXIMUM,
     ON_FAILURE,
-    MAXIMUM_RECEIVE_COUNT,
+    MAX_RECEIVE_COUNT,
 )
 _HEARTBEAT_RANGE_S = (10, 3600)
 _VISIBILITY_RANGE_S = (1, 43_200)  # SQS: a message is hidden for 12 hours at most
@@ -72,7 +72,7 @@ def read_queue_options(tags: Mapping[str, str], *, is_fifo: bool) -> QueueOption
         heartbeat_s=_read_heartbeat(tags),
         backoff=_read_backoff(tags),
         on_failure_arn=_read_on_failure(tags),
-        maximum_receive_count=_read_maximum_receive_count(tags),
+        max_receive_count=_read_max_receive_count(tags),
     )
 
 
@@ -128,7 +128,7 @@ def _read_backoff(tags: Mapping[str, str]) -> RetryBackoff | None:
 def _read_on_failure(tags: Mapping[str, str]) -> str | None:
     arn = tags.get(ON_FAILURE)
     if arn is None:
-        _refuse_alone(tags, (MAXIMUM_RECEIVE_COUNT,), ON_FAILURE)
+        _refuse_alone(tags, (MAX_RECEIVE_COUNT,), ON_FAILURE)
         return None
     try:
         check_destination(arn)
@@ -137,12 +137,12 @@ def _read_on_failure(tags: Mapping[str, str]) -> str | None:
     return arn
 
 
-def _read_maximum_receive_count(tags: Mapping[str, str]) -> int | None:
-    value = tags.get(MAXIMUM_RECEIVE_COUNT)
+def _read_max_receive_count(tags: Mapping[str, str]) -> int | None:
+    value = tags.get(MAX_RECEIVE_COUNT)
     if value is None:
         return None
     first, last = _RECEIVE_COUNT_RANGE
-    return _read_number(MAXIMUM_RECEIVE_COUNT, value, (first, last), f"from {first} to {last}")
+    return _read_number(MAX_RECEIVE_COUNT, value, (first, last), f"from {first} to {last}")
 
 
 def _read_seconds(tags: Mapping[str, str], key: str, default_s: int) -> int:

@@ -85,12 +85,11 @@ class Receives:
                 receiving.attempt_number = self._receive_id
                 receiving.began_ms = now.monotonic_ms
         self._running[self._receive_id] = receiving
-        visibility = receiving.visibility
         return Receive(
             self._receive_id,
             receiving.asked,
             wait_s,
-            visibility_timeout_s=visibility.timeout_s if visibility.is_heartbeat else None,
+            receiving.visibility.timeout_s,
             attempt_number=receiving.attempt_number,
         )
 

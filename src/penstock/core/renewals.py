@@ -2,7 +2,8 @@
 
 import msgspec
 
-from penstock.core.held_batch import FUNCTION_TIMEOUT_S_MAX, HeldBatch, Visibility
+from penstock.core.environment_contract import INIT_MS_MIN
+from penstock.core.held_batch import HeldBatch, Visibility
 from penstock.core.queue_contract import (
     ExtendVisibility,
     ExtendVisibilityFailed,
@@ -50,10 +51,10 @@ class Renewals:
         self._watched[held.id] = held
         self._look_by(held.renew_at_ms)
 
-    def watch_running(self, held: HeldBatch, function_timeout_s: int | None, now: Instant) -> None:
+    def watch_running(self, held: HeldBatch, timeout_ms: int, now: Instant) -> None:
         """Extend this batch while its function runs: it is invoked now."""
-        timeout_s = function_timeout_s or FUNCTION_TIMEOUT_S_MAX
-        held.renew_until(now.monotonic_ms + timeout_s * 1000)
+        # The timeout counts from when its environment has started, which may take as long.
+        held.renew_until(now.monotonic_ms + max(INIT_MS_MIN, timeout_ms) + timeout_ms)
         self.watch(held)
 
     def leave(self, held: HeldBatch) -> None:

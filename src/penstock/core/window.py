@@ -37,7 +37,7 @@ class BatchWindow:
         now: Instant,
     ) -> list[HeldBatch]:
         """Take messages in, in their order; give the batches that they have begun."""
-        held = self._growing()
+        held = self.growing
         batch_size = policy.batch_size
         begun: list[HeldBatch] = []
         total_bytes = 0
@@ -49,9 +49,7 @@ class BatchWindow:
                     held.close()
                 held = self._begin(policy, visibility, now)
                 begun.append(held)
-            if held.received_ms < now.monotonic_ms:
-                held.hide(message, now.monotonic_ms + visibility.hidden_ms)
-            held.messages.append(message)
+            held.take(message, visibility, now)
             held.size_bytes += size_bytes
         if held is not None and not (policy.batching_window_s and _has_room(held, 1, batch_size)):
             held.close()
@@ -71,19 +69,21 @@ class BatchWindow:
         """
         room_bytes = PAYLOAD_BYTES_MAX - EVENT_ENVELOPE_BYTES
         of_one = min(batch_size, max(1, room_bytes // self._record_bytes))
-        held = self._growing()
+        held = self.growing
         return batches * of_one + (of_one if held is None else max(1, of_one - len(held.messages)))
 
     def ends_ms(self) -> int | None:
         """When the open batch goes at the latest; None: there is none."""
-        return held.due_ms if (held := self._growing()) is not None else None
+        return held.due_ms if (held := self.growing) is not None else None
 
     def close(self) -> None:
         """Let the open batch go: an update has another window or size."""
-        if (held := self._growing()) is not None:
+        if (held := self.growing) is not None:
             held.close()
 
-    def _growing(self) -> HeldBatch | None:
+    @property
+    def growing(self) -> HeldBatch | None:
+        """The open batch; None: there is none."""
         return self._open if self._open is not None and self._open.is_open else None
 
     def _begin(self, policy: QueuePolicy, visibility: Visibility, now: Instant) -> HeldBatch:

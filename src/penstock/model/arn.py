@@ -123,3 +123,8 @@ def invoke_identity_arn(scope: Scope, source_arn: str) -> str:
     """
     partition = source_arn.split(":", 2)[1]
     return f"arn:{partition}:iam::{scope.account}:role/penstock"
+
+
+def is_fifo_arn(arn: str) -> bool:
+    """Tell whether a queue or a topic is FIFO: SQS and SNS say it by the name."""
+    return arn.endswith(".fifo")

@@ -2,7 +2,7 @@
 
 import re
 
-from penstock.model.arn import Arn, parse_arn
+from penstock.model.arn import Arn, is_fifo_arn, parse_arn
 from penstock.model.errors import ConfigurationError
 
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -22,7 +22,7 @@ def check_destination(text: str) -> None:
         arn = parse_arn(text)
     except ConfigurationError as exc:  # kafka:// is the other form that the model lets through
         raise _unusable(text) from exc
-    if arn.service in ("sqs", "sns") and arn.resource.endswith(".fifo"):
+    if arn.service in ("sqs", "sns") and is_fifo_arn(arn.resource):
         raise ConfigurationError(
             f"The destination {text!r} is FIFO; only standard queues and topics can be destinations"
         )

@@ -8,6 +8,7 @@ from penstock.model.arn import Scope
 
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024  # AWS quota: synchronous invocation request, and response
 TIMEOUT_S_DEFAULT = 3  # Lambda's own default
+TIMEOUT_S_MAX = 900  # Lambda's longest; it stands for a timeout that is not known
 MEMORY_MB_DEFAULT = 128  # Lambda's own default
 
 

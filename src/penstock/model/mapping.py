@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from penstock.model.arn import Scope
+from penstock.model.arn import Scope, is_fifo_arn
 from penstock.model.filtering import FilterSource
 from penstock.model.stream import StartingPosition, StreamKind
 
@@ -93,7 +93,7 @@ class EventSourceMapping(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_fifo(self) -> bool:
         """Tell whether it reads a FIFO queue; SQS has it in the name."""
-        return self.stream_kind is None and self.event_source_arn.endswith(".fifo")
+        return self.stream_kind is None and is_fifo_arn(self.event_source_arn)
 
     @property
     def filter_source(self) -> FilterSource:

@@ -30,7 +30,7 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
             their function ends. None: for the queue's own visibility timeout, once.
         backoff: None: failed messages stay hidden for what is left of their visibility timeout.
         on_failure_arn: Where a message goes that failed for the last time; None: nowhere.
-        maximum_receive_count: 1..1000; which receive is a message's last. None: the queue's own
+        max_receive_count: 1..1000; which receive is a message's last. None: the queue's own
             maxReceiveCount.
     """
 
@@ -40,4 +40,4 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: int | None = None
     backoff: RetryBackoff | None = None
     on_failure_arn: str | None = None
-    maximum_receive_count: int | None = None
+    max_receive_count: int | None = None

@@ -58,7 +58,7 @@ class FailureAudit:
             return
         mapping = self._books.mappings[message.queue_arn]
         options = mapping.options_since(copy.failed_ms - ROW_GRACE_MS)
-        counts = [each.maximum_receive_count or mapping.max_receive_count for each in options]
+        counts = [each.max_receive_count or mapping.max_receive_count for each in options]
         is_asked = all(each.on_failure_arn is not None for each in options)
         is_last = all(count is not None and copy.receive_count >= count for count in counts)
         now_ms = self._books.now_ms()

@@ -251,7 +251,7 @@ class AuditedMapping(msgspec.Struct):
         """Say from which receive on a message that failed may be recorded."""
         if options.on_failure_arn is None:
             return None
-        known = [self.max_receive_count, options.maximum_receive_count]
+        known = [self.max_receive_count, options.max_receive_count]
         return min((count for count in known if count is not None), default=None)
 
     def is_troubled(self, since_ms: int, now_ms: int) -> bool:

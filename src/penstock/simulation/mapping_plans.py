@@ -77,7 +77,7 @@ class MappingPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def receives_max(self) -> int:
         """How often a message is received at most, where something ends its tries."""
-        known = [self.max_receive_count, self.options.maximum_receive_count]
+        known = [self.max_receive_count, self.options.max_receive_count]
         return max((count for count in known if count is not None), default=1)
 
 
@@ -115,7 +115,7 @@ class MappingDraw:
         pollers = self._draw_pollers() if options.concurrency is None else None
         is_bound = pollers is not None or options.concurrency is not None
         may_fail = not self._is_calm and (
-            max_receive_count is not None or options.maximum_receive_count is not None
+            max_receive_count is not None or options.max_receive_count is not None
         )
         poison_rate = rng.choice((0.0, 0.05, 0.3)) if may_fail else 0.0
         return MappingPlan(
@@ -145,11 +145,11 @@ class MappingDraw:
         options = self._draw_options(plan.max_receive_count)
         if self._rng.randrange(3) == 0:
             options = QueueOptions()
-        if plan.max_receive_count is None and plan.options.maximum_receive_count is not None:
+        if plan.max_receive_count is None and plan.options.max_receive_count is not None:
             options = msgspec.structs.replace(
                 options,
                 on_failure_arn=plan.options.on_failure_arn,
-                maximum_receive_count=plan.options.maximum_receive_count,
+                max_receive_count=plan.options.max_receive_count,
             )
         return msgspec.structs.replace(
             options,
@@ -206,7 +206,7 @@ class MappingDraw:
             heartbeat_s=rng.choice((10, 10, 30)) if self._has(Feature.HEARTBEAT, 4) else None,
             backoff=self._draw_backoff() if self._has(Feature.BACKOFF, 4) else None,
             on_failure_arn=FAILURE_ARN if has_destination else None,
-            maximum_receive_count=maximum,
+            max_receive_count=maximum,
         )
 
     def _draw_backoff(self) -> RetryBackoff:

@@ -20,7 +20,7 @@ def tags_of(options: QueueOptions) -> dict[str, str]:
         "fifo-strict": "true" if options.fifo_strict else None,
         "visibility-heartbeat": options.heartbeat_s,
         "on-failure": options.on_failure_arn,
-        "maximum-receive-count": options.maximum_receive_count,
+        "maximum-receive-count": options.max_receive_count,
     }
     if options.backoff is not None:
         texts["retry-backoff"] = "exponential"
@@ -50,5 +50,5 @@ def options_of(tags: dict[str, str]) -> QueueOptions:
         heartbeat_s=HEARTBEAT_S if beats == "true" else number("visibility-heartbeat"),
         backoff=backoff,
         on_failure_arn=tags.get(_PREFIX + "on-failure"),
-        maximum_receive_count=number("maximum-receive-count"),
+        max_receive_count=number("maximum-receive-count"),
     )

@@ -31,11 +31,17 @@ def message(kind: str) -> dict[str, str]:
 def test_patterns_are_tried_on_the_records_of_an_event(server: Server) -> None:
     event = {"Records": [message("order"), message("offer")]}
 
-    assert ask(server, patterns=[ORDERS], event=event).json == {
-        "matched": 1,
-        "of": 2,
-        "records": [{"source": "sqs", "matches": True}, {"source": "sqs", "matches": False}],
-    }
+    answer = ask(server, patterns=[ORDERS], event=event).json
+
+    assert (answer["matched"], answer["of"]) == (1, 2)
+    assert [(each["source"], each["matches"]) for each in answer["records"]] == [
+        ("sqs", True),
+        ("sqs", False),
+    ]
+    ((path,),) = [
+        branch["paths"] for each in answer["records"][1]["filters"] for branch in each["branches"]
+    ]
+    assert (path["path"], path["held"], path["wanted"]) == ("body.kind", ['"offer"'], ['"order"'])
 
 
 def test_source_may_be_said(server: Server) -> None:
