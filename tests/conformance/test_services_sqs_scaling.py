@@ -120,8 +120,7 @@ def test_fifo_concurrency_is_that_of_active_groups() -> None:
     ended = life.feed(q.InvocationSucceeded(MessageBatch(1, grouped("a1"))))
 
     assert not any(isinstance(command, q.Invoke) for command in same_group)
-    # One for the batch that waited, one for a receive.
-    assert request_slots(2) in ended
+    assert any(isinstance(command, q.Invoke) for command in ended)
 
 
 def test_fifo_retries_come_before_later_messages_of_the_group() -> None:
