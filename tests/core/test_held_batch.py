@@ -129,3 +129,15 @@ def test_batch_is_extended_no_longer_than_sqs_lets_it(moment_ms: int, expected: 
 
     # An extension at the last moment hides it for 30 s more: until twelve hours after its receive.
     assert held.renew_until_ms == expected
+
+
+def test_batch_has_room_again_for_what_it_lost() -> None:
+    held = held_batch(1, messages(2))
+    first, second = held.messages
+    held.size_bytes = 1_000
+    held.hide(second, 60_000)
+
+    held.drop_visible(at(30_000))
+
+    assert held.messages == [second]
+    assert held.size_bytes == 1_000 - len(first.body)

@@ -226,6 +226,8 @@ class HeldBatch:
         visible = [each for each in self.messages if self._until_ms(each) <= now.monotonic_ms]
         self.messages = [each for each in self.messages if self._until_ms(each) > now.monotonic_ms]
         self.unrenewed = [e for e in self.unrenewed if self._until_ms(e) > now.monotonic_ms]
+        # Less than they were counted for, metadata included: the rest is bounded from above still.
+        self.size_bytes -= sum([len(message.body) for message in visible])
         self.measure()
         return MessageBatch(self.id, tuple(visible))
 
