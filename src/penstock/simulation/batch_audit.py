@@ -11,6 +11,7 @@ from penstock.simulation.ledger import (
     HandedMessage,
     Rule,
 )
+from penstock.simulation.option_tags import options_of
 
 RECORD_BYTES_MAX = 2_000  # of a record of the event, its body apart
 
@@ -44,7 +45,11 @@ class BatchAudit:
         rows: tuple[EventSourceMapping, ...],
     ) -> None:
         """Check that a batch with room for more has waited for it, as long as it could."""
-        if len({(row.batch_size, row.maximum_batching_window_s) for row in rows}) > 1:
+        asked = {
+            (row.batch_size, row.maximum_batching_window_s, options_of(row.tags).heartbeat_s)
+            for row in rows
+        }
+        if len(asked) > 1:
             return  # an update of either lets a batch go that was gathered under the other
         now_ms = self._books.now_ms()
         window_ms = 1000 * min(row.maximum_batching_window_s for row in rows)

@@ -154,7 +154,7 @@ class FunctionAudit:
             successes = _successes(invocation, copy)
             copy.holding = Holding.FINISHED if any(successes) else Holding.FAILED
             if not all(successes):
-                copy.message.failed_copy = copy
+                _keep_failed(copy)
         self._visibility.answered(invocation)
         if any(copy.holding is Holding.FAILED for copy in invocation.copies):
             self._books.mappings[invocation.queue_arn].calm_since_ms = self._books.now_ms()
@@ -197,6 +197,13 @@ class FunctionAudit:
             self._books.mappings[invocation.queue_arn].running_count -= 1
             self._books.running_by_function[invocation.function_arn] -= 1
             self._groups.left(invocation)
+
+
+def _keep_failed(copy: HandedMessage) -> None:
+    """Keep the newest copy that failed: a message that was handed out twice fails in any order."""
+    failed = copy.message.failed_copy
+    if failed is None or copy.receive_count >= failed.receive_count:
+        copy.message.failed_copy = copy
 
 
 def _successes(invocation: AuditedInvocation, copy: HandedMessage) -> list[bool]:

@@ -53,7 +53,10 @@ class VisibilityAudit:
         now_ms = self._books.now_ms()
         mapping = self._books.mappings[invocation.queue_arn]
         options = mapping.options_since(invocation.began_ms - ROW_GRACE_MS)
-        if all(each.heartbeat_s is not None for each in options):
+        beats = [
+            each.heartbeat_s for each in mapping.options_since(invocation.began_ms - CALL_MS_MAX)
+        ]
+        if None not in beats:
             self._check_hidden(invocation)
         backoffs = [each.backoff for each in options if each.backoff is not None]
         for copy in invocation.copies:
@@ -62,7 +65,8 @@ class VisibilityAudit:
                 copy.message.not_before_ms = 0
                 counts = [mapping.last_receive(each) for each in options]
                 is_last = any(count and copy.receive_count >= count for count in counts)
-                if len(backoffs) == len(options) and not is_last:
+                is_newest = copy.message.failed_copy is copy
+                if len(backoffs) == len(options) and is_newest and not is_last:
                     delays_s = [_delay_s(backoff, copy.receive_count) for backoff in backoffs]
                     copy.message.not_before_ms = now_ms + 1000 * min(delays_s)
 

@@ -31,6 +31,7 @@ from penstock.simulation.workload import WorldPlan
 
 Befall = Callable[[Incident], Coroutine[Any, Any, None]]
 
+UNTIMED_S = 900  # Lambda's longest timeout: what was lost of a function that was gone runs so long
 IDLE_S = 120  # how long an idle world is watched
 STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
 _TEXT_BYTES = 40  # of a body, without its filler
@@ -218,7 +219,7 @@ class World:
         except* TimeoutError:
             self._report_stuck("did not settle")
         if not self.auditor.books.violations:
-            await pass_s(IDLE_S)
+            await pass_s(UNTIMED_S if self.auditor.books.untimed else IDLE_S)
             await self._check_slots()
             await self.stop_node()
             self.auditor.check_final()
