@@ -167,6 +167,15 @@ def count_left(sqs: Any, url: str) -> int:
     return sum(int(found[name]) for name in names)
 
 
+def is_empty(sqs: Any, url: str) -> bool:
+    """Tell whether nothing is left in a queue, hidden or not.
+
+    A server counts the visible and the hidden one after the other: what becomes visible in between
+    is in neither count, so it is looked at twice.
+    """
+    return count_left(sqs, url) == 0 and count_left(sqs, url) == 0
+
+
 def seen(service: Penstock, *kinds: str) -> list[SeenMessage]:
     """Read what the handler saw, in the order it did; a line that is being written is left out."""
     if not service.ledger.exists():

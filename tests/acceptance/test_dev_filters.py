@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dev_process import DevProcess, running_dev, wait_until
+from queue_harness import is_empty
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -66,12 +67,6 @@ def fixture_project_file(tmp_path: Path) -> Path:
 def queue_of(dev: DevProcess) -> tuple[Any, str]:
     sqs = dev.client("sqs")
     return sqs, sqs.get_queue_url(QueueName="orders")["QueueUrl"]
-
-
-def is_empty(sqs: Any, url: str) -> bool:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return all(counts[name] == "0" for name in names)
 
 
 def shown(dev: DevProcess, noun: str) -> list[str]:

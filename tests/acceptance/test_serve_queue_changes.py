@@ -14,6 +14,7 @@ from queue_harness import (
     KEEPER,
     batches,
     count_left,
+    is_empty,
     make_queue,
     make_queue_service,
     numbers,
@@ -61,10 +62,6 @@ def keeper(tmp_path: Path, front: Front) -> Iterator[Penstock]:
     service = make_queue_service(tmp_path, front.url, project, handler=KEEPER)
     yield service
     service.end()
-
-
-def is_empty(sqs: Any, url: str) -> bool:
-    return count_left(sqs, url) == 0
 
 
 def kept_records(service: Penstock) -> list[dict[str, Any]]:

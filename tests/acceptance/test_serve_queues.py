@@ -12,6 +12,7 @@ from queue_harness import (
     count_left,
     first_successes,
     highest_parallel,
+    is_empty,
     make_queue,
     make_queue_service,
     numbers,
@@ -45,10 +46,6 @@ def shared_moto(moto_of_file: Moto) -> Moto:
 @pytest.fixture
 def sqs(shared_moto: Moto) -> Any:
     return shared_moto.client("sqs")
-
-
-def is_empty(sqs: Any, url: str) -> bool:
-    return count_left(sqs, url) == 0
 
 
 def test_groups_are_in_order_and_run_in_parallel(
