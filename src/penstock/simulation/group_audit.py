@@ -67,7 +67,7 @@ class GroupAudit:
         if not message.queue_arn.endswith(".fifo") or message.is_recorded:
             return
         mapping = self._books.mappings[message.queue_arn]
-        since_ms = self._books.now_ms() - ROW_GRACE_MS
+        since_ms = copy.delivered_ms - ROW_GRACE_MS  # a delete is tried for a while
         if not all(options.fifo_strict for options in mapping.options_since(since_ms)):
             return
         for earlier in self._unsettled_before(message):
