@@ -5,14 +5,11 @@ default, about six minutes. The queues and the functions live in a process of th
 (``queue_endpoint.py``), the service in another.
 """
 
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +17,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "acceptance"))
 
+from endpoint_process import EndpointProcess
 from idle import cpu_s, pause
-from serve_harness import Penstock, free_port, wait_for
+from serve_harness import Penstock, wait_for
 
-ENDPOINT = Path(__file__).parent / "queue_endpoint.py"
 ISOLATION_MAPPINGS = 200
 ISOLATION_ROUNDS = 5
 ISOLATION_ROUND_S = 10
@@ -32,36 +29,11 @@ SHARED = 300
 POLLERS_OF_100 = "ProvisionedPollerConfig = { MinimumPollers = 10, MaximumPollers = 10 }"
 
 
-class Endpoint:
+class Endpoint(EndpointProcess):
     """The process with the queues and the functions."""
 
     def __init__(self, **options: int) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, str(ENDPOINT), "--port", str(self.port)]
-        for name, value in options.items():
-            command += [f"--{name.replace('_', '-')}", str(value)]
-        self._process = subprocess.Popen(command)  # noqa: S603 - our own endpoint
-        wait_for("the endpoint", self._answers)
-
-    def _answers(self) -> bool:
-        try:
-            self.account()
-        except OSError:
-            return False
-        return True
-
-    def account(self, query: str = "") -> dict[str, Any]:
-        """Give what was asked and seen."""
-        with urllib.request.urlopen(f"{self.url}/account{query}", timeout=30) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-            return found
-
-    def ask(self, method: str, path: str) -> None:
-        """Send messages, or delete a queue."""
-        request = urllib.request.Request(self.url + path, method=method)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=30):  # noqa: S310
-            pass
+        super().__init__("queue_endpoint.py", **options)
 
     def send(self, queues: Iterable[str], count: int = 1) -> None:
         """Send messages to each queue."""
@@ -79,11 +51,6 @@ class Endpoint:
     def wait_until_done(self, count: int) -> None:
         """Wait until the functions have done so many messages."""
         wait_for("some", lambda: self.account()["messages_done"] >= count)
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
 
 
 def mapping_table(name: str, function: str, parameters: str = "") -> str:

@@ -4,7 +4,6 @@ Run: python benchmarks/streams.py [latency|throughput|memory ...]; all three by 
 and the function live in a process of their own (``stream_endpoint.py``), the service in another.
 """
 
-import json
 import os
 import statistics
 import subprocess
@@ -12,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,51 +18,25 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "acceptance"))
 
+from endpoint_process import EndpointProcess
 from idle import cpu_s, pause, resident_mb
 from serve_harness import CREDENTIALS, Penstock, free_port, wait_for
 
-ENDPOINT = Path(__file__).parent / "stream_endpoint.py"
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 RECORDS = 200_000
 SLOW_RECORDS = 100_000  # of 1 KB: 100 MB
 MIB = 1_048_576
 
 
-class Endpoint:
+class Endpoint(EndpointProcess):
     """The process with the stream and the function."""
 
     def __init__(self, **options: int) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, str(ENDPOINT), "--port", str(self.port)]
-        for name, value in options.items():
-            command += [f"--{name.replace('_', '-')}", str(value)]
-        self._process = subprocess.Popen(command)  # noqa: S603 - our own endpoint
-        wait_for("the endpoint", self._answers)
-
-    def _answers(self) -> bool:
-        try:
-            self.account()
-        except OSError:
-            return False
-        return True
-
-    def account(self) -> dict[str, Any]:
-        """Give what the function has seen."""
-        with urllib.request.urlopen(f"{self.url}/account", timeout=5) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-            return found
+        super().__init__("stream_endpoint.py", **options)
 
     def put(self) -> None:
         """Append a record."""
-        request = urllib.request.Request(f"{self.url}/put", method="PUT")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310
-            pass
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
+        self.ask("PUT", "/put")
 
 
 @contextmanager
