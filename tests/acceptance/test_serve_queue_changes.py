@@ -27,25 +27,9 @@ from queue_harness import (
 )
 from serve_harness import Moto, Penstock, arn_of, wait_for
 
+pytest_plugins = ["queue_fixtures"]
+
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def moto_of_file() -> Iterator[Moto]:
-    server = Moto()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def shared_moto(moto_of_file: Moto) -> Moto:
-    moto_of_file.reset()
-    return moto_of_file
-
-
-@pytest.fixture
-def sqs(shared_moto: Moto) -> Any:
-    return shared_moto.client("sqs")
 
 
 @pytest.fixture

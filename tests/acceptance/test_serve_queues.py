@@ -1,7 +1,6 @@
 """What a queue mapping can do, through the whole service as a process, against a moto server."""
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,25 +26,10 @@ from queue_harness import (
 )
 from serve_harness import Moto, arn_of, wait_for
 
+pytest_plugins = ["queue_fixtures"]
+
+KEEPS_GROUPS = True  # of the server, read by its fixture
 FIFO_RAISES = 'EventSourceArn = "{arn}"\nBatchSize = 10\n{tags}'
-
-
-@pytest.fixture(scope="module")
-def moto_of_file() -> Iterator[Moto]:
-    server = Moto(keeps_groups=True)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def shared_moto(moto_of_file: Moto) -> Moto:
-    moto_of_file.reset()
-    return moto_of_file
-
-
-@pytest.fixture
-def sqs(shared_moto: Moto) -> Any:
-    return shared_moto.client("sqs")
 
 
 def test_groups_are_in_order_and_run_in_parallel(
