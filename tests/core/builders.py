@@ -9,6 +9,7 @@ from penstock.core import queue_contract as q
 from penstock.core.held_batch import HeldBatch, Visibility, visibility_of
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.scaling import RampPolicy
+from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.instant import Instant
 from penstock.model.message import (
     DeleteReport,
@@ -130,6 +131,24 @@ def return_slots(count: int, function_arn: str = FUNCTION_ARN) -> q.ReturnSlots:
 def give_back(returned: tuple[Message, ...], after_s: int = 0) -> q.ChangeVisibility:
     """The command that makes messages visible, now or after a while."""
     return q.ChangeVisibility(tuple(VisibilityChange(each, after_s) for each in returned))
+
+
+RAISED = InvocationTrace("r1", "$LATEST", "Unhandled")
+
+
+def send(discard_id: int, discarded: Message, *, wall_ms: int = 0) -> q.SendToDestination:
+    """The command that records a message that failed for the last time, with ``"no"``."""
+    discard = MessageDiscard(
+        id=discard_id,
+        message=discarded,
+        queue_arn=QUEUE_ARN,
+        function_arn=FUNCTION_ARN,
+        receive_count=discarded.receive_count,
+        trace=RAISED,
+        response=b'"no"',
+        discarded_ms=WALL_MS + wall_ms,
+    )
+    return q.SendToDestination(DESTINATION_ARN, discard)
 
 
 def grant(count: int, function_arn: str = FUNCTION_ARN) -> q.SlotsGranted:

@@ -2,13 +2,12 @@
 
 from builders import (
     DESTINATION_ARN,
-    FUNCTION_ARN,
-    QUEUE_ARN,
-    WALL_MS,
+    RAISED,
     at,
     counted,
     held_batch,
     queue_policy,
+    send,
 )
 
 from penstock.core.discards import (
@@ -19,11 +18,9 @@ from penstock.core.discards import (
 )
 from penstock.core.queue_contract import DestinationFailed, InvocationFailed, SendToDestination
 from penstock.core.renewals import Renewals
-from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.message import Message
 from penstock.model.queue_options import QueueOptions
 
-RAISED = InvocationTrace("r1", "$LATEST", "Unhandled")
 POLICY = queue_policy(options=QueueOptions(on_failure_arn=DESTINATION_ARN))
 
 
@@ -40,21 +37,6 @@ def start(
 ) -> list[SendToDestination]:
     """Give what may be sent at that moment."""
     return discards.start_due(at(now_ms), is_stopping=is_stopping)
-
-
-def send(discard_id: int, discarded: Message) -> SendToDestination:
-    """The command that records a message."""
-    discard = MessageDiscard(
-        id=discard_id,
-        message=discarded,
-        queue_arn=QUEUE_ARN,
-        function_arn=FUNCTION_ARN,
-        receive_count=discarded.receive_count,
-        trace=RAISED,
-        response=b'"no"',
-        discarded_ms=WALL_MS,
-    )
-    return SendToDestination(DESTINATION_ARN, discard)
 
 
 def many(count: int) -> list[Message]:

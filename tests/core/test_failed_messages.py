@@ -6,9 +6,7 @@ import pytest
 from builders import (
     DESTINATION_ARN,
     FIFO_ARN,
-    FUNCTION_ARN,
-    QUEUE_ARN,
-    WALL_MS,
+    RAISED,
     at,
     batch,
     counted,
@@ -17,6 +15,7 @@ from builders import (
     message,
     messages,
     queue_policy,
+    send,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,12 +34,10 @@ from penstock.core.queue_contract import (
     SendToDestination,
 )
 from penstock.core.renewals import Renewals
-from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.message import Message, VisibilityChange
 from penstock.model.queue_options import QueueOptions, RetryBackoff
 
 BACKOFF = RetryBackoff(first_s=2, maximum_s=60)
-RAISED = InvocationTrace("r1", "$LATEST", "Unhandled")
 BOTH = QueueOptions(backoff=BACKOFF, on_failure_arn=DESTINATION_ARN)
 
 
@@ -60,21 +57,6 @@ def start(
 ) -> list[ChangeVisibility | SendToDestination]:
     """Give what may be done at that moment."""
     return taking.start_due(at(now_ms), is_stopping=is_stopping)
-
-
-def send(discard_id: int, discarded: Message) -> SendToDestination:
-    """The command that records a message."""
-    discard = MessageDiscard(
-        id=discard_id,
-        message=discarded,
-        queue_arn=QUEUE_ARN,
-        function_arn=FUNCTION_ARN,
-        receive_count=discarded.receive_count,
-        trace=RAISED,
-        response=b'"no"',
-        discarded_ms=WALL_MS,
-    )
-    return SendToDestination(DESTINATION_ARN, discard)
 
 
 def in_group(message_id: str, receive_count: int) -> Message:

@@ -7,9 +7,7 @@ import pytest
 from builders import (
     DESTINATION_ARN,
     FIFO_ARN,
-    FUNCTION_ARN,
-    QUEUE_ARN,
-    WALL_MS,
+    RAISED,
     ConsumerLife,
     batch,
     counted,
@@ -21,18 +19,17 @@ from builders import (
     polling_consumer,
     queue_policy,
     return_slots,
+    send,
 )
 
 from penstock.core import queue_contract as q
 from penstock.core.discards import DESTINATION_ATTEMPTS_MAX, DISCARDS_HELD_MAX, DISCARDS_MAX
 from penstock.core.queue_description import DESCRIBE_EVERY_MS
-from penstock.model.failure import InvocationTrace, MessageDiscard
 from penstock.model.message import Message, MessageBatch, QueueAttributes, VisibilityChange
 from penstock.model.queue_options import QueueOptions, RetryBackoff
 
 BACKOFF = QueueOptions(backoff=RetryBackoff(first_s=2, maximum_s=10))
 ON_FAILURE = QueueOptions(on_failure_arn=DESTINATION_ARN, max_receive_count=3)
-RAISED = InvocationTrace("r1", "$LATEST", "Unhandled")
 
 
 def failing_consumer(received: tuple[Message, ...], **policy: Any) -> ConsumerLife:
@@ -46,21 +43,6 @@ def failing_consumer(received: tuple[Message, ...], **policy: Any) -> ConsumerLi
 def failed(received: tuple[Message, ...]) -> q.InvocationFailed:
     """The input that says that the function failed with batch 1."""
     return q.InvocationFailed(MessageBatch(1, received), "Unhandled", RAISED, b'"no"')
-
-
-def send(discard_id: int, discarded: Message, *, wall_ms: int = 0) -> q.SendToDestination:
-    """The command that records a message that failed for the last time."""
-    discard = MessageDiscard(
-        id=discard_id,
-        message=discarded,
-        queue_arn=QUEUE_ARN,
-        function_arn=FUNCTION_ARN,
-        receive_count=discarded.receive_count,
-        trace=RAISED,
-        response=b'"no"',
-        discarded_ms=WALL_MS + wall_ms,
-    )
-    return q.SendToDestination(DESTINATION_ARN, discard)
 
 
 # Back-off.
