@@ -1,5 +1,7 @@
 """How long messages are hidden, and what is known of a batch of them."""
 
+import tracemalloc
+
 import pytest
 from builders import at, batch, held_batch, hiding, messages
 from hypothesis import given
@@ -141,3 +143,38 @@ def test_batch_has_room_again_for_what_it_lost() -> None:
 
     assert held.messages == [second]
     assert held.size_bytes == 1_000 - len(first.body)
+
+
+def test_part_is_hidden_as_its_messages_were() -> None:
+    held = held_batch(1, messages(4))
+    for index, message in enumerate(held.messages):
+        held.hide(message, 40_000 + index * 1_000)
+    held.fail_to_extend(held.messages[3])
+
+    part = held.part(-1, held.messages[2:])
+
+    assert (part.id, part.messages, part.unrenewed) == (-1, held.messages[2:], [])
+    assert (part.hidden_until_ms, part.to_extend()) == (42_000, held.messages[2:])
+
+
+def test_part_does_not_extend_what_the_batch_did_not() -> None:
+    held = held_batch(1, messages(3))
+    held.show(held.messages[1])
+
+    part = held.part(-1, held.messages[1:])
+
+    assert (part.hidden_until_ms, part.to_extend()) == (0, held.messages[2:])
+
+
+def test_parts_of_a_large_batch_take_no_more_room_than_their_messages() -> None:
+    held = held_batch(1, messages(1_000))
+    for message in held.messages:
+        held.hide(message, 40_000)
+
+    tracemalloc.start()
+    parts = [held.part(-1, held.messages[start : start + 10]) for start in range(0, 1_000, 10)]
+    size_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(parts) == 100
+    assert size_bytes < 500_000

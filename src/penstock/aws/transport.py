@@ -82,7 +82,9 @@ class DirectTransport:
         Raises:
             TransportError: No complete answer came.
         """
-        pool = self._pools.get((origin, rules.is_long)) or self._make_pool(origin, rules.is_long)
+        pool = self._pools.get((origin, rules.is_long)) or self._make_pool(
+            origin, is_long=rules.is_long
+        )
         connection = await pool.borrow(patience_s=rules.timeouts.pool_s)
         is_kept = connection.exchange_count > 0
         try:
@@ -103,7 +105,7 @@ class DirectTransport:
         for pool in self._pools.values():
             pool.close()
 
-    def _make_pool(self, origin: Origin, is_long: bool) -> ConnectionPool:  # noqa: FBT001
+    def _make_pool(self, origin: Origin, *, is_long: bool) -> ConnectionPool:
         pool = ConnectionPool(
             functools.partial(self._connect, origin),
             None if is_long else self._short_connections_max,

@@ -166,8 +166,9 @@ class HeldBatch:
     def narrow(self, batch_id: int, messages: Sequence[Message]) -> None:
         """Be a batch of these messages alone, with nothing under way."""
         self.id, self.messages = batch_id, list(messages)
-        self._hidden_until_ms = dict(self._hidden_until_ms)
-        self._unextended = set(self._unextended)
+        # What is known of the others stays behind: a batch may have a thousand parts.
+        self._hidden_until_ms = {each.receipt_handle: self._until_ms(each) for each in messages}
+        self._unextended = self._unextended & self._hidden_until_ms.keys()
         self.unrenewed, self.renewals = [], 0
         self.measure()
         self.renew_until_ms = self._renewable_ms

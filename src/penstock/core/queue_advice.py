@@ -102,9 +102,9 @@ def _advise_redrive(mapping: EventSourceMapping, queue: QueueAttributes) -> Advi
             CONFIGURE_PAGE,
         )
     target_arn = queue.dead_letter_arn or mapping.event_source_arn
-    if is_fifo_arn(target_arn) != is_fifo_arn(mapping.event_source_arn):
+    if is_fifo_arn(target_arn) != mapping.is_fifo:
         kinds = ("FIFO", "standard")
-        own, other = kinds if is_fifo_arn(mapping.event_source_arn) else reversed(kinds)
+        own, other = kinds if mapping.is_fifo else reversed(kinds)
         return Advice(
             Subject.DEAD_LETTER_TARGET,
             f"the dead-letter queue {target_arn} is a {other} queue, and the queue itself a {own} "

@@ -149,8 +149,9 @@ class QueueConsumer:
         self, receive_id: int, messages: tuple[Message, ...], now: Instant
     ) -> list[q.Command]:
         size_bytes = sum(len(message.body) for message in messages)
-        has_window = self._policy.batching_window_s > 0
-        receiving = self._receives.end(receive_id, len(messages), size_bytes, has_window=has_window)
+        receiving = self._receives.end(
+            receive_id, len(messages), size_bytes, has_window=self._policy.has_window
+        )
         # An update may have come between its asking and its answer: rely on the shorter of both.
         visibility = min(receiving.visibility, self._hiding(), key=lambda each: each.hidden_ms)
         kept, excluded = part_messages(messages, self._policy)

@@ -145,7 +145,7 @@ def batches_per_receive(policy: QueuePolicy) -> int:
 
 def slots_for(policy: QueuePolicy, receives: int) -> int:
     """Count the invocations that so many full receives keep busy."""
-    if policy.batching_window_s:
+    if policy.has_window:
         return -(-receives * BATCH_ENTRIES_MAX // policy.batch_size)
     if policy.is_fifo:
         return receives * batches_per_receive(policy)

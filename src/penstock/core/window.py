@@ -51,7 +51,7 @@ class BatchWindow:
                 begun.append(held)
             held.take(message, visibility, now)
             held.size_bytes += size_bytes
-        if held is not None and not (policy.batching_window_s and _has_room(held, 1, batch_size)):
+        if held is not None and not (policy.has_window and _has_room(held, 1, batch_size)):
             held.close()
         if messages:
             self._record_bytes = total_bytes // len(messages)

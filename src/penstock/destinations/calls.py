@@ -7,7 +7,7 @@ import msgspec
 from penstock.aws.client import WireClient
 from penstock.aws.errors import AnswerError, CredentialsError, Fault, WireError
 from penstock.aws.sdk import SdkClient
-from penstock.model.arn import Arn
+from penstock.model.arn import Arn, is_fifo_arn
 from penstock.model.errors import (
     DestinationError,
     DestinationRefusedError,
@@ -15,7 +15,6 @@ from penstock.model.errors import (
 )
 
 _UNAVAILABLE = {Fault.THROTTLED, Fault.TRANSIENT}
-_FIFO = ".fifo"
 
 
 class DestinationService(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +97,7 @@ async def open_destination(
 
     Source: docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
-    if service.noun != "bucket" and arn.resource.endswith(_FIFO):
+    if service.noun != "bucket" and is_fifo_arn(arn.resource):
         raise DestinationRefusedError(
             f"{arn} is FIFO; only standard queues and topics can be on-failure destinations"
         )

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from penstock.model.arn import is_fifo_arn
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 AccountId = Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")]
@@ -158,7 +160,7 @@ class QueueTable(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_fifo(self) -> bool:
         """Tell whether it is a FIFO queue; SQS has it in the name."""
-        return self.name.endswith(".fifo")
+        return is_fifo_arn(self.name)
 
 
 class StreamTable(msgspec.Struct, frozen=True, kw_only=True):
