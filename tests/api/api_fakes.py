@@ -1,5 +1,6 @@
 """What the API is given in tests: queues, streams, functions, an engine that only remembers."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -199,7 +200,8 @@ class FakeEngine:
         self.changed.append(mapping)
 
     def processing_result(self, mapping_uuid: str) -> str | None:
-        """Give what the test set; None: it does not run."""
+        """Give what the test set; None: it does not run. Whoever asks must be on the loop."""
+        asyncio.get_running_loop()
         return self.processing_results.get(mapping_uuid)
 
     def position_changed(self, mapping_uuid: str) -> None:

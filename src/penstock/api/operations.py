@@ -16,6 +16,7 @@ from penstock.api.event_source import EventSource, check_source
 from penstock.api.filter_rules import check_filters
 from penstock.api.marker import make_marker, read_marker
 from penstock.api.probe import probe_source
+from penstock.api.processing_results import read_processing_results
 from penstock.api.queue_rules import check_options, check_queue_mapping, check_queue_request
 from penstock.api.shapes import check_parameters
 from penstock.api.stream_rules import (
@@ -37,7 +38,6 @@ from penstock.model.errors import ConfigurationError, StoreConflictError
 from penstock.model.function import Function
 from penstock.model.mapping import USER_ACTION, EventSourceMapping
 from penstock.model.position import NO_RECORDS_PROCESSED
-from penstock.ports import Store
 
 STREAM_BATCH_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 100  # AWS accepts MaxItems up to 10,000 and never gives more than this
@@ -181,26 +181,11 @@ class MappingOperations:
 
     async def show(self, mappings: Sequence[EventSourceMapping]) -> list[dict[str, object]]:
         """Give mappings as the API shows them, with what was last heard of each stream."""
-        streams = [mapping.uuid for mapping in mappings if mapping.stream_kind is not None]
-        results = await self._read_processing_results(streams) if streams else {}
+        results = await read_processing_results(self._context, mappings)
         return [
             to_wire(mapping, processing_result=results.get(mapping.uuid, NO_RECORDS_PROCESSED))
             for mapping in mappings
         ]
-
-    async def _read_processing_results(self, uuids: Sequence[str]) -> dict[str, str]:
-        """Ask the engine about what runs here, and the store about the rest."""
-        heard = {uuid: self._context.mappings.processing_result(uuid) for uuid in uuids}
-
-        def read(store: Store) -> dict[str, str]:
-            unheard = [uuid for uuid, result in heard.items() if result is None]
-            places = {uuid: store.read_place(uuid) for uuid in unheard}
-            return {uuid: place.processing_result for uuid, place in places.items() if place}
-
-        results = {uuid: result for uuid, result in heard.items() if result is not None}
-        if len(results) < len(heard):
-            results |= await self._context.store_calls.run(read)
-        return results
 
     def _draft(
         self, scope: Scope, source: EventSource, asked: MappingRequest, name: str | None

@@ -4,10 +4,9 @@ from aiohttp import web
 
 from penstock.api.answers import check_query, json_answer
 from penstock.api.context import ApiContext
+from penstock.api.processing_results import read_processing_results
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.mapping_status import MappingStatus, Trouble
-from penstock.model.position import NO_RECORDS_PROCESSED
-from penstock.ports import Store
 
 
 class StatusHandlers:
@@ -19,8 +18,9 @@ class StatusHandlers:
     async def show(self, request: web.Request) -> web.Response:
         """Give one row per mapping, by name."""
         check_query(request.query)
-        mappings, results = await self._context.store_calls.run(self._read)
+        mappings = await self._context.store_calls.run(lambda store: store.list_mappings())
         mappings.sort(key=lambda mapping: (mapping.name or "", mapping.uuid))
+        results = await read_processing_results(self._context, mappings)
         rows = [self._to_wire(mapping, results.get(mapping.uuid)) for mapping in mappings]
         return json_answer(
             {
@@ -29,20 +29,6 @@ class StatusHandlers:
                 "mappings": rows,
             }
         )
-
-    def _read(self, store: Store) -> tuple[list[EventSourceMapping], dict[str, str]]:
-        """Read the rows, and LastProcessingResult of the streams: the store's may be older."""
-        mappings = store.list_mappings()
-        results: dict[str, str] = {}
-        for mapping in mappings:
-            if mapping.stream_kind is None:
-                continue
-            heard = self._context.mappings.processing_result(mapping.uuid)
-            if heard is None:
-                place = store.read_place(mapping.uuid)
-                heard = NO_RECORDS_PROCESSED if place is None else place.processing_result
-            results[mapping.uuid] = heard
-        return mappings, results
 
     def _to_wire(
         self, mapping: EventSourceMapping, processing_result: str | None

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from penstock.core.filter_pattern import Branch, Pattern
-from penstock.core.filter_search import Want, is_match
-from penstock.core.filter_value import allows_absence, any_of, value_test
+from penstock.core.filter_search import Want, is_match, want_of
+from penstock.core.filter_value import any_of
 
 Predicate = Callable[[object], bool]
 
@@ -45,16 +45,7 @@ def compile_branch(branch: Branch, *, has_plain_root: bool = False) -> Predicate
         branch: Of a pattern.
         has_plain_root: The names of the event itself, not of what is in it, never have dots.
     """
-    wants = tuple(
-        [
-            Want(
-                tuple(field.path.split(".")),
-                value_test(field.matchers),
-                allows_absence(field.matchers),
-            )
-            for field in branch.fields
-        ]
-    )
+    wants = tuple([want_of(field) for field in branch.fields])
     on_object = _Compiler().compiled(wants, has_plain_names=has_plain_root)
 
     def test(event: object) -> bool:

@@ -24,8 +24,7 @@ from penstock.core.filter_pattern import (
     Prefix,
     Suffix,
 )
-from penstock.core.filter_search import Want, held_values, is_match
-from penstock.core.filter_value import allows_absence, value_test
+from penstock.core.filter_search import held_values, is_match, want_of
 from penstock.core.filter_view import DATA_KEYS, View, asked_for
 from penstock.core.record_filter import (
     EVENT_VIEWS,
@@ -136,10 +135,9 @@ def _misfit(needs: DataNeeds, view: View, source: FilterSource) -> str:
 
 
 def _path(field: Field, view: View) -> PathExplanation:
-    steps = tuple(field.path.split("."))
-    want = Want(steps, value_test(field.matchers), allows_absence(field.matchers))
+    want = want_of(field)
     held = tuple(
-        [_shown(each.value) for each in islice(held_values(steps, view.members), HELD_MAX)]
+        [_shown(each.value) for each in islice(held_values(want.steps, view.members), HELD_MAX)]
     )
     matches = is_match([want], view.members)
     wanted = tuple([written_rule(matcher) for matcher in field.matchers])

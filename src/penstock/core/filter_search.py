@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from penstock.core.filter_value import ValueTest
+from penstock.core.filter_pattern import Field
+from penstock.core.filter_value import ValueTest, allows_absence, value_test
 
 # A choice that takes longer is none: only a value made for it does.
 CHOICES_MAX = 100_000
@@ -23,6 +24,12 @@ class Want(msgspec.Struct, frozen=True):
     steps: tuple[str, ...]
     test: ValueTest
     allows_absence: bool
+
+
+def want_of(field: Field) -> Want:
+    """Compile what a pattern says of a field."""
+    steps = tuple(field.path.split("."))
+    return Want(steps, value_test(field.matchers), allows_absence(field.matchers))
 
 
 class Element(msgspec.Struct, frozen=True, gc=False):

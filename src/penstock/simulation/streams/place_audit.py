@@ -255,8 +255,7 @@ class PlaceAudit:
         """Say which settled records the checkpoints do not cover; of one run, or of all."""
         found: list[str] = []
         for shard in mapping.shards.values():
-            checkpoint = place.checkpoints.get(shard.shard_id) if place else None
-            checkpoint = checkpoint or Checkpoint(TrimHorizon())
+            checkpoint = _checkpoint_of(place, shard.shard_id)
             for audited in shard.records:
                 if audited.is_discarded and mapping.row.tumbling_window_s:
                     continue  # its window may be open
@@ -273,8 +272,7 @@ class PlaceAudit:
         """Say which records that the filter leaves out the checkpoints have not passed."""
         found: list[str] = []
         for shard in mapping.shards.values():
-            checkpoint = place.checkpoints.get(shard.shard_id) if place else None
-            checkpoint = checkpoint or Checkpoint(TrimHorizon())
+            checkpoint = _checkpoint_of(place, shard.shard_id)
             for audited in shard.records:
                 is_ahead = mapping.includes(shard.shard_id, audited.record) and not audited.is_gone
                 if audited.is_excluded and is_ahead and not covers(checkpoint, audited):
@@ -291,6 +289,12 @@ def covers(checkpoint: Checkpoint, audited: AuditedRecord) -> bool:
         audited.number <= int(marks.settled.get(_lane_of(audited, marks.factor), "-1"))
         for marks in checkpoint.lanes
     )
+
+
+def _checkpoint_of(place: StreamPlace | None, shard_id: str) -> Checkpoint:
+    """Give where a shard stands; one that nothing was saved of stands at its beginning."""
+    checkpoint = place.checkpoints.get(shard_id) if place else None
+    return checkpoint or Checkpoint(TrimHorizon())
 
 
 def _lane_of(audited: AuditedRecord, factor: int) -> int:
