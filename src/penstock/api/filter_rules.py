@@ -39,14 +39,10 @@ def check_filters(
             f"FilterCriteria has {count} filters; a mapping can have {filters_max} (the node's"
             f" setting filters_max raises that to {FILTERS_QUOTA_MAX})"
         )
-    for index, pattern in enumerate(mapping.filters):
-        try:
-            check_patterns((pattern,), mapping.filter_source)
-        except FilterPatternError as exc:
-            structlog.get_logger().warning(
-                "filter pattern refused",
-                mapping=mapping.name or mapping.uuid,
-                filter=index + 1,
-                reason=str(exc),
-            )
-            raise invalid_parameter("Invalid filter pattern definition.") from exc
+    try:
+        check_patterns(mapping.filters, mapping.filter_source)
+    except FilterPatternError as exc:
+        structlog.get_logger().warning(
+            "filter pattern refused", mapping=mapping.name or mapping.uuid, reason=str(exc)
+        )
+        raise invalid_parameter("Invalid filter pattern definition.") from exc

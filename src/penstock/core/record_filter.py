@@ -53,9 +53,15 @@ def check_patterns(patterns: Sequence[str], source: FilterSource) -> tuple[Patte
     """Read the patterns of a mapping's filters.
 
     Raises:
-        FilterPatternError: Lambda would not take one of them for this source.
+        FilterPatternError: Lambda would not take one of them for this source; its text says which.
     """
-    return tuple([_checked(text, source) for text in patterns])
+    checked: list[Pattern] = []
+    for number, text in enumerate(patterns, start=1):
+        try:
+            checked.append(_checked(text, source))
+        except FilterPatternError as exc:
+            raise FilterPatternError(f"pattern {number}: {exc}") from exc
+    return tuple(checked)
 
 
 def _checked(text: str, source: FilterSource) -> Pattern:
