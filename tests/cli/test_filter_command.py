@@ -84,6 +84,7 @@ def test_capture_of_lines_is_counted(tmp_path: Path) -> None:
     [
         pytest.param(ORDERS, "none.json", "--event none.json: cannot be read: No such", id="file"),
         pytest.param("none.json", "{}", "--pattern none.json: cannot be read", id="pattern file"),
+        pytest.param(ORDERS, "", "--event is empty: give JSON", id="nothing"),
         pytest.param('{"body":[]}', "{}", "pattern 2: ", id="pattern"),
         pytest.param(ORDERS, "[1", "line 1 of the events is no JSON object", id="event"),
         pytest.param(ORDERS, "[]", "the event is no JSON object", id="list"),
