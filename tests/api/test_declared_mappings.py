@@ -215,7 +215,7 @@ def test_declared_mapping_with_another_source_is_replaced_when_asked() -> None:
         pytest.param({"KMSKeyArn": "arn:aws:kms:::key"}, "is not supported", id="refused"),
         pytest.param(
             {"FilterCriteria": {"Filters": [{"Pattern": '{"body":[]}'}]}},
-            r"Invalid filter pattern definition\. \(.+\)",
+            r"Invalid filter pattern definition\. \(pattern 1: .+\)",
             id="filter",
         ),
     ],

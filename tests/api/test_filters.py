@@ -143,6 +143,18 @@ def filters(count: int) -> dict[str, Any]:
     return criteria(*[ORDERS] * count)
 
 
+def test_log_says_that_a_pattern_is_another_source_s() -> None:
+    request = {"FunctionName": "ship", "EventSourceArn": QUEUE_ARN}
+    given = criteria(ORDERS, '{"data":{"kind":["order"]}}')
+
+    with capture_logs() as lines:
+        asyncio.run(desk(5).create(SCOPE, request | {"FilterCriteria": given}, name="orders"))
+
+    assert [line["reason"] for line in lines if "matches nothing" in line["event"]] == [
+        "pattern 2 wants 'data', which no record of sqs has; what it carries is under 'body'"
+    ]
+
+
 def test_log_says_why_a_pattern_is_refused() -> None:
     request = {"FunctionName": "ship", "EventSourceArn": QUEUE_ARN}
     given = criteria(ORDERS, '{"body":{"kind":"order"}}')
@@ -151,10 +163,9 @@ def test_log_says_why_a_pattern_is_refused() -> None:
         asyncio.run(desk(5).create(SCOPE, request | {"FilterCriteria": given}, name="orders"))
 
     (line,) = lines
-    assert line.pop("reason")
+    assert line.pop("reason").startswith("pattern 2: ")
     assert line == {
         "event": "filter pattern refused",
         "log_level": "warning",
         "mapping": "orders",
-        "filter": 2,
     }

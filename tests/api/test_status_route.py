@@ -14,6 +14,7 @@ pytest_plugins = ["api_fixtures"]
 BUSY = MappingStatus(
     load=QueueLoad(2, 30, 5),
     done_count=8,
+    filtered_out_count=3,
     requests={"ReceiveMessage": 1, "DeleteMessageBatch": 1},
     receives_last_hour=1,
     trouble=Trouble("invocation failed: no", NOW.wall_ms - 2_000),
@@ -53,6 +54,7 @@ def test_status_of_a_queue_that_works(server: Server) -> None:
         "source_arn": QUEUE_ARN,
         "function_arn": FUNCTION_ARN,
         "state": "Enabled",
+        "filtered_out_count": 3,
         "in_flight_count": 2,
         "concurrency_limit": 5,
         "waiting_count": 30,
@@ -91,6 +93,7 @@ def test_status_of_a_stream(server: Server) -> None:
             "source_arn": STREAM_ARN,
             "function_arn": FUNCTION_ARN,
             "state": "Enabled",
+            "filtered_out_count": 0,
             "iterator_age_ms": 7_000,
             "last_processing_result": "OK",
             "trouble": None,

@@ -51,6 +51,10 @@ def test_list_shows_each_failure_in_a_line(server: Server) -> None:
     assert len(lines) == 3
 
 
+def test_list_without_failures_says_so() -> None:
+    assert call_well("failures", "list") == "no failures\n"
+
+
 def test_list_names_the_mapping_of_each_failure(server: Server) -> None:
     add_failures(server, "f1")
     add_failures(server, "f2", mapping_uuid=OTHER_UUID)  # its row is gone

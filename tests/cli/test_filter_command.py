@@ -84,14 +84,16 @@ def test_capture_of_lines_is_counted(tmp_path: Path) -> None:
     [
         pytest.param(ORDERS, "none.json", "--event none.json: cannot be read: No such", id="file"),
         pytest.param("none.json", "{}", "--pattern none.json: cannot be read", id="pattern file"),
-        pytest.param('{"body":[]}', "{}", "", id="pattern"),
+        pytest.param(ORDERS, "", "--event is empty: give JSON", id="nothing"),
+        pytest.param('{"body":[]}', "{}", "pattern 2: ", id="pattern"),
         pytest.param(ORDERS, "[1", "line 1 of the events is no JSON object", id="event"),
         pytest.param(ORDERS, "[]", "the event is no JSON object", id="list"),
         pytest.param(ORDERS, '{"Records":[1]}', "record 1 of the event is no JSON", id="record"),
     ],
 )
 def test_what_cannot_be_read_is_2(pattern: str, event: str, told: str) -> None:
-    result = call("filter", "test", "--pattern", pattern, "--event", event)
+    patterns = ["--pattern", OFFERS, "--pattern", pattern]
+    result = call("filter", "test", *patterns, "--event", event)
 
     assert result.exit_code == 2
     assert result.stderr.startswith(f"penstock: {told}")

@@ -39,6 +39,7 @@ def test_queue_and_stream_have_a_row_each(server: Server) -> None:
     server.world.metrics.statuses[QUEUE_UUID] = MappingStatus(
         load=QueueLoad(2, 30, 5),
         done_count=8,
+        filtered_out_count=3,
         requests={"ReceiveMessage": 2},
         receives_last_hour=2,
         trouble=Trouble("invocation failed: no", NOW.wall_ms - 120_000),
@@ -48,15 +49,15 @@ def test_queue_and_stream_have_a_row_each(server: Server) -> None:
     shown = call_well("status")
 
     queue, stream, trouble = (cells_of(shown)[line] for line in (1, 4, 5))
-    assert queue == ["orders", "orders", "ship", "Enabled", "2 of 5", "30", "8", "0.25", "2"]
-    assert stream == ["clicks", "clicks", "ship", "Enabled", "5.0 s", "No records processed"]
+    assert queue == ["orders", "orders", "ship", "Enabled", "2 of 5", "30", "8", "3", "0.25", "2"]
+    assert stream == ["clicks", "clicks", "ship", "Enabled", "5.0 s", "0", "No records processed"]
     assert trouble == ["last trouble of orders, 2.0 min ago: invocation failed: no"]
 
 
 def test_mapping_that_does_not_run_has_dashes(server: Server) -> None:
     add_queue_mapping(server)
 
-    assert cells_of(call_well("status"))[1][4:] == ["-", "-", "0", "-", "0"]
+    assert cells_of(call_well("status"))[1][4:] == ["-", "-", "0", "0", "-", "0"]
 
 
 def test_table_is_named_and_a_mapping_without_a_name_by_its_uuid(server: Server) -> None:

@@ -51,9 +51,9 @@ SQS, KINESIS, DYNAMODB = FilterSource.SQS, FilterSource.KINESIS, FilterSource.DY
         pytest.param(b'{"eventSource":7}', None, [(b'{"eventSource":7}', AS_IT_IS)], id="odd"),
         pytest.param(b'{"Records":7}', None, [(b'{"Records":7}', AS_IT_IS)], id="no list"),
         pytest.param(
-            b'{"eventSource":"aws:sqs"}',
+            b'{"eventSource":"aws:s3","kinesis":{}}',
             KINESIS,
-            [(b'{"eventSource":"aws:sqs"}', KINESIS)],
+            [(b'{"eventSource":"aws:s3","kinesis":{}}', KINESIS)],
             id="told",
         ),
         pytest.param(
@@ -88,6 +88,35 @@ def test_data_at_the_top_is_packed_as_kinesis_does(given: bytes, carried: bytes)
 def test_what_is_no_record_is_named(text: bytes, told: str) -> None:
     with pytest.raises(ConfigurationError, match=told):
         read_tried_records(text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "told"),
+    [
+        pytest.param(
+            b'{"eventSource":"aws:kinesis","body":"x"}',
+            SQS,
+            "the event has the eventSource aws:kinesis, not aws:sqs",
+            id="eventSource",
+        ),
+        pytest.param(
+            b'{"Records":[{"body":"x"}]}',
+            KINESIS,
+            "record 1 of the event is no record of kinesis: it has body, and not kinesis or data",
+            id="body",
+        ),
+        pytest.param(
+            b'{"body":"x"}\n{"dynamodb":{}}',
+            SQS,
+            "line 2 of the events is no record of sqs: it has dynamodb, and not body",
+            id="dynamodb",
+        ),
+        pytest.param(b'{"data":"x"}', DYNAMODB, "it has data, and not dynamodb", id="data"),
+    ],
+)
+def test_record_of_another_source_is_refused(text: bytes, source: FilterSource, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        read_tried_records(text, source)
 
 
 def test_records_are_held_against_the_patterns_of_their_source() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.core.function_event import queue_event
-from penstock.core.record_filter import RecordFilter, check_patterns
+from penstock.core.record_filter import RecordFilter, check_patterns, foreign_data_key
 from penstock.model.errors import FilterPatternError
 from penstock.model.filtering import FilterSource
 from penstock.model.stream import StreamRecord
@@ -136,3 +136,21 @@ def test_message_passes_as_its_record_in_the_event_does(patterns: list[str], bod
 
     assert bool(kept) is record_filter.passes_event(json.dumps(event["Records"][0]).encode())
     assert kept + excluded == [received]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key"),
+    [
+        pytest.param('{"data":{"a":[1]}}', "data", id="foreign"),
+        pytest.param('{"body":{"a":[1]},"dynamodb":{"a":[1]}}', "dynamodb", id="beside the own"),
+        pytest.param('{"$or":[{"data":["x"]},{"dynamodb":["y"]}]}', "data", id="on every way"),
+        pytest.param('{"$or":[{"data":["x"]},{"body":["y"]}]}', None, id="on one way"),
+        pytest.param('{"data":[{"exists":false}]}', None, id="wanted absent"),
+        pytest.param('{"body":{"data":["x"]}}', None, id="own"),
+        pytest.param('{"messageId":["x"]}', None, id="metadata"),
+    ],
+)
+def test_pattern_that_only_another_source_s_records_match(pattern: str, key: str | None) -> None:
+    (parsed,) = check_patterns([pattern], FilterSource.SQS)
+
+    assert foreign_data_key(parsed, FilterSource.SQS) == key

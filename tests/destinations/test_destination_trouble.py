@@ -165,7 +165,7 @@ def test_queue_that_vanishes_is_refused_when_it_is_sent_to(
 
     assert isinstance(error, DestinationRefusedError)
     assert "SendMessage on" in str(error)
-    assert "create the queue" in str(error)
+    assert "create the queue, or give the mapping another on-failure destination" in str(error)
 
 
 @pytest.mark.parametrize("arn", [f"{QUEUE_ARN}.fifo", f"{TOPIC_ARN}.fifo"])

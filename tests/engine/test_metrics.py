@@ -118,6 +118,7 @@ def test_metrics_of_two_nodes_are_apart() -> None:
 def test_status_of_a_queue_mapping_that_runs() -> None:
     metrics = make_metrics()
     metrics.queue_counts_of("u1").deleted += 3
+    metrics.queue_counts_of("u1").filtered_out += 2
     metrics.requests_of("u1").count("ReceiveMessage")
     metrics.watch_load("u1", lambda: QueueLoad(1, 7, 5))
     metrics.note_trouble("u1", "x" * 1_000)
@@ -125,10 +126,18 @@ def test_status_of_a_queue_mapping_that_runs() -> None:
     assert metrics.status_of("u1") == MappingStatus(
         load=QueueLoad(1, 7, 5),
         done_count=3,
+        filtered_out_count=2,
         requests={"ReceiveMessage": 1},
         receives_last_hour=1,
         trouble=Trouble("x" * TROUBLE_CHARS_MAX, 1_700_000_000_000),
     )
+
+
+def test_status_of_a_stream_mapping_has_what_was_filtered_out() -> None:
+    metrics = make_metrics()
+    metrics.stream_counts_of("u1").filtered_out += 2
+
+    assert metrics.status_of("u1") == MappingStatus(filtered_out_count=2)
 
 
 def test_status_of_a_mapping_that_stopped_has_no_load() -> None:

@@ -465,6 +465,11 @@ MISTAKES = [
         id="filters-max",
     ),
     pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nfilters = [{{}}, "{{}}"]',
+        "mappings[0].filters[1]: expected a table, got str ('{}')",
+        id="filter-text",
+    ),
+    pytest.param(
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\non_failure = "orders"\nTags = 3',
         "mappings[0].Tags: expected a table, got int (3)",
         id="tags",

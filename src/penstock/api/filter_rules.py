@@ -8,7 +8,8 @@ import structlog
 
 from penstock.api.errors import invalid_parameter
 from penstock.api.wire import MappingRequest
-from penstock.core.record_filter import check_patterns
+from penstock.core.filter_view import DATA_KEYS
+from penstock.core.record_filter import check_patterns, foreign_data_key
 from penstock.model.errors import FilterPatternError
 from penstock.model.mapping import EventSourceMapping
 
@@ -39,14 +40,19 @@ def check_filters(
             f"FilterCriteria has {count} filters; a mapping can have {filters_max} (the node's"
             f" setting filters_max raises that to {FILTERS_QUOTA_MAX})"
         )
-    for index, pattern in enumerate(mapping.filters):
-        try:
-            check_patterns((pattern,), mapping.filter_source)
-        except FilterPatternError as exc:
+    source = mapping.filter_source
+    try:
+        patterns = check_patterns(mapping.filters, source)
+    except FilterPatternError as exc:
+        structlog.get_logger().warning(
+            "filter pattern refused", mapping=mapping.name or mapping.uuid, reason=str(exc)
+        )
+        raise invalid_parameter("Invalid filter pattern definition.") from exc
+    for number, pattern in enumerate(patterns, start=1):
+        if (key := foreign_data_key(pattern, source)) is not None:
             structlog.get_logger().warning(
-                "filter pattern refused",
+                "filter pattern matches nothing",
                 mapping=mapping.name or mapping.uuid,
-                filter=index + 1,
-                reason=str(exc),
+                reason=f"pattern {number} wants {key!r}, which no record of {source} has;"
+                f" what it carries is under {DATA_KEYS[source]!r}",
             )
-            raise invalid_parameter("Invalid filter pattern definition.") from exc

@@ -43,6 +43,7 @@ class StatusHandlers:
             "source_arn": mapping.event_source_arn,
             "function_arn": mapping.function_arn,
             "state": mapping.state,
+            "filtered_out_count": status.filtered_out_count,
             **(_queue_to_wire(status) if is_queue else {}),
             **({} if is_queue else _stream_to_wire(ages_ms, processing_result)),
             "trouble": self._trouble_to_wire(status.trouble),

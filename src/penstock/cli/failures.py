@@ -54,7 +54,10 @@ def list_failures(service: ServiceOptions, mapping: str | None, limit: int, afte
     if service.is_json:
         print_json(answer.body)
         return
-    _print_failures(answer.members["failures"])
+    if answer.members["failures"]:
+        _print_failures(answer.members["failures"])
+    else:
+        click.echo("no failures")
     if answer.members["next_after"]:
         click.echo(f"more: --after {answer.members['next_after']}")
     if answer.members["evicted_count"]:

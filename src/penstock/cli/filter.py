@@ -87,6 +87,8 @@ def test(patterns: tuple[str, ...], event: str, source: str | None, shape: str) 
 
 def _read(given: str, option: str) -> bytes:
     """Read what an option gives: JSON itself, or the file that has it."""
+    if not given.strip():
+        raise ConfigurationError(f"{option} is empty: give JSON, a file, or - for standard input")
     if given.lstrip()[:1] in ("{", "["):
         return given.encode()
     try:

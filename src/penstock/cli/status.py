@@ -15,9 +15,10 @@ def command(service: ServiceOptions) -> None:
     """Show every mapping: what it does, what it costs, and where it has trouble.
 
     Of a queue: invocations in flight, of how many that may be now; messages that were received and
-    wait; messages done (deleted) since the service started; requests to SQS per message done;
-    receives of the last hour, empty ones too. Of a stream: how far behind its latest shard is,
-    and LastProcessingResult. The last trouble may be over.
+    wait; messages done (deleted) since the service started; those of them that match none of the
+    mapping's filters, which its function never saw; requests to SQS per message done; receives
+    of the last hour, empty ones too. Of a stream: how far behind its latest shard is, records
+    that match none of the filters, and LastProcessingResult. The last trouble may be over.
     """
     with one_line_errors():
         answer = service.call("GET", "status")
@@ -45,7 +46,7 @@ def _print_queues(rows: list[dict[str, Any]]) -> None:
     print_table(
         (
             *("NAME", "QUEUE", "FUNCTION", "STATE", "IN FLIGHT", "WAITING", "DONE"),
-            *("REQUESTS/MESSAGE", "RECEIVES/HOUR"),
+            *("FILTERED OUT", "REQUESTS/MESSAGE", "RECEIVES/HOUR"),
         ),
         [
             (
@@ -53,6 +54,7 @@ def _print_queues(rows: list[dict[str, Any]]) -> None:
                 _show_in_flight(row),
                 _show_count(row["waiting_count"]),
                 str(row["done_count"]),
+                str(row["filtered_out_count"]),
                 _show_count(row["requests_per_message"]),
                 str(row["receives_last_hour"]),
             )
@@ -63,11 +65,12 @@ def _print_queues(rows: list[dict[str, Any]]) -> None:
 
 def _print_streams(rows: list[dict[str, Any]]) -> None:
     print_table(
-        ("NAME", "STREAM", "FUNCTION", "STATE", "BEHIND", "LAST RESULT"),
+        ("NAME", "STREAM", "FUNCTION", "STATE", "BEHIND", "FILTERED OUT", "LAST RESULT"),
         [
             (
                 *_shared_cells(row),
                 show_duration(row["iterator_age_ms"]),
+                str(row["filtered_out_count"]),
                 row["last_processing_result"],
             )
             for row in rows

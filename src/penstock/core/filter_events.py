@@ -6,6 +6,8 @@ Rules:
     3. Without a source, a record's own ``eventSource`` tells it; a document that has none is
        matched as it is.
     4. A ``body`` or ``data`` that is no text stands for the text that it is as JSON.
+    5. A record that is another source's than the given one is refused: a mapping of that source
+       never gets it, so a verdict on it would be of no use.
 """
 
 import base64
@@ -21,6 +23,12 @@ from penstock.model.filtering import FilterSource
 # Its data is an object of the record itself: nothing is unpacked.
 AS_IT_IS = FilterSource.DYNAMODB
 EXPLAINED_MAX = 20  # of more records only the verdicts are told
+# Where each source's records have their data; Kinesis' may stand unpacked at the top.
+_DATA_KEYS = {
+    FilterSource.SQS: ("body",),
+    FilterSource.KINESIS: ("kinesis", "data"),
+    FilterSource.DYNAMODB: ("dynamodb",),
+}
 _QUOTE = b'"'[0]
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -46,7 +54,8 @@ def read_tried_records(text: bytes, source: FilterSource | None) -> list[TriedRe
         source: None: each record tells its own.
 
     Raises:
-        ConfigurationError: It is no JSON, or a document in it is no object.
+        ConfigurationError: It is no JSON, or a document in it is no object, or a record is
+            another source's.
     """
     document = text.strip()
     if _is_json(document):
@@ -106,11 +115,12 @@ def _records_of(document: bytes, source: FilterSource | None, named: str) -> Ite
     members = _members(document, named)
     records = members.get("Records")
     if records is None or not bytes(records).lstrip().startswith(b"["):
-        yield _tried(document, members, source)
+        yield _tried(document, members, source, named)
         return
     for index, record in enumerate(_decode_list(records), start=1):
-        inner = _members(bytes(record), f"record {index} of {named}")
-        yield _tried(bytes(record), inner, source)
+        record_named = f"record {index} of {named}"
+        inner = _members(bytes(record), record_named)
+        yield _tried(bytes(record), inner, source, record_named)
 
 
 def _members(document: bytes, named: str) -> _Members:
@@ -120,8 +130,12 @@ def _members(document: bytes, named: str) -> _Members:
         raise ConfigurationError(f"{named} is no JSON object: {exc}") from exc
 
 
-def _tried(document: bytes, members: _Members, source: FilterSource | None) -> TriedRecord:
-    source = source or _source_of(members)
+def _tried(
+    document: bytes, members: _Members, source: FilterSource | None, named: str
+) -> TriedRecord:
+    if source is not None:
+        _refuse_foreign(members, source, named)
+    source = source or _source_of(members) or AS_IT_IS
     match source:
         case FilterSource.SQS if not _is_text(members.get("body")):
             return TriedRecord(_encode({**members, **_packed_body(members)}), source)
@@ -131,11 +145,23 @@ def _tried(document: bytes, members: _Members, source: FilterSource | None) -> T
             return TriedRecord(document, source)
 
 
-def _source_of(members: _Members) -> FilterSource:
+def _refuse_foreign(members: _Members, source: FilterSource, named: str) -> None:
+    told = _source_of(members)
+    if told not in (None, source):
+        raise ConfigurationError(f"{named} has the eventSource aws:{told}, not aws:{source}")
+    own = _DATA_KEYS[source]
+    foreign = [each for keys in _DATA_KEYS.values() for each in keys if each in members]
+    if foreign and not any(each in members for each in own):
+        raise ConfigurationError(
+            f"{named} is no record of {source}: it has {foreign[0]}, and not {' or '.join(own)}"
+        )
+
+
+def _source_of(members: _Members) -> FilterSource | None:
     text = members.get("eventSource")
     named = _decode_text(text) if _is_text(text) and text is not None else ""
     known = {f"aws:{each.value}": each for each in FilterSource}
-    return known.get(named, AS_IT_IS)
+    return known.get(named)
 
 
 def _is_text(member: msgspec.Raw | None) -> bool:

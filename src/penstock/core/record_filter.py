@@ -12,7 +12,7 @@ import msgspec
 
 from penstock.core.filter_compile import Predicate, compile_branch
 from penstock.core.filter_pattern import Branch, Pattern, parse_pattern
-from penstock.core.filter_value import any_of
+from penstock.core.filter_value import allows_absence, any_of
 from penstock.core.filter_view import (
     DATA_KEYS,
     Asked,
@@ -53,9 +53,30 @@ def check_patterns(patterns: Sequence[str], source: FilterSource) -> tuple[Patte
     """Read the patterns of a mapping's filters.
 
     Raises:
-        FilterPatternError: Lambda would not take one of them for this source.
+        FilterPatternError: Lambda would not take one of them for this source; its text says which.
     """
-    return tuple([_checked(text, source) for text in patterns])
+    checked: list[Pattern] = []
+    for number, text in enumerate(patterns, start=1):
+        try:
+            checked.append(_checked(text, source))
+        except FilterPatternError as exc:
+            raise FilterPatternError(f"pattern {number}: {exc}") from exc
+    return tuple(checked)
+
+
+def foreign_data_key(pattern: Pattern, source: FilterSource) -> str | None:
+    """Give the data key of another source that a record must have to match; None: it need not."""
+    foreign = set(DATA_KEYS.values()) - {DATA_KEYS[source]}
+    found = [_wanted_keys(branch) & foreign for branch in pattern.branches]
+    return min(found[0]) if all(found) else None
+
+
+def _wanted_keys(branch: Branch) -> set[str]:
+    return {
+        field.path.partition(".")[0]
+        for field in branch.fields
+        if not allows_absence(field.matchers)
+    }
 
 
 def _checked(text: str, source: FilterSource) -> Pattern:

@@ -79,7 +79,7 @@ class DestinationCalls:
     def _remedy(self, error: AnswerError) -> str:
         service = self._service
         if error.code in service.missing_codes:
-            return f"create the {service.noun}, or give the mapping another OnFailure destination"
+            return f"create the {service.noun}, or give the mapping another on-failure destination"
         if error.fault is Fault.DENIED:
             return f"allow {service.permission} to the credentials that Penstock runs with"
         return f"see to it that the {service.noun} takes what it is given"

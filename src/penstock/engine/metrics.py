@@ -111,9 +111,11 @@ class NodeMetrics:
         """Give what a mapping did since the node began; zeros of one that never ran."""
         load, requests = self._loads.get(mapping_uuid), self._requests.get(mapping_uuid)
         counts = self._queue_counts.get(mapping_uuid)
+        filtering = counts or self._stream_counts.get(mapping_uuid)
         return MappingStatus(
             load=None if load is None else load(),
             done_count=0 if counts is None else counts.deleted,
+            filtered_out_count=0 if filtering is None else filtering.filtered_out,
             requests={} if requests is None else dict(requests.by_operation),
             receives_last_hour=0 if requests is None else requests.receives_last_hour(),
             trouble=self._troubles.get(mapping_uuid),

@@ -79,6 +79,7 @@ def read_table(table: Mapping[str, object], shape: type[StructT], place: Place) 
 
 
 _WRONG_VALUE = re.compile(r"(?P<text>.*) - at `\$\.(?P<key>\w+)(?P<rest>.*)`")
+_STEP = re.compile(r"\.(?P<key>\w+)|\[(?P<index>\d+)\]")
 _MISSING = re.compile(r"Object missing required field `(?P<key>\w+)`")
 
 
@@ -95,8 +96,17 @@ def _explain(message: str, table: Mapping[str, object], place: Place) -> Configu
         return place.error(message)
     expected = wrong["text"].replace("`", "").split(", got ")[0]
     expected = expected[0].lower() + expected[1:]
+    expected = expected.replace("expected object", "expected a table")  # as TOML calls it
     inner = wrong["rest"] if wrong["rest"] != "[...]" else ""
-    value = table[wrong["key"]]
-    if isinstance(value, dict):
-        value = value.get(inner.removeprefix("."), value)
+    value = _value_at(table[wrong["key"]], inner)
     return place.at(wrong["key"] + inner).error(f"{expected}, got {describe(value)}")
+
+
+def _value_at(value: object, path: str) -> object:
+    """Give what stands at a path like ``.initial`` or ``[0]``, as far as it can be followed."""
+    for step in _STEP.finditer(path):
+        if step["index"] is not None and isinstance(value, list):
+            value = value[int(step["index"])]
+        elif isinstance(value, dict):
+            value = value.get(step["key"], value)
+    return value

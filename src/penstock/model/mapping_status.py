@@ -35,6 +35,8 @@ class MappingStatus(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         load: None while it does not run, and of a stream.
         done_count: Messages that were deleted from their queue.
+        filtered_out_count: Messages and records that match none of the mapping's filters; messages
+            are among the done, for they were deleted.
         requests: Sent to the queue's server, by operation, retried attempts too.
         receives_last_hour: ReceiveMessage requests of the last sixty minutes, or since the node
             began if that is less.
@@ -42,6 +44,7 @@ class MappingStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     load: QueueLoad | None = None
     done_count: int = 0
+    filtered_out_count: int = 0
     requests: dict[str, int] = {}
     receives_last_hour: int = 0
     trouble: Trouble | None = None
