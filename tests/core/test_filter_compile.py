@@ -80,6 +80,15 @@ def test_a_list_s_own_values_do_not_choose_an_element() -> None:
     assert matches('{"a":["x",{"exists":false}],"a.b":[{"exists":false}]}', {})
 
 
+def test_what_may_be_absent_and_is_not_chooses_the_element_of_the_fields_after_it() -> None:
+    pattern = {"a": {"x": [{"exists": False}, 1], "y": [2]}}
+
+    assert matches(pattern, {"a": [{"x": 1, "y": 3}, {"x": 1, "y": 2}]})
+    assert not matches(pattern, {"a": [{"x": 1, "y": 3}]})
+    assert not matches(pattern, {"a": [{"x": 1}, {"y": 2}]})
+    assert matches(pattern, {"a": [{"y": 2}]})
+
+
 def nested_lists(depth: int) -> object:
     nested: object = 1
     for _ in range(depth):

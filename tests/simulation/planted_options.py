@@ -10,6 +10,7 @@ from penstock.core import queue_consumer
 from penstock.core import queue_contract as q
 from penstock.core.failed_messages import FailedMessages
 from penstock.core.held_batch import HeldBatch
+from penstock.core.policy_filter import Messages, part_messages
 from penstock.core.renewals import Renewals
 from penstock.core.scaling import RampPolicy
 from penstock.engine.queue_work import QueueWork
@@ -147,6 +148,29 @@ class LosesOneSlot(QueueWork):
 def failed_messages(defect: type[FailedMessages]) -> Plant:
     """Plant a defect in what becomes of failed messages."""
     return lambda patch: patch.setattr(queue_consumer, "FailedMessages", defect)
+
+
+def invoke_what_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    """Plant a filter that lets everything through."""
+    patch.setattr(queue_consumer, "part_messages", lambda messages, _: (messages, ()))
+
+
+def leave_out_what_passes(patch: pytest.MonkeyPatch) -> None:
+    """Plant a filter that lets nothing through, where there is one."""
+    patch.setattr(
+        queue_consumer,
+        "part_messages",
+        lambda messages, policy: ((), messages) if policy.filters else (messages, ()),
+    )
+
+
+def hold_what_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    """Plant a filter whose rest stays in the queue."""
+
+    def part(messages: Messages, policy: q.QueuePolicy) -> tuple[Messages, Messages]:
+        return part_messages(messages, policy)[0], ()
+
+    patch.setattr(queue_consumer, "part_messages", part)
 
 
 def mix_groups(patch: pytest.MonkeyPatch) -> None:

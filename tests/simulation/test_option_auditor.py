@@ -60,6 +60,18 @@ PLANTED = [
             Feature.ON_FAILURE,
             Rule.NOT_RECORDED,
         ),
+        (
+            "invokes what its filter leaves out",
+            options.invoke_what_is_left_out,
+            Feature.FILTER,
+            Rule.FILTERED,
+        ),
+        (
+            "leaves out what its filter lets through",
+            options.leave_out_what_passes,
+            Feature.FILTER,
+            Rule.DELETED_UNFINISHED,
+        ),
     ]
 ]
 
@@ -109,6 +121,18 @@ def test_auditor_sees_trust_in_careless_responses(monkeypatch: pytest.MonkeyPatc
     )
 
     assert f": {Rule.STRICT}: " in violation
+
+
+def test_auditor_sees_that_what_a_filter_leaves_out_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    options.hold_what_is_left_out(monkeypatch)
+
+    violation = violation_of(poison=(), max_receive_count=None, dark=(0,))
+
+    assert f": {Rule.STUCK}: " in violation
+
+
+def test_world_with_a_filter_settles() -> None:
+    assert violation_of(sent_count=5, dark=(1, 3)) == ""
 
 
 def test_auditor_sees_one_slot_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

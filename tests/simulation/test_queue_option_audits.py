@@ -5,7 +5,7 @@ from audit_scene import TIMEOUT_MS, Scene
 
 from penstock.model.function import PAYLOAD_BYTES_MAX
 from penstock.model.queue_options import QueueOptions, RetryBackoff
-from penstock.simulation.ledger import Rule
+from penstock.simulation.ledger import DARK, Rule
 from penstock.simulation.names import FAILURE_ARN
 
 HEARTBEAT = QueueOptions(heartbeat_s=10)
@@ -16,6 +16,52 @@ RECORDS_BY_QUEUE = QueueOptions(on_failure_arn=FAILURE_ARN)
 
 def fifo(options: QueueOptions | None = None) -> Scene:
     return Scene(slots=50, is_fifo=True, options=options)
+
+
+# Filters.
+
+
+def test_what_a_filter_leaves_out_may_be_deleted_and_is_in_nobody_s_way() -> None:
+    scene = Scene(slots=50, is_fifo=True, options=QueueOptions(fifo_strict=True), filters=("{}",))
+    scene.send("a1", body=DARK)
+    scene.send("a2")
+    scene.hand("a1", "a2")
+
+    scene.end(scene.dispatch("a2"))
+    scene.delete("a2", "a1")
+
+    assert scene.rules_broken() == []
+
+
+def test_what_a_filter_leaves_out_counts_for_nothing_that_is_held() -> None:
+    scene = Scene(filters=("{}",))
+    names = [f"a{number}" for number in range(30)]
+    scene.now_ms = 40_000
+    scene.send(*names, body=DARK)
+
+    scene.hand(*names)
+
+    assert scene.rules_broken() == []
+
+
+def test_audit_sees_an_invocation_with_what_a_filter_leaves_out() -> None:
+    scene = Scene(filters=("{}",))
+    scene.send("a1", body=DARK)
+    scene.hand("a1")
+
+    scene.dispatch("a1")
+
+    assert scene.rules_broken()[0] is Rule.FILTERED
+
+
+def test_audit_sees_a_delete_of_what_no_filter_leaves_out() -> None:
+    scene = Scene()
+    scene.send("a1", body=DARK)
+    scene.hand("a1")
+
+    scene.delete("a1")
+
+    assert scene.rules_broken() == [Rule.DELETED_UNFINISHED] * 2
 
 
 # Groups.

@@ -85,6 +85,8 @@ class FunctionAudit:
 
     def _check_dispatched_copy(self, copy: HandedMessage, record: tuple[str, str, bytes]) -> None:
         message_id, _, body = record
+        if copy.message.is_excluded:
+            self._books.report(Rule.FILTERED, f"{message_id} was invoked")
         if (message_id, body) != (copy.message.message_id, copy.message.body):
             self._books.report(Rule.ALTERED, f"{message_id} was sent as {copy.message.message_id}")
         if copy.invocable_until_ms <= self._books.now_ms() and not copy.is_doubled:

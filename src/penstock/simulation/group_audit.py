@@ -61,10 +61,12 @@ class GroupAudit:
     def delete_asked(self, copy: HandedMessage) -> None:
         """Check a delete: with fifo-strict nothing before it in its group is left.
 
-        Messages that failed for the last time have each a record of their own, in no order.
+        Messages that failed for the last time have each a record of their own, in no order. What a
+        filter leaves out is in nobody's way.
         """
         message = copy.message
-        if not message.queue_arn.endswith(".fifo") or message.is_recorded:
+        is_free = message.is_recorded or message.is_excluded
+        if is_free or not message.queue_arn.endswith(".fifo"):
             return
         mapping = self._books.mappings[message.queue_arn]
         since_ms = copy.delivered_ms - ROW_GRACE_MS  # a delete is tried for a while

@@ -11,6 +11,7 @@ from penstock.model.queue_options import QueueOptions
 from penstock.simulation.option_tags import options_of
 
 CALM_FOR_EVER_MS = -(10**9)  # before any world began
+DARK = b'"dark'  # how the body of a message begins that a filter leaves out
 SLOW_MS = 1_000  # a call that takes longer is no calm one
 ROW_GRACE_MS = 100  # a change of a row reaches its consumer within this time
 
@@ -20,6 +21,7 @@ class Rule(enum.StrEnum):
 
     DELETED_UNFINISHED = "a message is deleted only after its function succeeded with it"
     LOST = "every message ends succeeded or in the dead-letter queue"
+    FILTERED = "nothing is invoked that the mapping's filter leaves out"
     ALTERED = "a function sees what was sent"
     BATCH_COUNT = "no batch above BatchSize"
     BATCH_BYTES = "no event above 6 MB"
@@ -72,6 +74,7 @@ class SentMessage(msgspec.Struct):
     Attributes:
         group: Of a FIFO queue; empty on a standard queue, where groups have no order.
         number: Its place among the messages of its group.
+        is_excluded: Its mapping's filter, which no update changes, leaves it out.
         has_succeeded: Some invocation that carried it ended well for it.
         is_recorded: The on-failure destination has it, and the engine was told.
         not_before_ms: After a failure: it must not be received before its back-off.
@@ -83,6 +86,7 @@ class SentMessage(msgspec.Struct):
     body: bytes
     group: str = ""
     number: int = 0
+    is_excluded: bool = False
     fate: Fate = Fate.QUEUED
     has_succeeded: bool = False
     is_recorded: bool = False
@@ -92,7 +96,12 @@ class SentMessage(msgspec.Struct):
     @property
     def is_settled(self) -> bool:
         """Tell whether nothing more need happen to it."""
-        return self.fate is not Fate.QUEUED or self.has_succeeded or self.is_recorded
+        return self.fate is not Fate.QUEUED or self.may_be_deleted
+
+    @property
+    def may_be_deleted(self) -> bool:
+        """Tell whether nobody will miss it."""
+        return self.has_succeeded or self.is_recorded or self.is_excluded
 
 
 class Holding(enum.Enum):

@@ -27,6 +27,7 @@ class Feature(enum.Enum):
     ON_FAILURE = enum.auto()
     SERIAL = enum.auto()
     POLLERS = enum.auto()
+    FILTER = enum.auto()
 
 
 FEATURES_DRAWN = frozenset(Feature)
@@ -56,6 +57,7 @@ class MappingPlan(msgspec.Struct, frozen=True, kw_only=True):
         poison: Indices of the messages that no function succeeds with.
         groups: Each message's MessageGroupId; empty: none has one.
         resent: Indices of the messages that are sent a second time, to a FIFO queue.
+        dark: Indices of the messages that its filter leaves out; empty: it has no filter.
     """
 
     function: int
@@ -70,6 +72,7 @@ class MappingPlan(msgspec.Struct, frozen=True, kw_only=True):
     is_fifo: bool = False
     groups: tuple[int, ...] = ()
     resent: tuple[int, ...] = ()
+    dark: tuple[int, ...] = ()
     window_s: int = 0
     pollers: ProvisionedPollers | None = None
     options: QueueOptions = QueueOptions()
@@ -135,6 +138,14 @@ class MappingDraw:
             pollers=pollers,
             options=options,
         )
+
+    def add_filter(self, plan: MappingPlan) -> MappingPlan:
+        """Draw a filter, or none: last of all, so that nothing else depends on it."""
+        if not self._has(Feature.FILTER, 3):
+            return plan
+        picked = self._pick(len(plan.sent_at_ms), self._rng.choice((0.1, 0.5, 0.95)))
+        dark = tuple(index for index in picked if index not in plan.poison)
+        return msgspec.structs.replace(plan, dark=dark)
 
     def redraw_options(self, plan: MappingPlan) -> QueueOptions:
         """Draw other options, or none, for a mapping that runs.

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from penstock.simulation.failure_audit import FailureAudit
 from penstock.simulation.group_audit import GroupAudit
 from penstock.simulation.ledger import (
+    DARK,
     SLOW_MS,
     AuditedMapping,
     Books,
@@ -45,10 +46,11 @@ class QueueAudit:
         self, queue_arn: str, message_id: str, body: bytes, *, group: str = ""
     ) -> None:
         """Take note of a message that must end some day."""
-        message = SentMessage(message_id, queue_arn, body)
+        mapping = self._books.mappings[queue_arn]
+        is_excluded = bool(mapping.row.filters) and body.startswith(DARK)
+        message = SentMessage(message_id, queue_arn, body, is_excluded=is_excluded)
         self._books.messages[message_id] = message
         self._books.unsettled_count += 1
-        mapping = self._books.mappings[queue_arn]
         mapping.body_bytes_max = max(mapping.body_bytes_max, len(body))
         self._groups.message_sent(message, group)
 
@@ -95,7 +97,7 @@ class QueueAudit:
     def message_deleted(self, message_id: str) -> None:
         """Take note of a message that is gone from its queue."""
         message = self._books.messages[message_id]
-        if not (message.has_succeeded or message.is_recorded):
+        if not message.may_be_deleted:
             self._books.report(
                 Rule.DELETED_UNFINISHED, f"{message_id} was deleted; it never succeeded"
             )
@@ -120,7 +122,11 @@ class QueueAudit:
         mapping = self._books.mappings[queue_arn]
         for handle in handles:
             copy = self._books.copies[handle]
-            copy.holding, copy.delivered_ms = Holding.HELD, now_ms
+            copy.delivered_ms = now_ms
+            if copy.message.is_excluded:
+                copy.holding = Holding.FINISHED  # there is nothing to do but to delete it
+                continue
+            copy.holding = Holding.HELD
             # Counted from when the answer came: of the server's clock nobody could know better.
             copy.believed_until_ms = now_ms + copy.timeout_ms * BELIEVED_PERCENT // 100
             copy.invocable_until_ms = max(copy.hidden_until_ms, copy.believed_until_ms)

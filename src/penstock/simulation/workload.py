@@ -59,7 +59,7 @@ class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
         incidents: list[Incident] = [
             kind(scene) for kind in kinds for _ in range(rng.randint(1, 3))
         ]
-        return cls(
+        plan = cls(
             functions=functions,
             mappings=mappings,
             rates=FaultRates() if is_calm else FaultRates.draw(rng),
@@ -68,6 +68,8 @@ class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
             long_poll_s=rng.choice((5, 20, 20)),
             safety_ms=safety_ms,
         )
+        filtered = [draw.add_filter(each) for draw, each in zip(draws, mappings, strict=True)]
+        return msgspec.structs.replace(plan, mappings=tuple(filtered))
 
     def never_receives_twice(self, mapping: MappingPlan) -> bool:
         """Tell whether a message of this mapping's queue can have no reason to come again.

@@ -16,7 +16,7 @@ from penstock.simulation.failure_reports import decode_report
 from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
 from penstock.simulation.incident_plans import ChangeOptions, Incident
-from penstock.simulation.ledger import Rule
+from penstock.simulation.ledger import DARK, Rule
 from penstock.simulation.loop import VirtualClock, pass_s
 from penstock.simulation.mapping_plans import BIG_BODY_BYTES, MappingPlan
 from penstock.simulation.names import SCOPE, function_arn, queue_arn
@@ -34,6 +34,7 @@ Befall = Callable[[Incident], Coroutine[Any, Any, None]]
 UNTIMED_S = 900  # Lambda's longest timeout: what was lost of a function that was gone runs so long
 IDLE_S = 120  # how long an idle world is watched
 STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
+LIT_ONLY = '{"body":[{"prefix":"good"},{"prefix":"poison"}]}'
 _TEXT_BYTES = 40  # of a body, without its filler
 
 
@@ -155,6 +156,7 @@ class World:
                 maximum_concurrency=plan.maximum_concurrency,
                 provisioned_pollers=plan.pollers,
                 report_batch_item_failures=plan.report_failures,
+                filters=(LIT_ONLY,) if plan.dark else (),
                 tags=tags_of(plan.options),
             )
             self.store.insert_mapping(row)
@@ -204,7 +206,8 @@ class World:
 
     def _send(self, index: int, number: int) -> None:
         plan = self.plan.mappings[index]
-        kind = POISON if number in plan.poison else b'"good'
+        kind = DARK if number in plan.dark else b'"good'
+        kind = POISON if number in plan.poison else kind
         filler = b"x" * max(0, plan.body_bytes - _TEXT_BYTES)
         body = b'%b %d \\u00e9 %b"' % (kind, number, filler)
         group = f"g{plan.groups[number]}" if plan.groups else ""
