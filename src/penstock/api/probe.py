@@ -41,7 +41,8 @@ async def probe_source(
             queue = await sources.open_queue(arn)
             _check_queue(await queue.describe(), mapping, function)
         else:
-            identity_arn = invoke_identity_arn(mapping.scope, arn)
+            role = function.role if function else None
+            identity_arn = invoke_identity_arn(mapping.scope, arn, role=role)
             stream = await sources.open_stream(arn, invoke_identity_arn=identity_arn)
             await stream.describe()
     except (SourceError, ConfigurationError) as exc:

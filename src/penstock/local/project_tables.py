@@ -64,6 +64,7 @@ class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     python: str | None = None
     concurrency: Positive | None = None
+    role: str | None = msgspec.field(default=None, name="Role")
     url: str | None = None
     arn: str | None = None
 
