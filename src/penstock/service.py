@@ -61,6 +61,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
         filters_max: 1..10; how many filters a mapping may have.
+        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
+            None looks beside the service only.
         is_verbose: Log every batch.
     """
 
@@ -76,6 +78,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
     filters_max: int = 5
+    nodejs_client: str | None = None
     is_verbose: bool = False
 
 
@@ -146,7 +149,9 @@ class Service:
         settings = self._settings
         self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(check_function, function)
+            warning = await asyncio.to_thread(
+                check_function, function, nodejs_client=settings.nodejs_client
+            )
             if warning is not None:
                 self._log.warning(warning)
         clock = SystemClock()
@@ -244,6 +249,7 @@ class Service:
         host_settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
+            nodejs_client=self._settings.nodejs_client,
         )
 
         def open_host(function: Function) -> FunctionHost:
