@@ -76,6 +76,24 @@ def test_local_function_takes_lambdas_own_keys(tmp_path: Path) -> None:
     )
 
 
+def test_function_has_the_role_that_is_declared(tmp_path: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/charge"
+
+    project = read(tmp_path, f'{FUNCTION}Role = "{role}"\n')
+
+    assert project.functions[0].role == role
+
+
+def test_role_that_is_no_role_s_arn_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, f'{FUNCTION}Role = "charge"\n')
+
+    assert str(raised.value).endswith(
+        "penstock.toml: functions.orders.Role: 'charge' is not a role's ARN; the form is"
+        " arn:aws:iam::ACCOUNT:role/NAME"
+    )
+
+
 def test_interpreter_defaults_to_the_environment_beside_the_file(tmp_path: Path) -> None:
     write_handler(tmp_path)
     beside = tmp_path / ".venv" / "bin" / "python"

@@ -35,7 +35,7 @@ from penstock.local.toml_table import (
     read_table,
     refuse_unknown_keys,
 )
-from penstock.model.arn import Scope, parse_function_name
+from penstock.model.arn import Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import (
     Function,
@@ -290,7 +290,16 @@ class _FunctionReader(msgspec.Struct, frozen=True):
             timeout_s=self.table.timeout_s,
             memory_mb=self.table.memory_mb,
             concurrency=self.table.concurrency or concurrency,
+            role=self._role(),
         )
+
+    def _role(self) -> str | None:
+        role = self.table.role
+        if role is not None and not is_role_arn(role):
+            raise self.place.at("Role").error(
+                f"{role!r} is not a role's ARN; the form is arn:aws:iam::ACCOUNT:role/NAME"
+            )
+        return role
 
     def _refuse_local_keys(self, home: str) -> None:
         given = {

@@ -71,6 +71,7 @@ class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     python: str | None = None
     node: str | None = None
     concurrency: Positive | None = None
+    role: str | None = msgspec.field(default=None, name="Role")
     url: str | None = None
     arn: str | None = None
 

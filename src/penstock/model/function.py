@@ -58,6 +58,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
         timeout_s: 1..900.
         memory_mb: Limit on the memory of one execution environment.
         concurrency: Invocations in flight at once on this node, direct Invokes included.
+        role: ARN of the IAM role that it runs as, its execution role; None: none was given.
     """
 
     scope: Scope
@@ -67,6 +68,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: int = TIMEOUT_S_DEFAULT
     memory_mb: int = MEMORY_MB_DEFAULT
     concurrency: int = 10
+    role: str | None = None
 
     @property
     def arn(self) -> str:
