@@ -6,6 +6,7 @@ its folder. Every error is one line that names the file, the key and the choices
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -145,8 +146,8 @@ def _read_service(document: Mapping[str, object], place: Place, folder: Path) ->
     client = folder / service.nodejs_client
     if not (client / "node_modules" / NODE_CLIENT).is_dir():
         raise place.at("nodejs_client").error(
-            f"{client} has no node_modules/{NODE_CLIENT}; run npm install --ignore-scripts"
-            f" {NODE_CLIENT} in it"
+            f"{client} has no node_modules/{NODE_CLIENT}; run npm install --prefix"
+            f" {shlex.quote(str(client))} --ignore-scripts {NODE_CLIENT}@3"
         )
     return msgspec.structs.replace(service, nodejs_client=str(client))
 
