@@ -618,9 +618,13 @@ def test_example_of_the_documents_can_be_read(
     text = (Path(__file__).parents[2] / document).read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     write_handler(tmp_path)
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.symlink_to(sys.executable)
+    for executable in (".venv/bin/python", "tools/node22/bin/node", "score/bootstrap"):
+        path = tmp_path / executable
+        path.parent.mkdir(parents=True)
+        path.symlink_to(sys.executable)
+    (tmp_path / "tools" / "node_modules" / "aws-lambda-ric").mkdir(parents=True)
+    (tmp_path / "thumbnail").mkdir()
+    (tmp_path / "thumbnail" / "index.js").touch()
 
     project = read(tmp_path, example)
 
