@@ -1,6 +1,7 @@
 """What can be known of a local function before it is invoked."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,25 @@ def check_function(function: Function) -> str | None:
         f"function {name}: Runtime {hosting.runtime} runs here under Python {version}; set python ="
         f' "/path/to/{hosting.runtime}" to run it under its own'
     )
+
+
+def check_runtime(runtime: str) -> str | None:
+    """Refuse a Runtime that this machine does not have.
+
+    Returns:
+        What to warn of: it runs under another Python than it names.
+
+    Raises:
+        ConfigurationError: It does not run here; the text names what does.
+    """
+    version = ".".join(map(str, sys.version_info[:2]))
+    if re.fullmatch(r"python3\.\d+", runtime) is None:
+        raise ConfigurationError(
+            f"Runtime {runtime} does not run here; this machine has python{version}"
+        )
+    if runtime == f"python{version}":
+        return None
+    return f"Runtime {runtime} runs here under Python {version}"
 
 
 def _check_handler(name: str, hosting: LocalProcess) -> None:

@@ -51,6 +51,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     function_name: str
+    version: str
     handler: str
     code: str
     python: str
@@ -133,7 +134,7 @@ class Environment:
         """Hand an invocation to the ready runtime."""
         self._invocation = invocation
         self._dispatched_ms = self._clock.precise_ms()
-        self._log.write(f"START RequestId: {invocation.id} Version: $LATEST")
+        self._log.write(f"START RequestId: {invocation.id} Version: {self._settings.version}")
         digits = invocation.id.replace("-", "")
         seconds = self._clock.now().wall_ms // 1000
         trace = f"Root=1-{seconds:08x}-{digits[8:]};Parent={digits[:16]};Sampled=0"

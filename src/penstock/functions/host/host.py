@@ -242,7 +242,9 @@ class FunctionHost:
         self, environment_id: int, environment: Environment
     ) -> EnvironmentExited:
         moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
-        log_stream = f"{moment:%Y/%m/%d}/[$LATEST]{self._draw_id().replace('-', '')}"
+        log_stream = (
+            f"{moment:%Y/%m/%d}/[{self._function.version}]{self._draw_id().replace('-', '')}"
+        )
         return EnvironmentExited(environment_id, await environment.run(log_stream))
 
     def _outcome(
@@ -295,6 +297,7 @@ def _process_settings(
     python = hosting.python or settings.python
     return ProcessSettings(
         function_name=function.name,
+        version=function.version,
         handler=hosting.handler,
         code=hosting.code,
         python=python,
