@@ -5,7 +5,9 @@ import contextlib
 import ipaddress
 import os
 import socket
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -26,7 +28,10 @@ from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
-from penstock.functions.host.check import check_function
+from penstock.functions.code_downloads import S3Code
+from penstock.functions.code_store import CodeStore
+from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
+from penstock.functions.host.check import check_function, check_runtime
 from penstock.functions.host.host import FunctionHost, HostSettings
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
@@ -37,6 +42,7 @@ from penstock.model.mapping import EventSourceMapping
 from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
+from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -161,12 +167,14 @@ class Service:
         wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
         self._closing.push_async_callback(wire.close)
         registry = self._make_registry(clock, wire)
+        slots = SlotLedger(registry)
+        deployed = self._make_deployed(store_calls, registry, slots)
         surroundings = Surroundings(
             store=store_calls,
             sources=AwsSources(wire),
             destinations=AwsDestinations(wire),
             functions=registry,
-            slots=SlotLedger(registry),
+            slots=slots,
             clock=clock,
             draw_uuid=draw_uuid,
             metrics=NodeMetrics(clock),
@@ -181,22 +189,34 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
-        context = self._make_context(surroundings, supervisor)
+        context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
         runner = _make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
         self._closing.push_async_callback(self._stop_functions, registry)
         registry.declare(self._declared_functions)
+        await deployed.open()
+        self._warn_of_hidden(deployed)
         await self._take_up_declarations(context)
         await self._supervise(supervisor)
         await runner.setup()
         await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
 
-    def _make_context(self, surroundings: Surroundings, supervisor: Supervisor) -> ApiContext:
+    def _make_context(
+        self,
+        surroundings: Surroundings,
+        supervisor: Supervisor,
+        registry: FunctionRegistry,
+        deployed: DeployedFunctions,
+        code_source: S3Code,
+    ) -> ApiContext:
         settings = self._settings
         return ApiContext(
             store_calls=surroundings.store,
             sources=surroundings.sources,
             functions=surroundings.functions,
+            declared=registry,
+            deployed=deployed,
+            code_source=code_source,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
             metrics=surroundings.metrics,
@@ -261,7 +281,41 @@ class Service:
                 settings=host_settings,
             )
 
-        return FunctionRegistry(open_host, LambdaApiInvoker(wire))
+        return FunctionRegistry(open_host, LambdaApiInvoker(wire), draw_fraction=draw_fraction)
+
+    def _make_deployed(
+        self, store_calls: StoreThread, registry: FunctionRegistry, slots: SlotLedger
+    ) -> DeployedFunctions:
+        deployed = DeployedFunctions(
+            store_calls,
+            CodeStore(self._code_folder()),
+            registry,
+            rules=DeploymentRules(
+                check_runtime=check_runtime,
+                draw_id=draw_uuid,
+                warn=self._log.warning,
+                changed=slots.function_changed,
+            ),
+        )
+        self._closing.push_async_callback(deployed.close)
+        return deployed
+
+    def _code_folder(self) -> Path:
+        """Give the place of deployed functions' code: beside the store, as long as the store."""
+        database = database_path(parse_url(self._settings.store_url))
+        if database is None:
+            made = tempfile.TemporaryDirectory(prefix="penstock-code-")
+            return Path(self._closing.enter_context(made))
+        return Path(f"{database.resolve()}.code")
+
+    def _warn_of_hidden(self, deployed: DeployedFunctions) -> None:
+        for function in self._declared_functions:
+            if deployed.get(function.scope, function.name) is not None:
+                self._log.warning(
+                    f"function {function.name}: the project file declares it, so the function of "
+                    "this name that was created through the API is hidden until it does no more; "
+                    "it is kept, with its code"
+                )
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)

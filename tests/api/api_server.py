@@ -1,10 +1,12 @@
 """The application on a real port, with real clients: boto3, and raw HTTP for the rest."""
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
@@ -96,27 +98,38 @@ async def _end(runner: web.AppRunner) -> None:
 
 @contextmanager
 def running_server(
-    *, fallback: Handler | None = None, store_url: str = "sqlite://"
+    *,
+    fallback: Handler | None = None,
+    store_url: str = "sqlite://",
+    code_folder: Path | None = None,
 ) -> Iterator[Server]:
     """Run the application on a free port until the block ends."""
-    world = World.with_defaults()
-    store = SqlStore(store_url)
-    application = build_application(world.context(InlineStore(store)), fallback=fallback)
+    with tempfile.TemporaryDirectory() as folder, running_loop() as run:
+        world = World.with_defaults()
+        world.code_folder = code_folder or Path(folder, "code")
+        store = SqlStore(store_url)
+        context = world.context(InlineStore(store))
+        application = build_application(context, fallback=fallback)
+        runner = web.AppRunner(application, shutdown_timeout=1, lingering_time=1)
+        try:
+            run(context.deployed.open())
+            run(runner.setup())
+            run(web.TCPSite(runner, "127.0.0.1", 0).start())
+            yield Server(world, store, runner.addresses[0][1], run)
+            run(_end(runner))
+        finally:
+            store.close()
+
+
+@contextmanager
+def running_loop() -> Iterator[Callable[[Any], Any]]:
+    """Run a loop on a thread of its own; what is given runs a coroutine there."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="api server")
     thread.start()
-
-    def run(coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
-
-    runner = web.AppRunner(application, shutdown_timeout=1, lingering_time=1)
     try:
-        run(runner.setup())
-        run(web.TCPSite(runner, "127.0.0.1", 0).start())
-        yield Server(world, store, runner.addresses[0][1], run)
-        run(_end(runner))
+        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
-        store.close()

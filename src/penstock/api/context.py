@@ -6,7 +6,9 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from penstock.model.function import FunctionResult
+from penstock.functions.deployed_functions import DeployedFunctions
+from penstock.model.arn import Scope
+from penstock.model.function import Function, FunctionResult
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.mapping_status import MappingStatus
 from penstock.ports import Clock, FunctionInvoker, Sources, StoreCalls
@@ -57,6 +59,32 @@ class DirectInvoker(Protocol):
         ...
 
 
+class DeclaredFunctions(Protocol):
+    """The functions of the project file; ``FunctionRegistry`` keeps it."""
+
+    def find_declared(self, function_arn: str) -> Function | None:
+        """Give a declared function by its unqualified ARN."""
+        ...
+
+    def list_declared(self, scope: Scope) -> list[Function]:
+        """Give the declared functions of a scope."""
+        ...
+
+
+class CodeSource(Protocol):
+    """Where zip files are fetched from that a request only names."""
+
+    async def fetch(
+        self, bucket: str, key: str, *, object_version: str | None, region: str
+    ) -> bytes:
+        """Read a zip file out of a bucket.
+
+        Raises:
+            ConfigurationError: There is none, or it cannot be read; in AWS's words.
+        """
+        ...
+
+
 class Metrics(Protocol):
     """What the node counts.
 
@@ -100,6 +128,9 @@ class ApiContext:
     store_calls: StoreCalls
     sources: Sources
     functions: FunctionInvoker
+    declared: DeclaredFunctions
+    deployed: DeployedFunctions
+    code_source: CodeSource
     direct_invoker: DirectInvoker
     mappings: Mappings
     metrics: Metrics
