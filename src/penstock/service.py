@@ -65,6 +65,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         callers: One of them must have signed each request; none: signatures are not verified.
         open_metrics: ``/metrics`` needs no signature.
         filters_max: 1..10; how many filters a mapping may have.
+        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
+            None looks beside the service only.
         is_verbose: Log every batch.
     """
 
@@ -82,6 +84,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     callers: tuple[Caller, ...] = ()
     open_metrics: bool = False
     filters_max: int = 5
+    nodejs_client: str | None = None
     is_verbose: bool = False
 
 
@@ -153,7 +156,9 @@ class Service:
         refuse_open_port(settings)
         self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(check_function, function)
+            warning = await asyncio.to_thread(
+                check_function, function, nodejs_client=settings.nodejs_client
+            )
             if warning is not None:
                 self._log.warning(warning)
         clock = SystemClock()
@@ -253,6 +258,7 @@ class Service:
         host_settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
+            nodejs_client=self._settings.nodejs_client,
         )
 
         def open_host(function: Function) -> FunctionHost:

@@ -167,11 +167,13 @@ class FakeFunctions:
         self.answer: FunctionResult | InvokeError = FunctionResult(b"{}")
         self.payloads: list[tuple[str, bytes]] = []
 
-    def add(self, name: str, *, timeout_s: int = 3, region: str = REGION) -> None:
+    def add(
+        self, name: str, *, timeout_s: int = 3, region: str = REGION, role: str | None = None
+    ) -> None:
         """Declare a function."""
         hosting = LocalProcess(code="/code", handler="app.handler")
         scope = Scope(ACCOUNT, region)
-        function = Function(scope=scope, name=name, hosting=hosting, timeout_s=timeout_s)
+        function = Function(scope=scope, name=name, hosting=hosting, timeout_s=timeout_s, role=role)
         self.functions[function.arn] = function
 
     def find(self, function_arn: str) -> Function | None:

@@ -52,8 +52,8 @@ def test_native_module_is_a_module(tmp_path: Path) -> None:
         pytest.param(
             {"handler": "a/b.handler"}, "/a/b.py, which does not exist", id="no-module-in-a-folder"
         ),
-        pytest.param({"python": "/nowhere/python"}, "not an executable file", id="no-python"),
-        pytest.param({"python": "/bin/true"}, "does not run as a Python", id="not-python"),
+        pytest.param({"interpreter": "/nowhere/python"}, "not an executable file", id="no-python"),
+        pytest.param({"interpreter": "/bin/true"}, "does not run as a Python", id="not-python"),
         pytest.param({"environment": {"A=B": "x"}}, "variable 'A=B' cannot be set", id="equals"),
         pytest.param({"environment": {"A": "\0"}}, "variable 'A' cannot be set", id="nul"),
         pytest.param(
@@ -77,7 +77,7 @@ def test_interpreter_must_be_new_enough(tmp_path: Path, version: str, *, is_take
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho {version}\n")
     python.chmod(0o755)
-    function = local_function(tmp_path, SOURCE, python=str(python))
+    function = local_function(tmp_path, SOURCE, interpreter=str(python))
 
     if is_taken:
         check_function(function)
@@ -105,8 +105,8 @@ def test_runtime_is_compared_with_the_function_s_interpreter(tmp_path: Path) -> 
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 3 99\n")
     python.chmod(0o755)
-    kept = local_function(tmp_path, SOURCE, python=str(python), runtime="python3.99")
-    other = local_function(tmp_path, SOURCE, python=str(python), runtime="python3.12")
+    kept = local_function(tmp_path, SOURCE, interpreter=str(python), runtime="python3.99")
+    other = local_function(tmp_path, SOURCE, interpreter=str(python), runtime="python3.12")
 
     assert check_function(kept) is None
     assert "Runtime python3.12 runs here under Python 3.99" in (check_function(other) or "")

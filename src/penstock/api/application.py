@@ -9,6 +9,7 @@ answer it with state of its own, or as a bucket that is not there.
 import re
 from collections.abc import Awaitable, Callable
 
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
@@ -51,6 +52,7 @@ _OWN_OPERATIONS = (
     f"{HEALTH_PATH}; beside it status, check, failures and mappings/MAPPING/position; "
     f"{METRICS_PATH}"
 )
+_REQUEST_ID = "x-amzn-RequestId"
 _READING_METHODS = ("GET", "HEAD")
 # Lambda's nouns: what an unsigned request to a dated path is taken to mean.
 _LAMBDA_PATH = re.compile(
@@ -160,6 +162,7 @@ def _is_for_bucket(request: web.Request, service: str | None) -> bool:
 def _answer_middleware(context: ApiContext, authentication: Authentication) -> Middleware:
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request_id = context.draw_uuid()
         try:
             refuse_web_pages(request.headers, context.settings.hosts)
             await authentication.check(request)
@@ -172,11 +175,28 @@ def _answer_middleware(context: ApiContext, authentication: Authentication) -> M
             response = ApiError(RESOURCE_CONFLICT, str(error)).to_response()
         except StoreError as error:
             response = ApiError(SERVICE, str(error)).to_response()
+        except Exception as error:  # a defect of one request stays with that request
+            if request.writer.output_size > 0:
+                raise  # half an answer is out: the server cuts the connection, and logs this
+            response = _answer_defect(request, request_id, error)
         if not response.prepared:
-            response.headers.setdefault("x-amzn-RequestId", context.draw_uuid())
+            response.headers.setdefault(_REQUEST_ID, request_id)
         return response
 
     return answer
+
+
+def _answer_defect(request: web.Request, request_id: str, error: Exception) -> web.Response:
+    """Log a defect of ours, and say no more of it to the caller than where to look."""
+    structlog.get_logger().error(
+        "a request failed by a defect of Penstock",
+        method=request.method,
+        path=request.path,
+        request_id=request_id,
+        exc_info=error,
+    )
+    text = "An error occurred and the request cannot be processed; the log of Penstock has why."
+    return ApiError(SERVICE, text).to_response()
 
 
 async def _health(_request: web.Request) -> web.Response:

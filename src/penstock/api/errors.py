@@ -9,6 +9,8 @@ from aiohttp import web
 
 from penstock.model.errors import PenstockError
 
+_SERVERS_FAULT = 500  # this status and above
+
 
 class ErrorKind(msgspec.Struct, frozen=True):
     """One of AWS's errors.
@@ -16,7 +18,7 @@ class ErrorKind(msgspec.Struct, frozen=True):
     Attributes:
         code: Goes into the header x-amzn-ErrorType.
         message_member: How its body spells the text's member.
-        has_type: Whether its body has ``"Type": "User"``.
+        has_type: Whether its body has ``"Type"``: whose fault it is.
     """
 
     code: str
@@ -70,7 +72,7 @@ class ApiError(PenstockError):
             body["Reason"] = self.reason
             headers["Retry-After"] = "1"
         if kind.has_type:
-            body["Type"] = "User"
+            body["Type"] = "User" if kind.status < _SERVERS_FAULT else "Service"
         # Bytes of a header that are not UTF-8 reach the text as lone surrogates.
         body[kind.message_member] = str(self).encode("utf-8", "replace").decode()
         return web.Response(

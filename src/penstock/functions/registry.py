@@ -6,14 +6,13 @@ from typing import Protocol, assert_never
 
 from penstock.model.errors import FunctionNotFoundError, InvokeUnavailableError
 from penstock.model.function import (
+    LATEST,
     Function,
     FunctionResult,
     InvokeEndpoint,
     LambdaFunction,
     LocalProcess,
 )
-
-LATEST = "$LATEST"
 
 _ARN_PARTS = 7  # arn:aws:lambda:REGION:ACCOUNT:function:NAME, then the qualifier
 

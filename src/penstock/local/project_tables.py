@@ -33,6 +33,7 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
         read_ahead_mb: Of stream records held over all mappings, in MiB.
         filters_max: How many filters a mapping may have; AWS's default is 5, its quota 10.
         iterator_age_warning_s: A shard that is further behind is warned of.
+        nodejs_client: The folder in which npm installed the runtime client of Node.js functions.
     """
 
     host: str | None = None
@@ -50,10 +51,15 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     stream_pace: Literal["aws", "local"] | None = None
     read_ahead_mb: Positive = 256
     iterator_age_warning_s: Positive = 60
+    nodejs_client: str | None = None
 
 
 class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[functions.NAME]``: exactly one of ``code`` (with Handler), ``url`` and ``arn``.
+
+    Attributes:
+        python: The interpreter of a ``python3.x`` Runtime.
+        node: That of a ``nodejsN.x`` Runtime.
 
     Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
     """
@@ -67,7 +73,9 @@ class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, object] = msgspec.field(default_factory=dict, name="Environment")
     code: str | None = None
     python: str | None = None
+    node: str | None = None
     concurrency: Positive | None = None
+    role: str | None = msgspec.field(default=None, name="Role")
     url: str | None = None
     arn: str | None = None
 

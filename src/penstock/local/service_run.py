@@ -50,6 +50,7 @@ def service_settings(
         allowed_hosts=tuple(name.lower() for name in declared.allowed_hosts),
         open_metrics=declared.open_metrics,
         filters_max=declared.filters_max,
+        nodejs_client=declared.nodejs_client,
         ramp=RampPolicy(
             initial=declared.queue_ramp.initial,
             per_minute=declared.queue_ramp.per_minute,

@@ -10,7 +10,7 @@
     │   ├── SourceThrottledError         the server asks for a slower pace
     │   ├── SourceNotFoundError          the queue or stream is not there
     │   ├── SourceAccessDeniedError      the credentials may not do this
-    │   │   └── SourceCredentialsError   there are no usable credentials
+    │   │   └── SourceCredentialsError   no credentials, or none that the server knows
     │   ├── SourceUnavailableError       no connection, a timeout, a 5xx answer
     │   ├── SourceIteratorExpiredError   a shard iterator is too old
     │   ├── SourceTrimmedError           the records asked for have left the stream
@@ -98,7 +98,7 @@ class SourceAccessDeniedError(SourceError):
 
 
 class SourceCredentialsError(SourceAccessDeniedError):
-    """There are no usable credentials; the message says what to set."""
+    """There are no credentials, or the server does not know them; the message says which."""
 
 
 class SourceUnavailableError(SourceError):
