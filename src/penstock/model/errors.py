@@ -5,6 +5,7 @@
     PenstockError
     ├── ConfigurationError               a setting, a file or a parameter that cannot be used
     │   └── FilterPatternError           a filter's pattern that Lambda would not take
+    ├── SignatureError                   a request whose signature is not that of a caller
     ├── SourceError                      a call to a source of records failed
     │   ├── SourceThrottledError         the server asks for a slower pace
     │   ├── SourceNotFoundError          the queue or stream is not there
@@ -36,6 +37,7 @@ A message says what happened, with which value, and what mends it. A function's 
 this tree: it is a value (``FunctionResult.function_error``).
 """
 
+import enum
 from typing import ClassVar
 
 
@@ -59,6 +61,23 @@ class FilterPatternError(ConfigurationError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class SignatureFault(enum.Enum):
+    """Why a signature is not accepted; AWS has an error code for each."""
+
+    MISSING = enum.auto()
+    INCOMPLETE = enum.auto()
+    INVALID = enum.auto()
+    UNKNOWN_CALLER = enum.auto()
+
+
+class SignatureError(PenstockError):
+    """A request whose signature is not that of a caller."""
+
+    def __init__(self, fault: SignatureFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class SourceError(PenstockError):
