@@ -94,7 +94,7 @@ class SimulatedQueue:
         self._trace = trace
         self._shelf: Shelf = FifoShelf() if self.is_fifo else StandardShelf()
         self._stored: dict[str, StoredMessage] = {}
-        self._hidden: list[tuple[int, str]] = []
+        self._hidden: list[tuple[int, int, str]] = []
         self._polls: collections.deque[_Poll] = collections.deque()
         self._attempts = ReceiveAttempts()
         self._sent_ms: dict[str, int] = {}
@@ -341,12 +341,13 @@ class SimulatedQueue:
         if stored.visible_at_ms is None:
             self._shelf.hidden(stored)
         stored.visible_at_ms = self.now_ms() + timeout_s * 1000
-        heapq.heappush(self._hidden, (stored.visible_at_ms, stored.message_id))
+        due = (stored.visible_at_ms, stored.sequence_number, stored.message_id)
+        heapq.heappush(self._hidden, due)
 
     def _show_due(self) -> None:
         now_ms = self.now_ms()
         while self._hidden and self._hidden[0][0] <= now_ms:
-            at_ms, message_id = heapq.heappop(self._hidden)
+            at_ms, _, message_id = heapq.heappop(self._hidden)
             stored = self._stored.get(message_id)
             # Another entry is the right one when the timeout was changed since.
             if stored is not None and stored.visible_at_ms == at_ms:
