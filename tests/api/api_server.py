@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 import boto3
 import msgspec
 from aiohttp import web
-from api_fakes import REGION, World
+from api_fakes import REGION, SettlingEngine, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
+from penstock.api.server_log import ServerLogger
 from penstock.ports import Store
+from penstock.service import HEADER_BYTES_MAX
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
@@ -46,10 +48,17 @@ class Answer(msgspec.Struct, frozen=True):
 class Server:
     """The application, running on the loop of a thread of its own."""
 
-    def __init__(self, world: World, store: Store, port: int, run: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        world: World,
+        store: Store,
+        runner: web.AppRunner,
+        run: Callable[[Any], Any],
+    ) -> None:
         self.world = world
+        self.application = runner.app
         self.store = store
-        self.port = port
+        self.port = runner.addresses[0][1]
         self._run = run
 
     def settle(self, uuid: str, state: str) -> None:
@@ -94,13 +103,28 @@ async def _end(runner: web.AppRunner) -> None:
     await asyncio.gather(*rest, return_exceptions=True)
 
 
+def _make_runner(application: web.Application) -> web.AppRunner:
+    """Make it as the service does, but in a hurry to end."""
+    return web.AppRunner(
+        application,
+        logger=ServerLogger(),
+        shutdown_timeout=1,
+        lingering_time=1,
+        auto_decompress=False,
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+    )
+
+
 @contextmanager
 def running_server(
-    *, fallback: Handler | None = None, store_url: str = "sqlite://"
+    *, fallback: Handler | None = None, store_url: str = "sqlite://", settles: bool = False
 ) -> Iterator[Server]:
-    """Run the application on a free port until the block ends."""
+    """Run the application on a free port until the block ends; ``SettlingEngine`` if it settles."""
     world = World.with_defaults()
     store = SqlStore(store_url)
+    if settles:
+        world.engine = SettlingEngine(store)
     application = build_application(world.context(InlineStore(store)), fallback=fallback)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="api server")
@@ -109,11 +133,11 @@ def running_server(
     def run(coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
 
-    runner = web.AppRunner(application, shutdown_timeout=1, lingering_time=1)
+    runner = _make_runner(application)
     try:
         run(runner.setup())
         run(web.TCPSite(runner, "127.0.0.1", 0).start())
-        yield Server(world, store, runner.addresses[0][1], run)
+        yield Server(world, store, runner, run)
         run(_end(runner))
     finally:
         loop.call_soon_threadsafe(loop.stop)
