@@ -26,6 +26,8 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[service]``: settings of the service itself; None takes the command's default.
 
     Attributes:
+        callers: A file of the keys that requests must be signed with; relative to this one.
+        open_metrics: ``/metrics`` needs no signature where there are callers.
         queue_ramp: Of queue mappings without provisioned pollers.
         stream_pace: ``aws``: at most 5 reads per second and shard; ``local``: as fast as it comes.
         read_ahead_mb: Of stream records held over all mappings, in MiB.
@@ -42,6 +44,8 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: Annotated[int, msgspec.Meta(ge=0, le=900)] = 30
     long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     allowed_hosts: list[str] = []
+    callers: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    open_metrics: bool = False
     filters_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
     queue_ramp: QueueRampTable = QueueRampTable()
     stream_pace: Literal["aws", "local"] | None = None
