@@ -71,8 +71,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         callers: One of them must have signed each request; none: signatures are not verified.
         open_metrics: ``/metrics`` needs no signature.
         filters_max: 1..10; how many filters a mapping may have.
-        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
-            None looks beside the service only.
+        nodejs_client: Where npm installed Node.js' runtime client, if not beside the service.
         is_verbose: Log every batch.
     """
 
@@ -162,9 +161,7 @@ class Service:
         refuse_open_port(settings)
         self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(
-                check_function, function, nodejs_client=settings.nodejs_client
-            )
+            warning = await asyncio.to_thread(check_function, function, settings.nodejs_client)
             if warning is not None:
                 self._log.warning(warning)
         clock = SystemClock()

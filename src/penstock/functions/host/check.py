@@ -10,7 +10,7 @@ from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, LocalProcess
 
 
-def check_function(function: Function, *, nodejs_client: str | None = None) -> str | None:
+def check_function(function: Function, nodejs_client: str | None = None) -> str | None:
     """Refuse a local function that cannot run; other hostings are not looked at.
 
     It starts the function's interpreter once, and waits for it.
@@ -55,7 +55,7 @@ def check_runtime(runtime: str) -> str | None:
     Raises:
         ConfigurationError: It does not run here; the text names what does.
     """
-    return choose_runtime(runtime, None).warning
+    return choose_runtime(runtime).warning
 
 
 def _check_entry_point(name: str, hosting: LocalProcess, runtime: ChosenRuntime) -> None:
