@@ -17,10 +17,11 @@ from penstock.local.project_tables import (
     BucketTable,
     QueueTable,
     StreamTable,
+    SubscriptionTable,
     TableTable,
     TopicTable,
 )
-from penstock.local.resource_arns import queue_arn
+from penstock.local.resource_arns import queue_arn, topic_arn
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
 
@@ -45,6 +46,9 @@ def create_resources(project: Project, endpoint: str) -> None:
     for resource in project.resources:
         with _explained(resource):
             _create(clients, resource)
+    for topic in project.topics:
+        with _explained(topic):
+            _subscribe(clients, topic, scope)
     for queue in project.queues:
         policy = redrive_policy(queue, scope)
         if policy is not None:
@@ -123,16 +127,50 @@ def _create(clients: _Clients, resource: ResourceTable) -> None:
             clients.get("sqs").create_queue(QueueName=resource.name, Attributes=attributes)
         case StreamTable():
             clients.get("kinesis").create_stream(
-                StreamName=resource.name, ShardCount=resource.shard_count
+                StreamName=resource.name, **_stream_parameters(resource)
             )
         case TableTable():
             clients.get("dynamodb").create_table(
                 TableName=resource.name, **_parameters(resource, frozenset({"name"}))
             )
         case TopicTable():
-            clients.get("sns").create_topic(Name=resource.name)
+            attributes = _topic_attributes(resource)
+            clients.get("sns").create_topic(Name=resource.name, Attributes=attributes)
         case BucketTable():
             clients.get("s3").create_bucket(Bucket=resource.name)
+
+
+def _stream_parameters(stream: StreamTable) -> dict[str, object]:
+    """Ask for one shard where nothing is said; on demand the server chooses."""
+    given = _parameters(stream, frozenset({"name"}))
+    if stream.mode is None:
+        return {"ShardCount": 1} | given
+    given["StreamModeDetails"] = {"StreamMode": stream.mode.mode}
+    return given if stream.mode.mode == "ON_DEMAND" else {"ShardCount": 1} | given
+
+
+def _topic_attributes(topic: TopicTable) -> dict[str, str]:
+    if not topic.is_fifo:
+        return {}
+    return {
+        "FifoTopic": "true",
+        "ContentBasedDeduplication": json.dumps(topic.content_based_deduplication or False),
+    }
+
+
+def _subscribe(clients: _Clients, topic: TopicTable, scope: Scope) -> None:
+    """Subscribe a topic's queues; one that is subscribed already stays as it is."""
+    for subscription in topic.subscriptions:
+        attributes = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in _parameters(subscription, frozenset({"queue"})).items()
+        }
+        clients.get("sns").subscribe(
+            TopicArn=topic_arn(topic.name, scope),
+            Protocol="sqs",
+            Endpoint=queue_arn(subscription.queue, scope),
+            Attributes=attributes,
+        )
 
 
 def _redrive(clients: _Clients, queue: QueueTable, policy: str) -> None:
@@ -141,7 +179,9 @@ def _redrive(clients: _Clients, queue: QueueTable, policy: str) -> None:
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": policy})
 
 
-def _parameters(resource: ResourceTable, without: frozenset[str]) -> dict[str, object]:
+def _parameters(
+    resource: ResourceTable | SubscriptionTable, without: frozenset[str]
+) -> dict[str, object]:
     """Spell a table's given keys as AWS does."""
     given = {
         field.encode_name: getattr(resource, field.name)
