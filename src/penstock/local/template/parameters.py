@@ -54,18 +54,6 @@ class Parameters(msgspec.Struct, frozen=True):
         return Scope(str(self.values["AWS::AccountId"]), str(self.values["AWS::Region"]))
 
 
-def parse_parameter(text: str) -> tuple[str, str]:
-    """Read one ``KEY=VALUE`` of the command line.
-
-    Raises:
-        ConfigurationError: It is not of that form.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigurationError(f"--parameter {text!r} is not of the form KEY=VALUE")
-    return key.strip(), value
-
-
 def read_parameters(template: Template, given: Mapping[str, str], scope: Scope) -> Parameters:
     """Give every parameter its value.
 

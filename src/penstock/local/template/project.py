@@ -19,7 +19,6 @@ from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
 from penstock.model.suggestion import suggest
 
-TEMPLATE_SUFFIXES = (".yaml", ".yml", ".json", ".template")
 _SECTIONS = (
     *("AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Mappings"),
     *("Conditions", "Transform", "Globals", "Hooks", "Resources", "Outputs"),
