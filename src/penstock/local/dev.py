@@ -221,7 +221,7 @@ class DevStack:
         except (ConfigurationError, SourceUnavailableError) as exc:
             _log.error(f"{exc}; what runs goes on")
             return False
-        tell_omissions(project)
+        tell_omissions(project, before=self._project)
         _tell_changes(project, changes)
         self._project = project
         write_snapshot(project, self._options.working)
@@ -341,10 +341,11 @@ async def _run_until(stop: asyncio.Event, *mains: Coroutine[Any, Any, None]) -> 
         raise group.exceptions[0] from group
 
 
-def tell_omissions(project: Project) -> None:
-    """Say what of a template is not made, in the order in which it stands there."""
+def tell_omissions(project: Project, *, before: Project | None = None) -> None:
+    """Say what of a template is not made, but for what was said before."""
+    told = () if before is None else before.omissions
     for omission in project.omissions:
-        if not omission.is_needless:
+        if not omission.is_needless and omission not in told:
             _log.warning(str(omission))
 
 

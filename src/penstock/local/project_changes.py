@@ -76,8 +76,8 @@ def _refuse_other_place(before: Project, after: Project) -> None:
         "port": (before.service.port, after.service.port),
         "region": (before.region, after.region),
     }
-    for key, (old, new) in places.items():
-        if old != new:
+    for key, (was, now) in places.items():
+        if was != now:
             raise ConfigurationError(
-                f"{after.path}: {key} was {old} and is now {new}; start dev again for that"
+                f"{after.path}: {key} was {was} and is now {now}; start dev again for that"
             )

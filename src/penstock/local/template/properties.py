@@ -78,7 +78,7 @@ SHAPES: dict[str, dict[str, Shape]] = {
         "MessageRetentionPeriod": INTEGER,
         "ReceiveMessageWaitTimeSeconds": INTEGER,
         "VisibilityTimeout": INTEGER,
-        "RedrivePolicy": ANY,
+        "RedrivePolicy": {"deadLetterTargetArn": TEXT, "maxReceiveCount": INTEGER},
         "RedriveAllowPolicy": ANY,
         "FifoQueue": BOOLEAN,
         "ContentBasedDeduplication": BOOLEAN,

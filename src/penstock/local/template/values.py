@@ -60,7 +60,7 @@ class Values:
         transforms = transform if isinstance(transform, list) else [transform]
         self._has_extensions = LANGUAGE_EXTENSIONS in transforms
         self._functions: dict[str, Callable[[object, Where], object]] = {
-            "Fn::Base64": self._base64,
+            "Fn::Base64": self._encoded,
             "Fn::FindInMap": self._find_in_map,
             "Fn::GetAZs": self._zones,
             "Fn::GetAtt": self._get_att,
@@ -274,7 +274,7 @@ class Values:
             value = value[key]
         return value
 
-    def _base64(self, argument: object, where: Where) -> object:
+    def _encoded(self, argument: object, where: Where) -> object:
         text = self._text(self.resolve(argument, where), where)
         return base64.b64encode(text.encode()).decode()
 
