@@ -75,7 +75,7 @@ def _run(source: ProjectSource, request: DevRequest, logs: LogSettings, working:
 
     def read() -> Project:
         project = source.read(endpoint=endpoint, inline_folder=inline_folder)
-        _refuse_store(project)
+        _refuse_keys_of_serve(project)
         return project
 
     project = read()
@@ -114,9 +114,15 @@ def _make_folder(data: Path) -> None:
         raise ConfigurationError(f"--data {data}: {exc.strerror}") from exc
 
 
-def _refuse_store(project: Project) -> None:
-    if project.service.store is not None:
+def _refuse_keys_of_serve(project: Project) -> None:
+    service = project.service
+    if service.store is not None:
         raise ConfigurationError(
             f"{project.path}: service.store: dev keeps its store in the folder --data names;"
             " remove the key, or use penstock serve"
+        )
+    if service.callers is not None:
+        raise ConfigurationError(
+            f"{project.path}: service.callers: dev is for this machine alone and takes any"
+            " credentials; remove the key, or use penstock serve"
         )

@@ -16,6 +16,7 @@ from penstock.model.function import Function, InvokeEndpoint, LambdaFunction, Lo
 ENDPOINT = "http://127.0.0.1:4566"  # dev's, where nothing else is said
 HIDDEN = "****"
 _IN_TEMPLATE = "(in the template)"
+_UNSAID: tuple[object, ...] = (None, [])
 _NAMED_APART = frozenset({"EventSourceArn", "FunctionName"})
 
 
@@ -83,9 +84,9 @@ def _plan_function(function: Function, project: Project, inline_folder: Path) ->
                 "code": _shown_folder(process.code, project, inline_folder),
                 "variables": list(process.environment),
             }
-        case InvokeEndpoint(url):
+        case InvokeEndpoint(url=url):
             planned["url"] = url
-        case LambdaFunction(arn):
+        case LambdaFunction(arn=arn):
             planned["arn"] = arn
     return planned | {
         "Timeout": function.timeout_s,
@@ -117,8 +118,19 @@ def _plan_resources(resources: tuple[ResourceTable, ...]) -> list[dict[str, Any]
     planned = []
     for resource in resources:
         given: dict[str, Any] = msgspec.to_builtins(resource)
-        planned.append({key: value for key, value in given.items() if value not in (None, [])})
+        planned.append({key: _given(value) for key, value in given.items() if value not in _UNSAID})
     return planned
+
+
+def _given(value: Any) -> Any:  # noqa: ANN401  JSON of any kind
+    """Leave out what a table's parts do not say."""
+    match value:
+        case dict():
+            return {key: _given(member) for key, member in value.items() if member is not None}
+        case list():
+            return [_given(member) for member in value]
+        case _:
+            return value
 
 
 def _plan_omission(omission: Omission) -> dict[str, Any]:

@@ -157,11 +157,22 @@ class Assembly:
         table = {k: v for k, v in given.items() if k != "FunctionName"}
         if "ReservedConcurrentExecutions" in table:
             table["concurrency"] = table.pop("ReservedConcurrentExecutions")
+        table |= self._role(resource)
         self._functions[name] = table | {
             "code": code,
             "Environment": self._environment(resource),
         }
         self._remember(f"functions.{name}", resource)
+
+    def _role(self, resource: Resource) -> dict[str, object]:
+        """Give a function's role, if its ARN is known."""
+        where = resource.where.at("Properties", "Role")
+        try:
+            role = self._values.resolve(resource.properties.get("Role", NO_VALUE), where)
+        except NotKnownHereError as exc:
+            self._omit(resource, f"not known; {exc.reason}", "Role")
+            return {}
+        return {} if role is NO_VALUE else {"Role": fit(role, TEXT, where)}
 
     def _environment(self, resource: Resource) -> dict[str, object]:
         """Give a function's variables; those that only AWS could know are told and left out."""

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.functions.host.runtimes import explain_runtime
+from penstock.functions.host.runtimes import ANY_PYTHON, choose_runtime
 from penstock.local.template.document import Where
 from penstock.local.template.resource import Resource
 from penstock.local.template.unknown import NotKnownHereError
 from penstock.local.template.values import Values
+from penstock.model.errors import ConfigurationError
 
 # CDK says there which folder or file beside the template an asset is.
 _ASSET_PATH, _ASSET_PROPERTY = "aws:asset:path", "aws:asset:property"
@@ -79,7 +80,11 @@ def _refusal(resource: Resource, code: object, runtime: object) -> str | None:
         return "it is a container image, and local functions run from a folder"
     if CODE_NOT_KNOWN in parts:
         return str(parts[CODE_NOT_KNOWN])
-    return None if runtime is None else explain_runtime(str(runtime))
+    try:
+        choose_runtime(ANY_PYTHON if runtime is None else str(runtime))
+    except ConfigurationError as exc:
+        return str(exc)
+    return None
 
 
 def _local(path: str, where: Where) -> str | NotRunHere:
