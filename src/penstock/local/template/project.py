@@ -62,7 +62,7 @@ def _read(request: TemplateRequest) -> Project:
     template = expansion.template
     resources = read_resources(template)
     absent = _stand_ins(template, expansion.left_out)
-    values = Values(written, parameters, absent | resources, request.endpoint)
+    values = Values(template, parameters, absent | resources, request.endpoint)
     made, unmet = _by_condition(resources, values)
     names = (*parameters.values, *parameters.unread, "AWS::NoValue", *absent, *resources)
     check_references(made, frozenset(names))

@@ -88,6 +88,7 @@ def expand(
     preparation = _Preparation(template, resolve)
     content = preparation.prepare()
     translated = _translate(content, parameters, template)
+    translated["Transform"] = template.content["Transform"]  # its language may still be spoken
     for resource in translated["Resources"].values():
         code = resource.get("Properties", {}).get("Code")
         if isinstance(code, dict) and code.get("S3Bucket") == _MARKER:
@@ -206,6 +207,10 @@ class _Session(msgspec.Struct, frozen=True):
 def _translate(content: dict[str, Any], parameters: Parameters, template: Template) -> Any:  # noqa: ANN401
     # Imported here: it takes most of a second, and only SAM needs it.
     try:
+        from samtranslator.metrics.metrics import (  # noqa: PLC0415
+            DummyMetricsPublisher,
+            Metrics,
+        )
         from samtranslator.model.exceptions import InvalidDocumentException  # noqa: PLC0415
         from samtranslator.parser.parser import Parser  # noqa: PLC0415
         from samtranslator.translator.translator import Translator  # noqa: PLC0415
@@ -217,10 +222,12 @@ def _translate(content: dict[str, Any], parameters: Parameters, template: Templa
         name: ",".join(map(str, value)) if isinstance(value, list) else value
         for name, value in parameters.values.items()
     }
+    metrics = Metrics(_MARKER, DummyMetricsPublisher())
     translator = Translator(
         managed_policy_map={},  # a name that is not in it stays as it is
         sam_parser=Parser(),
         boto_session=_Session(parameters.scope.region),
+        metrics=metrics,
     )
     try:
         return translator.translate(content, values, passthrough_metadata=True)
@@ -230,6 +237,8 @@ def _translate(content: dict[str, Any], parameters: Parameters, template: Templa
         reason = f"{type(exc).__name__}: {exc}"
         text = f"{template.path}: AWS's SAM translator cannot read the template ({reason})"
         raise ConfigurationError(text) from exc
+    finally:
+        metrics.publish()  # to nobody; else it complains
 
 
 def _explain(error: Any, template: Template) -> str:  # noqa: ANN401  the translator has no types
