@@ -15,6 +15,7 @@ from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
+from penstock.aws.roles import ExecutionRoles
 from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
@@ -28,6 +29,7 @@ from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
 from penstock.functions.host.check import check_function
 from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.host.role import HostRole
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
 from penstock.model.arn import Scope
@@ -61,6 +63,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
         filters_max: 1..10; how many filters a mapping may have.
+        assumes_roles: Sources are read, destinations written and functions run as the function's
+            role; else all with the service's own credentials.
         is_verbose: Log every batch.
     """
 
@@ -76,6 +80,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
     filters_max: int = 5
+    assumes_roles: bool = False
     is_verbose: bool = False
 
 
@@ -97,6 +102,7 @@ class Service:
         self._log = structlog.get_logger()
         self._closing = contextlib.AsyncExitStack()
         self._drained_s = 0.0
+        self._roles: ExecutionRoles | None = None
         self._listener: socket.socket | None = None
         self._supervising: asyncio.Task[None] | None = None
 
@@ -156,10 +162,11 @@ class Service:
         wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
         self._closing.push_async_callback(wire.close)
         registry = self._make_registry(clock, wire)
+        wire_for = self._open_roles(wire, registry)
         surroundings = Surroundings(
             store=store_calls,
-            sources=AwsSources(wire),
-            destinations=AwsDestinations(wire),
+            sources=AwsSources(wire_for),
+            destinations=AwsDestinations(wire_for),
             functions=registry,
             slots=SlotLedger(registry),
             clock=clock,
@@ -247,15 +254,30 @@ class Service:
         )
 
         def open_host(function: Function) -> FunctionHost:
+            role = None
+            if self._roles is not None:
+                credentials = self._roles.wire_for(function.arn).credentials
+                role = HostRole(function.name, credentials, clock)
             return FunctionHost(
                 function,
                 clock=clock,
                 draw_request_id=draw_uuid,
                 log=self._log_line,
                 settings=host_settings,
+                role=role,
             )
 
         return FunctionRegistry(open_host, LambdaApiInvoker(wire))
+
+    def _open_roles(
+        self, wire: WireClient, registry: FunctionRegistry
+    ) -> Callable[[str], WireClient]:
+        """Say what carries the calls that are made for a function."""
+        if not self._settings.assumes_roles:
+            return lambda _: wire
+        self._roles = ExecutionRoles(wire, registry.find, self._log)
+        self._closing.callback(self._roles.close)
+        return self._roles.wire_for
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)

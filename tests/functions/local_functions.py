@@ -14,6 +14,7 @@ from penstock.core.environment_contract import IDLE_MS_MAX
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_uuid
 from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.host.role import HostRole
 from penstock.model.arn import Scope
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
@@ -71,13 +72,14 @@ def local_function(folder: Path, body: str, **changes: Any) -> Function:
 
 
 @asynccontextmanager
-async def hosted(
+async def hosted(  # noqa: PLR0913 - what a test may change
     function: Function,
     *,
     log: LogLines | None = None,
     clock: ShiftedClock | None = None,
     idle_ms_max: int = IDLE_MS_MAX,
     inherited: Mapping[str, str] = os.environ,
+    role: HostRole | None = None,
 ) -> AsyncIterator[FunctionHost]:
     """Host a function for the length of a test."""
     host = FunctionHost(
@@ -90,6 +92,7 @@ async def hosted(
             extra_environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
             idle_ms_max=idle_ms_max,
         ),
+        role=role,
     )
     try:
         async with asyncio.timeout(TEST_S_MAX):

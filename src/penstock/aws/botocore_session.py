@@ -41,6 +41,8 @@ _TRANSPORT_ERRORS = (
     exceptions.HTTPClientError,
     exceptions.IncompleteReadError,
 )
+# An answer of XML that is not the operation's is a KeyError of botocore's parser.
+_UNREADABLE = (parsers.ResponseParserError, KeyError)
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]")  # would break a header: a pasted line break, usually
 
 
@@ -152,7 +154,7 @@ class BotocoreClient:
             raise _answer_error(exc.response) from exc
         except _TRANSPORT_ERRORS as exc:
             raise TransportError(str(exc), written=True) from exc
-        except parsers.ResponseParserError as exc:
+        except _UNREADABLE as exc:
             raise AnswerMalformedError(f"the answer cannot be read: {exc}", written=True) from exc
         except exceptions.BotoCoreError as exc:
             raise ConfigurationError(f"{operation} cannot be asked for: {exc}") from exc

@@ -16,6 +16,7 @@ import msgspec
 from penstock.declared_mappings import DeclaredMapping
 from penstock.functions.host.handler_file import check_handler
 from penstock.local.project_mappings import MappingReader, Resources
+from penstock.local.project_roles import check_roles
 from penstock.local.project_tables import (
     BucketTable,
     FunctionTable,
@@ -100,6 +101,8 @@ def read_project(
     service = _read_service(document, place.at("service"))
     scope = Scope(service.account_id, service.region or find_region())
     functions = _read_functions(document, scope, place, path.absolute().parent)
+    if service.assume_role:
+        check_roles(functions, place.at("functions"))
     resources = _read_all_resources(document, place)
     mappings = MappingReader(scope, functions, resources).read(document, place)
     return Project(

@@ -49,6 +49,7 @@ def service_settings(
         function_environment=dict(function_environment or {}),
         allowed_hosts=tuple(declared.allowed_hosts),
         filters_max=declared.filters_max,
+        assumes_roles=declared.assume_role,
         ramp=RampPolicy(
             initial=declared.queue_ramp.initial,
             per_minute=declared.queue_ramp.per_minute,

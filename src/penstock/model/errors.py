@@ -10,6 +10,7 @@
     │   ├── SourceNotFoundError          the queue or stream is not there
     │   ├── SourceAccessDeniedError      the credentials may not do this
     │   │   └── SourceCredentialsError   there are no usable credentials
+    │   │       └── SourceRoleError      the function's role cannot be assumed
     │   ├── SourceUnavailableError       no connection, a timeout, a 5xx answer
     │   ├── SourceIteratorExpiredError   a shard iterator is too old
     │   ├── SourceTrimmedError           the records asked for have left the stream
@@ -80,6 +81,10 @@ class SourceAccessDeniedError(SourceError):
 
 class SourceCredentialsError(SourceAccessDeniedError):
     """There are no usable credentials; the message says what to set."""
+
+
+class SourceRoleError(SourceCredentialsError):
+    """The function's role, as which the source is read, cannot be assumed."""
 
 
 class SourceUnavailableError(SourceError):

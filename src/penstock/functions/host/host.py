@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from penstock.aws.signer import Credentials
 from penstock.core.environment_contract import (
     IDLE_MS_MAX,
     Command,
@@ -39,6 +40,7 @@ from penstock.functions.host.code_version import CodeVersion
 from penstock.functions.host.environment import Environment, Invocation, ProcessSettings
 from penstock.functions.host.failures import error_payload
 from penstock.functions.host.log_capture import LogCapture, LogSink
+from penstock.functions.host.role import HostRole, credential_variables
 from penstock.functions.host.variables import environment_variables
 from penstock.model.errors import (
     ConfigurationError,
@@ -91,9 +93,10 @@ class FunctionHost:
         draw_request_id: Gives a fresh UUID.
         log: Takes the function's name and one line of its log; must not block.
         settings: What the service decides.
+        role: Gives the credentials for its processes; None: they are given none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a function, and what the service gives it
         self,
         function: Function,
         *,
@@ -101,6 +104,7 @@ class FunctionHost:
         draw_request_id: Callable[[], str],
         log: LogSink,
         settings: HostSettings,
+        role: HostRole | None = None,
     ) -> None:
         if not isinstance(function.hosting, LocalProcess):
             raise ConfigurationError(f"function {function.name} does not run on this machine")
@@ -109,6 +113,8 @@ class FunctionHost:
         self._draw_id = draw_request_id
         self._log = log
         self._process_settings = _process_settings(function, function.hosting, settings)
+        self._role = role
+        self._credentials: Credentials | None = None
         self._code = CodeVersion(function.hosting.code, clock)
         self._invocations: dict[str, _Waiting] = {}
         self._answers: dict[str, FunctionResult] = {}
@@ -136,7 +142,9 @@ class FunctionHost:
 
         Raises:
             InvokeThrottledError: ``concurrency`` invocations are in flight.
-            InvokeUnavailableError: The process cannot be started, or the host stopped before.
+            InvokeUnavailableError: The process cannot be started, or the host stopped before; or
+                the role's credentials did not come.
+            InvokeAccessDeniedError: The role cannot be assumed.
             InvokeRefusedError: The payload is too large.
             InvocationOutcomeUnknownError: The host stopped while the function ran.
         """
@@ -144,7 +152,7 @@ class FunctionHost:
             raise InvokeRefusedError(
                 f"{len(payload)} bytes of payload; Lambda takes at most {PAYLOAD_BYTES_MAX}"
             )
-        code = await self._code.read()
+        code = await self._read_version()
         if self._is_stopping or self.is_stopped:
             raise self._stopped_error()
         invocation_id = self._draw_id()
@@ -183,6 +191,17 @@ class FunctionHost:
         self._answers[result.request_id] = result
         self._driver.send(InvocationEnded(environment_id, result.request_id))
 
+    async def _read_version(self) -> str:
+        """Identify the code and the credentials that the next process gets.
+
+        Processes with others are replaced between invocations.
+        """
+        code = await self._code.read()
+        if self._role is None:
+            return code
+        self._credentials = await self._role.find()
+        return f"{code}/{self._credentials.access_key}"
+
     def _feed(self, inp: InvocationRequested) -> None:
         if self._running is None:
             name = f"function {self._function.name}"
@@ -203,7 +222,8 @@ class FunctionHost:
         match command:
             case StartEnvironment(environment_id):
                 environment = self._start_environment(environment_id)
-                return self._run_environment(environment_id, environment)
+                variables = self._changing_variables()
+                return self._run_environment(environment_id, environment, variables)
             case Dispatch(environment_id, invocation_id, deadline_wall_ms):
                 waiting = self._invocations[invocation_id]
                 self._environments[environment_id].dispatch(
@@ -239,11 +259,16 @@ class FunctionHost:
         return environment
 
     async def _run_environment(
-        self, environment_id: int, environment: Environment
+        self, environment_id: int, environment: Environment, variables: Mapping[str, str]
     ) -> EnvironmentExited:
+        return EnvironmentExited(environment_id, await environment.run(variables))
+
+    def _changing_variables(self) -> dict[str, str]:
+        """Give the variables of a process that starts now, and of no other."""
         moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
         log_stream = f"{moment:%Y/%m/%d}/[$LATEST]{self._draw_id().replace('-', '')}"
-        return EnvironmentExited(environment_id, await environment.run(log_stream))
+        variables = credential_variables(self._credentials)
+        return {"AWS_LAMBDA_LOG_STREAM_NAME": log_stream, **variables}
 
     def _outcome(
         self, invocation_id: str, failure: Failure, environment_id: int | None

@@ -8,8 +8,8 @@ from penstock.model.function import Function, LocalProcess
 # What a process needs to run on this machine. The service's credentials are not among it.
 INHERITED = ("HOME", "USER", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
-# What Lambda lets no function declare, but for the region and the credentials: a function here has
-# no role that would give it some, so it may declare its own.
+# What Lambda lets no function declare, but for the region and the credentials: where roles are not
+# assumed, a function has only what it declares.
 # Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 RESERVED = frozenset(
     {
