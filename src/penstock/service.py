@@ -27,10 +27,12 @@ from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
+from penstock.functions.function_logs import FunctionLogs, open_function_logs
 from penstock.functions.host.check import check_function
 from penstock.functions.host.host import FunctionHost, HostSettings
 from penstock.functions.host.role import HostRole
 from penstock.functions.lambda_api import LambdaApiInvoker
+from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
@@ -63,6 +65,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
         filters_max: 1..10; how many filters a mapping may have.
+        function_logs: Whether functions' log lines go to CloudWatch Logs.
         assumes_roles: Sources are read, destinations written and functions run as the function's
             role; else all with the service's own credentials.
         is_verbose: Log every batch.
@@ -80,6 +83,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
     filters_max: int = 5
+    function_logs: FunctionLogs = FunctionLogs.OFF
     assumes_roles: bool = False
     is_verbose: bool = False
 
@@ -103,6 +107,7 @@ class Service:
         self._closing = contextlib.AsyncExitStack()
         self._drained_s = 0.0
         self._roles: ExecutionRoles | None = None
+        self._logs: LogDelivery | None = None
         self._listener: socket.socket | None = None
         self._supervising: asyncio.Task[None] | None = None
 
@@ -174,6 +179,7 @@ class Service:
             metrics=NodeMetrics(clock),
             log_of=self._log_of,
         )
+        await self._open_logs(wire, wire_for, surroundings.metrics)
         supervisor = Supervisor(
             surroundings,
             EngineSettings(
@@ -265,6 +271,7 @@ class Service:
                 log=self._log_line,
                 settings=host_settings,
                 role=role,
+                logs=self._logs,
             )
 
         return FunctionRegistry(open_host, LambdaApiInvoker(wire))
@@ -278,6 +285,22 @@ class Service:
         self._roles = ExecutionRoles(wire, registry.find, self._log)
         self._closing.callback(self._roles.close)
         return self._roles.wire_for
+
+    async def _open_logs(
+        self, wire: WireClient, wire_for: Callable[[str], WireClient], metrics: NodeMetrics
+    ) -> None:
+        settings = self._settings
+        self._logs = await open_function_logs(
+            settings.function_logs, wire, wire_for, region=settings.region, log=self._log
+        )
+        if self._logs is not None:
+            metrics.watch_lost_log_lines(self._logs.lost_count)
+            self._closing.push_async_callback(self._stop_logs, self._logs)
+
+    async def _stop_logs(self, logs: LogDelivery) -> None:
+        # The functions have ended, and what they printed last is short: it always has its chance.
+        left_s = self._drained_s - asyncio.get_running_loop().time()
+        await logs.stop(max(SHUTDOWN_GRACE_S, left_s))
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)

@@ -78,14 +78,27 @@ class BotocoreSession:
 
     def find_endpoint_url(self, service: str, region: str) -> str:
         """Resolve a service's endpoint."""
+        return self._find_endpoint_url(service, region)
+
+    def _find_endpoint_url(self, service: str, region: str, config: Config | None = None) -> str:
         unused = "unused"  # keys that are given keep the making of the client from looking for some
         client = self._session.create_client(
-            service, region_name=region, aws_access_key_id=unused, aws_secret_access_key=unused
+            service,
+            region_name=region,
+            aws_access_key_id=unused,
+            aws_secret_access_key=unused,
+            config=config,
         )
         try:
             return str(client.meta.endpoint_url)
         finally:
             client.close()
+
+    def has_configured_endpoint(self, service: str, region: str) -> bool:
+        """Tell whether a service's endpoint is configured: it is not what AWS's own would be."""
+        config = Config(ignore_configured_endpoint_urls=True)
+        own = self._find_endpoint_url(service, region, config)
+        return self._find_endpoint_url(service, region) != own
 
     def make_ssl_context(self) -> ssl.SSLContext:
         """Trust the system's authorities, or those of AWS_CA_BUNDLE.

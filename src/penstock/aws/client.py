@@ -97,6 +97,16 @@ class WireClient:
             self._service_by_name[service, region, url] = known
         return known
 
+    async def has_configured_endpoint(self, service: str, region: str) -> bool:
+        """Tell whether a service's endpoint is configured, by AWS_ENDPOINT_URL or as SDKs know.
+
+        Raises:
+            ConfigurationError: The AWS configuration cannot be used.
+        """
+        return await self._session.ask(
+            lambda session: session.has_configured_endpoint(service, region)
+        )
+
     def transport_to(self, endpoint: Endpoint) -> Transport:
         """Give what carries exchanges to an endpoint: straight, or through its proxy."""
         if endpoint.proxy is None:

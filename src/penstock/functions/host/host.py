@@ -39,9 +39,9 @@ from penstock.driver import Driver
 from penstock.functions.host.code_version import CodeVersion
 from penstock.functions.host.environment import Environment, Invocation, ProcessSettings
 from penstock.functions.host.failures import error_payload
-from penstock.functions.host.log_capture import LogCapture, LogSink
+from penstock.functions.host.log_capture import LogCapture, LogSink, StreamLogs
 from penstock.functions.host.role import HostRole, credential_variables
-from penstock.functions.host.variables import environment_variables
+from penstock.functions.host.variables import environment_variables, log_group
 from penstock.model.errors import (
     ConfigurationError,
     InvocationOutcomeUnknownError,
@@ -57,6 +57,7 @@ from penstock.model.function import (
     FunctionResult,
     LocalProcess,
 )
+from penstock.model.function_log import FunctionLogStream
 from penstock.ports import PreciseClock
 
 
@@ -94,6 +95,7 @@ class FunctionHost:
         log: Takes the function's name and one line of its log; must not block.
         settings: What the service decides.
         role: Gives the credentials for its processes; None: they are given none.
+        logs: Takes each line too, for its environment's log stream; must not block either.
     """
 
     def __init__(  # noqa: PLR0913 - a function, and what the service gives it
@@ -105,6 +107,7 @@ class FunctionHost:
         log: LogSink,
         settings: HostSettings,
         role: HostRole | None = None,
+        logs: StreamLogs | None = None,
     ) -> None:
         if not isinstance(function.hosting, LocalProcess):
             raise ConfigurationError(f"function {function.name} does not run on this machine")
@@ -113,6 +116,7 @@ class FunctionHost:
         self._draw_id = draw_request_id
         self._log = log
         self._process_settings = _process_settings(function, function.hosting, settings)
+        self._logs = logs
         self._role = role
         self._credentials: Credentials | None = None
         self._code = CodeVersion(function.hosting.code, clock)
@@ -221,9 +225,9 @@ class FunctionHost:
     def _carry_out(self, command: Command) -> Coroutine[Any, Any, Input | None] | None:
         match command:
             case StartEnvironment(environment_id):
-                environment = self._start_environment(environment_id)
-                variables = self._changing_variables()
-                return self._run_environment(environment_id, environment, variables)
+                stream = self._name_log_stream()
+                environment = self._start_environment(environment_id, stream)
+                return self._run_environment(environment_id, environment, stream)
             case Dispatch(environment_id, invocation_id, deadline_wall_ms):
                 waiting = self._invocations[invocation_id]
                 self._environments[environment_id].dispatch(
@@ -244,14 +248,14 @@ class FunctionHost:
                 assert_never(never)
         return None
 
-    def _start_environment(self, environment_id: int) -> Environment:
+    def _start_environment(self, environment_id: int, stream: FunctionLogStream) -> Environment:
         # An ended environment is kept until the next one starts: the failure that its end causes
         # is given its log.
         self._environments = {i: e for i, e in self._environments.items() if not e.is_over}
         environment = Environment(
             environment_id,
             self._process_settings,
-            log=LogCapture(self._function.name, self._log),
+            log=LogCapture(self._function.name, self._sink_of(stream)),
             clock=self._clock,
             listener=self,
         )
@@ -259,16 +263,37 @@ class FunctionHost:
         return environment
 
     async def _run_environment(
-        self, environment_id: int, environment: Environment, variables: Mapping[str, str]
+        self, environment_id: int, environment: Environment, stream: FunctionLogStream
     ) -> EnvironmentExited:
-        return EnvironmentExited(environment_id, await environment.run(variables))
-
-    def _changing_variables(self) -> dict[str, str]:
-        """Give the variables of a process that starts now, and of no other."""
-        moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
-        log_stream = f"{moment:%Y/%m/%d}/[$LATEST]{self._draw_id().replace('-', '')}"
         variables = credential_variables(self._credentials)
-        return {"AWS_LAMBDA_LOG_STREAM_NAME": log_stream, **variables}
+        try:
+            ended = await environment.run({"AWS_LAMBDA_LOG_STREAM_NAME": stream.name, **variables})
+        finally:
+            if self._logs is not None:
+                self._logs.end(stream)
+        return EnvironmentExited(environment_id, ended)
+
+    def _name_log_stream(self) -> FunctionLogStream:
+        """Name the log stream of an environment that starts now."""
+        function = self._function
+        moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
+        return FunctionLogStream(
+            function_arn=function.arn,
+            region=function.scope.region,
+            group=log_group(function.name),
+            name=f"{moment:%Y/%m/%d}/[$LATEST]{self._draw_id().replace('-', '')}",
+        )
+
+    def _sink_of(self, stream: FunctionLogStream) -> LogSink:
+        logs = self._logs
+        if logs is None:
+            return self._log
+
+        def take(function_name: str, line: str) -> None:
+            self._log(function_name, line)
+            logs.write(stream, line)
+
+        return take
 
     def _outcome(
         self, invocation_id: str, failure: Failure, environment_id: int | None

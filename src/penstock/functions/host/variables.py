@@ -67,5 +67,10 @@ def environment_variables(
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": log_group(function.name),
     }
+
+
+def log_group(function_name: str) -> str:
+    """Name the log group of a function."""
+    return f"/aws/lambda/{function_name}"
