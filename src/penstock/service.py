@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -13,8 +14,8 @@ from aiohttp import web
 
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
-from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
+from penstock.aws.endpoints import WILDCARDS
 from penstock.aws.roles import ExecutionRoles
 from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
@@ -27,34 +28,42 @@ from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
+from penstock.functions.code_downloads import S3Code
+from penstock.functions.code_store import CodeStore
+from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
 from penstock.functions.function_logs import FunctionLogs, open_function_logs
-from penstock.functions.host.check import check_function
-from penstock.functions.host.host import FunctionHost, HostSettings
-from penstock.functions.host.role import HostRole
+from penstock.functions.host.check import check_function, check_runtime
+from penstock.functions.host.host import HostSettings
 from penstock.functions.lambda_api import LambdaApiInvoker
+from penstock.functions.local_hosts import LocalHosts
 from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
+from penstock.listening import (
+    LISTEN_BACKLOG,
+    SHUTDOWN_GRACE_S,
+    is_loopback,
+    listen,
+    make_runner,
+)
 from penstock.model.arn import Scope
+from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
+from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-LISTEN_BACKLOG = 1_024
-HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
-SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a node is told.
 
     Attributes:
-        host: A loopback address; another is refused until signatures are verified.
+        host: An address of this machine; one beyond loopback only with callers.
         account_id: Owns mappings and functions.
         region: For requests that name none.
         store_url: ``sqlite:////absolute/path``.
@@ -64,10 +73,14 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         streams: How streams are read, and the bounds of what is held of them.
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
+        callers: One of them must have signed each request; none: signatures are not verified.
+        open_metrics: ``/metrics`` needs no signature.
         filters_max: 1..10; how many filters a mapping may have.
         function_logs: Whether functions' log lines go to CloudWatch Logs.
         assumes_roles: Sources are read, destinations written and functions run as the function's
             role; else all with the service's own credentials.
+        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
+            None looks beside the service only.
         is_verbose: Log every batch.
     """
 
@@ -82,9 +95,12 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     streams: StreamSettings = StreamSettings()
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
+    callers: tuple[Caller, ...] = ()
+    open_metrics: bool = False
     filters_max: int = 5
     function_logs: FunctionLogs = FunctionLogs.OFF
     assumes_roles: bool = False
+    nodejs_client: str | None = None
     is_verbose: bool = False
 
 
@@ -106,8 +122,6 @@ class Service:
         self._log = structlog.get_logger()
         self._closing = contextlib.AsyncExitStack()
         self._drained_s = 0.0
-        self._roles: ExecutionRoles | None = None
-        self._logs: LogDelivery | None = None
         self._listener: socket.socket | None = None
         self._supervising: asyncio.Task[None] | None = None
 
@@ -155,9 +169,12 @@ class Service:
     async def _start(self) -> None:
         """Open everything, in the reverse of the order in which it is closed."""
         settings = self._settings
-        self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
+        refuse_open_port(settings)
+        self._listener = self._closing.enter_context(listen(settings.host, settings.port))
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(check_function, function)
+            warning = await asyncio.to_thread(
+                check_function, function, nodejs_client=settings.nodejs_client
+            )
             if warning is not None:
                 self._log.warning(warning)
         clock = SystemClock()
@@ -166,20 +183,23 @@ class Service:
         self._closing.push_async_callback(store_calls.close)
         wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
         self._closing.push_async_callback(wire.close)
-        registry = self._make_registry(clock, wire)
-        wire_for = self._open_roles(wire, registry)
+        hosts = self._make_hosts(clock)
+        registry = FunctionRegistry(hosts.open, LambdaApiInvoker(wire), draw_fraction=draw_fraction)
+        wire_for = self._open_roles(wire, registry, hosts)
+        slots = SlotLedger(registry)
+        deployed = self._make_deployed(store_calls, registry, slots)
         surroundings = Surroundings(
             store=store_calls,
             sources=AwsSources(wire_for),
             destinations=AwsDestinations(wire_for),
             functions=registry,
-            slots=SlotLedger(registry),
+            slots=slots,
             clock=clock,
             draw_uuid=draw_uuid,
             metrics=NodeMetrics(clock),
             log_of=self._log_of,
         )
-        await self._open_logs(wire, wire_for, surroundings.metrics)
+        await self._open_logs(wire, wire_for, hosts, surroundings.metrics)
         supervisor = Supervisor(
             surroundings,
             EngineSettings(
@@ -189,22 +209,34 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
-        context = self._make_context(surroundings, supervisor)
-        runner = _make_runner(build_application(context, fallback=self._fallback))
+        context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
+        runner = make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
         self._closing.push_async_callback(self._stop_functions, registry)
         registry.declare(self._declared_functions)
+        await deployed.open()
+        self._warn_of_hidden(deployed)
         await self._take_up_declarations(context)
         await self._supervise(supervisor)
         await runner.setup()
         await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
 
-    def _make_context(self, surroundings: Surroundings, supervisor: Supervisor) -> ApiContext:
+    def _make_context(
+        self,
+        surroundings: Surroundings,
+        supervisor: Supervisor,
+        registry: FunctionRegistry,
+        deployed: DeployedFunctions,
+        code_source: S3Code,
+    ) -> ApiContext:
         settings = self._settings
         return ApiContext(
             store_calls=surroundings.store,
             sources=surroundings.sources,
             functions=surroundings.functions,
+            declared=registry,
+            deployed=deployed,
+            code_source=code_source,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
             metrics=surroundings.metrics,
@@ -214,7 +246,9 @@ class Service:
                 account=settings.account_id,
                 region=settings.region,
                 filters_max=settings.filters_max,
-                hosts=settings.allowed_hosts,
+                hosts=names_of_port(settings),
+                callers=settings.callers,
+                open_metrics=settings.open_metrics,
             ),
         )
 
@@ -253,54 +287,79 @@ class Service:
         left_s = self._drained_s - asyncio.get_running_loop().time()
         await registry.stop(max(0.0, left_s))
 
-    def _make_registry(self, clock: SystemClock, wire: WireClient) -> FunctionRegistry:
-        host_settings = HostSettings(
+    def _make_hosts(self, clock: SystemClock) -> LocalHosts:
+        settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
+            nodejs_client=self._settings.nodejs_client,
         )
-
-        def open_host(function: Function) -> FunctionHost:
-            role = None
-            if self._roles is not None:
-                credentials = self._roles.wire_for(function.arn).credentials
-                role = HostRole(function.name, credentials, clock)
-            return FunctionHost(
-                function,
-                clock=clock,
-                draw_request_id=draw_uuid,
-                log=self._log_line,
-                settings=host_settings,
-                role=role,
-                logs=self._logs,
-            )
-
-        return FunctionRegistry(open_host, LambdaApiInvoker(wire))
+        return LocalHosts(clock, draw_request_id=draw_uuid, log=self._log_line, settings=settings)
 
     def _open_roles(
-        self, wire: WireClient, registry: FunctionRegistry
+        self, wire: WireClient, registry: FunctionRegistry, hosts: LocalHosts
     ) -> Callable[[str], WireClient]:
         """Say what carries the calls that are made for a function."""
         if not self._settings.assumes_roles:
             return lambda _: wire
-        self._roles = ExecutionRoles(wire, registry.find, self._log)
-        self._closing.callback(self._roles.close)
-        return self._roles.wire_for
+        roles = ExecutionRoles(wire, registry.find, self._log)
+        self._closing.callback(roles.close)
+        hosts.credentials_for = roles.credentials_for
+        return roles.wire_for
 
     async def _open_logs(
-        self, wire: WireClient, wire_for: Callable[[str], WireClient], metrics: NodeMetrics
+        self,
+        wire: WireClient,
+        wire_for: Callable[[str], WireClient],
+        hosts: LocalHosts,
+        metrics: NodeMetrics,
     ) -> None:
         settings = self._settings
-        self._logs = await open_function_logs(
+        logs = await open_function_logs(
             settings.function_logs, wire, wire_for, region=settings.region, log=self._log
         )
-        if self._logs is not None:
-            metrics.watch_lost_log_lines(self._logs.lost_count)
-            self._closing.push_async_callback(self._stop_logs, self._logs)
+        if logs is not None:
+            hosts.logs = logs
+            metrics.watch_lost_log_lines(logs.lost_count)
+            self._closing.push_async_callback(self._stop_logs, logs)
 
     async def _stop_logs(self, logs: LogDelivery) -> None:
         # The functions have ended, and what they printed last is short: it always has its chance.
         left_s = self._drained_s - asyncio.get_running_loop().time()
         await logs.stop(max(SHUTDOWN_GRACE_S, left_s))
+
+    def _make_deployed(
+        self, store_calls: StoreThread, registry: FunctionRegistry, slots: SlotLedger
+    ) -> DeployedFunctions:
+        deployed = DeployedFunctions(
+            store_calls,
+            CodeStore(self._code_folder()),
+            registry,
+            rules=DeploymentRules(
+                check_runtime=check_runtime,
+                draw_id=draw_uuid,
+                warn=self._log.warning,
+                changed=slots.function_changed,
+            ),
+        )
+        self._closing.push_async_callback(deployed.close)
+        return deployed
+
+    def _code_folder(self) -> Path:
+        """Give the place of deployed functions' code: beside the store, as long as the store."""
+        database = database_path(parse_url(self._settings.store_url))
+        if database is None:
+            made = tempfile.TemporaryDirectory(prefix="penstock-code-")
+            return Path(self._closing.enter_context(made))
+        return Path(f"{database.resolve()}.code")
+
+    def _warn_of_hidden(self, deployed: DeployedFunctions) -> None:
+        for function in self._declared_functions:
+            if deployed.get(function.scope, function.name) is not None:
+                self._log.warning(
+                    f"function {function.name}: the project file declares it, so the function of "
+                    "this name that was created through the API is hidden until it does no more; "
+                    "it is kept, with its code"
+                )
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)
@@ -310,54 +369,21 @@ class Service:
         return bound
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind the port before anything else is begun.
+def refuse_open_port(settings: ServiceSettings) -> None:
+    """Refuse to listen beyond loopback where anybody could call.
 
     Raises:
-        ConfigurationError: Not loopback, no such address, or the port is in use.
+        ConfigurationError: The host is not a loopback address, and no callers are configured.
     """
-    if not _is_loopback(host):
+    if not settings.callers and not is_loopback(settings.host):
         raise ConfigurationError(
-            f"host {host!r} is not a loopback address: this version does not verify signatures, "
-            "so it listens on 127.0.0.1 or ::1 only"
+            f"host {settings.host!r} is not a loopback address, and without callers whoever"
+            " reaches the port may run functions: give --callers FILE (callers in [service]), or"
+            " listen on 127.0.0.1 or ::1"
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
-    except OSError as exc:
-        raise ConfigurationError(explain_no_listening(host, port, exc)) from exc
 
 
-def explain_no_listening(host: str, port: int, exc: OSError) -> str:
-    """Say why a port cannot be listened on, and what to do."""
-    # The standard library adds the address to a bind's own words, and numbers resolvers' apart.
-    if exc.errno is None or isinstance(exc, socket.gaierror):
-        cause = exc.strerror
-    else:
-        cause = os.strerror(exc.errno)
-    return (
-        f"cannot listen on {host} port {port}: {cause}; stop what uses it, or choose another with"
-        " --port"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _make_runner(application: web.Application) -> web.AppRunner:
-    return web.AppRunner(
-        application,
-        access_log=None,
-        logger=ServerLogger(),
-        shutdown_timeout=SHUTDOWN_GRACE_S,
-        lingering_time=SHUTDOWN_GRACE_S,
-        auto_decompress=False,  # the fallback passes bodies on as they came
-        max_line_size=HEADER_BYTES_MAX,
-        max_field_size=HEADER_BYTES_MAX,
-    )
+def names_of_port(settings: ServiceSettings) -> tuple[str, ...]:
+    """Give the names by which the port may be addressed, beyond those of loopback."""
+    is_named = settings.host not in WILDCARDS and not is_loopback(settings.host)
+    return (*settings.allowed_hosts, *((settings.host.lower(),) if is_named else ()))

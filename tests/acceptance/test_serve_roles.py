@@ -149,7 +149,7 @@ def test_create_says_as_aws_what_the_role_lacks(moto: Moto, service: Penstock) -
     assert refused == [
         (
             code,
-            "The provided execution role does not have permissions to call ReceiveMessage on SQS",
+            "The provided execution role does not have permissions to call GetQueueUrl on SQS",
         ),
         (code, "The role defined for the function cannot be assumed by Lambda."),
     ]

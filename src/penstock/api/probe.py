@@ -39,8 +39,7 @@ async def probe_source(
     arn = mapping.event_source_arn
     try:
         if mapping.stream_kind is None:
-            queue = await sources.open_queue(arn, function_arn=mapping.function_arn)
-            _check_queue(await queue.describe(), mapping, function)
+            _check_queue(await _describe_queue(sources, mapping), mapping, function)
         else:
             role = function.role if function else None
             identity_arn = invoke_identity_arn(mapping.scope, arn, role=role)
@@ -50,6 +49,27 @@ async def probe_source(
             await stream.describe()
     except (SourceError, ConfigurationError) as exc:
         raise _refusal(exc, mapping) from exc
+
+
+async def _describe_queue(sources: Sources, mapping: EventSourceMapping) -> QueueAttributes:
+    """Look at a queue.
+
+    Raises:
+        ApiError: One of the two calls is not allowed; it is named.
+    """
+    action = "GetQueueUrl"
+    try:
+        queue = await sources.open_queue(
+            mapping.event_source_arn, function_arn=mapping.function_arn
+        )
+        action = "GetQueueAttributes"
+        return await queue.describe()
+    except SourceCredentialsError:
+        raise
+    except SourceAccessDeniedError as exc:
+        raise invalid_parameter(
+            f"The provided execution role does not have permissions to call {action} on SQS"
+        ) from exc
 
 
 def _check_queue(
@@ -112,7 +132,7 @@ def _refusal(error: SourceError | ConfigurationError, mapping: EventSourceMappin
         case SourceCredentialsError() | ConfigurationError():
             return invalid_parameter(str(error))
         case SourceAccessDeniedError():
-            return invalid_parameter(_QUEUE_DENIED if is_queue else _stream_denied(arn))
+            return invalid_parameter(_stream_denied(arn))
         case _:
             noun = "queue" if is_queue else "stream"
             return ApiError(SERVICE, f"The {noun} {arn} could not be read: {error}")
@@ -123,9 +143,6 @@ _QUEUE_MISSING = (
     " SQS Error Message: The specified queue does not exist."
 )
 _ROLE_NOT_ASSUMED = "The role defined for the function cannot be assumed by Lambda."
-_QUEUE_DENIED = (
-    "The provided execution role does not have permissions to call ReceiveMessage on SQS"
-)
 
 
 def _stream_denied(arn: str) -> str:

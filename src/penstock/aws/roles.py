@@ -69,9 +69,12 @@ class ExecutionRoles:
     def wire_for(self, function_arn: str) -> WireClient:
         """Give a client that signs as the function's present role, whenever it signs."""
         if function_arn not in self._wires:
-            credentials = FunctionCredentials(self, function_arn)
-            self._wires[function_arn] = self._wire.acting_with(credentials)
+            self._wires[function_arn] = self._wire.acting_with(self.credentials_for(function_arn))
         return self._wires[function_arn]
+
+    def credentials_for(self, function_arn: str) -> "FunctionCredentials":
+        """Give what finds the credentials of the function's present role, whenever it is asked."""
+        return FunctionCredentials(self, function_arn)
 
     async def find(self, function_arn: str, now_ms: int) -> Credentials:
         """Give the credentials of a function's present role.
