@@ -20,6 +20,7 @@ from penstock.functions.host.runtimes import ANY_PYTHON, RuntimeFamily, runtime_
 from penstock.local.omission import Omission
 from penstock.local.project_mappings import MappingReader
 from penstock.local.project_resources import read_resources
+from penstock.local.project_roles import check_roles
 from penstock.local.project_tables import (
     BucketTable,
     FunctionTable,
@@ -125,6 +126,8 @@ def make_project(
     service = _read_service(document, place.at("service"), folder)
     scope = Scope(service.account_id, service.region or find_region())
     functions = _read_functions(document, scope, place, folder)
+    if service.assume_role:
+        check_roles(functions, place.at("functions"))
     resources = read_resources(document, place)
     mappings = MappingReader(scope, functions, resources).read(document, place)
     return Project(
