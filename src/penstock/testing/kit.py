@@ -228,7 +228,9 @@ class Penstock(Account):
 
     def _turn_until(self, is_done: Callable[[], bool], span: dt.timedelta) -> bool:
         until_ms = self._turning.now_ms + round(span.total_seconds() * 1000)
-        has_come = self._turning.turn_until(is_done, until_ms)
+        has_come = self._turning.turn_until(
+            lambda: self._engine.has_failed or bool(is_done()), until_ms
+        )
         self._engine.check()
         return has_come
 
