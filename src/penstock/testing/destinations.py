@@ -49,7 +49,7 @@ class KeptDestinations:
         """
         uuid = report.object_key.split("/")[_MAPPING_IN_KEY]
         if self._faults.strikes(Fault.DESTINATION, uuid):
-            raise DestinationUnavailableError(f"{arn} takes nothing (the test said so)")
+            raise DestinationUnavailableError(f"{arn} takes nothing (injected)")
         written = failure_object(report) if parse_arn(arn).service == "s3" else report.record
         chronicle = self._chronicle.by_uuid[uuid]
         chronicle.history.reports.append(msgspec.json.decode(written, type=dict[str, Any]))

@@ -192,7 +192,7 @@ class Functions:
         source_arn = event.records[0].source_arn if event.records else event.source_arn
         uuid, chronicle = self._find_mapping(function_arn, source_arn)
         if self._faults.strikes(Fault.THROTTLE, uuid):
-            raise InvokeThrottledError("Rate Exceeded. (the test said so)")
+            raise InvokeThrottledError("Rate Exceeded. (injected)")
         request_id = self._identities.draw_uuid()
         invocation = chronicle.invoked(
             payload,
@@ -203,7 +203,7 @@ class Functions:
         answer = await self._run(declared, invocation, payload, function_arn, uuid)
         self._end(invocation, answer)
         if self._faults.strikes(Fault.LOST_ANSWER, uuid):
-            raise InvocationOutcomeUnknownError("its answer was lost (the test said so)")
+            raise InvocationOutcomeUnknownError("its answer was lost (injected)")
         return FunctionResult(
             answer.payload,
             FunctionErrorKind.UNHANDLED if answer.is_error else None,

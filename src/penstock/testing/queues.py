@@ -257,7 +257,7 @@ class Queue(Source):
 
         def serve(reply: Reply[tuple[Message, ...]]) -> None:
             if self._surface.faults.strikes(Fault.READ, self.arn):
-                reply.refuse(SourceThrottledError("Throttling (the test said so)"))
+                reply.refuse(SourceThrottledError("Throttling (injected)"))
             else:
                 self.server.receive(reply, ask)
 

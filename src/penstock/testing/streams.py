@@ -142,9 +142,9 @@ class Stream(Source):
 
         def serve() -> FetchedRecords:
             if faults.strikes(Fault.READ, self.arn):
-                raise SourceThrottledError("Rate exceeded for shard (the test said so)")
+                raise SourceThrottledError("Rate exceeded for shard (injected)")
             if faults.strikes(Fault.ITERATOR, self.arn):
-                raise SourceIteratorExpiredError("Iterator expired (the test said so)")
+                raise SourceIteratorExpiredError("Iterator expired (injected)")
             self.server.trim(RETENTION_MS)
             return self.server.fetch(iterator.token, limit, is_empty=False)
 
