@@ -69,7 +69,7 @@ class EngineLog:
     def debug(self, event: str, **fields: object) -> None:
         """Pass over: the history knows."""
 
-    def info(self, event: str, **fields: object) -> None:  # a logger's method
+    def info(self, event: str, **fields: object) -> None:
         """Pass over: the history knows."""
 
     def warning(self, event: str, **fields: object) -> None:

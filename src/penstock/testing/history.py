@@ -67,7 +67,7 @@ class Invocation:
         return self._event
 
     @property
-    def records(self) -> list[object]:
+    def records(self) -> list[Any]:
         """The values of its records, as the test put them."""
         return [entry.value for entry in self.entries]
 

@@ -48,12 +48,12 @@ class Mapping:
         return list(self._history.invocations)
 
     @property
-    def succeeded(self) -> list[object]:
+    def succeeded(self) -> list[Any]:
         """What its function succeeded with, each once, in that order."""
         return [entry.value for entry in self._history.succeeded]
 
     @property
-    def discarded(self) -> list[object]:
+    def discarded(self) -> list[Any]:
         """What was given up, each once, in that order.
 
         It is with the on-failure destination; without one, in the failure journal or, of a queue,

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -189,7 +190,7 @@ class KinesisStream(Stream):
         return f"stream {self.name}"
 
     @property
-    def records(self) -> list[object]:
+    def records(self) -> list[Any]:
         """The values of all records that were put, in that order."""
         return [entry.value for entry in self.entries.values()]
 

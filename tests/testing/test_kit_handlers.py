@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handlers import accept
+from kit_handlers import accept
 
 from penstock.testing import ConfigurationError, Invocation, Penstock
 
@@ -31,7 +31,7 @@ def test_an_error_is_lambdas_error_object(penstock: Penstock) -> None:
     assert invocation.error["errorMessage"] == "'customer'"
     assert invocation.error["requestId"] == invocation.request_id
     (frame,) = invocation.error["stackTrace"]
-    assert "test_handlers.py" in frame
+    assert "test_kit_handlers.py" in frame
     assert 'raise KeyError("customer")' in frame
 
 
@@ -149,7 +149,7 @@ def test_a_handler_is_found_by_its_name(
     [
         pytest.param("handler", "MODULE.FUNCTION", id="no module"),
         pytest.param("no_such_module.handler", "cannot be imported", id="module missing"),
-        pytest.param("handlers.no_such", "has no function 'no_such'", id="function missing"),
+        pytest.param("kit_handlers.no_such", "has no function 'no_such'", id="function missing"),
         pytest.param(3, "cannot be called", id="no function"),
     ],
 )

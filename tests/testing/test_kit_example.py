@@ -1,6 +1,6 @@
 """The example of the documentation, word for word."""
 
-from handlers import refuse_poison
+from kit_handlers import refuse_poison
 
 from penstock.testing import Penstock
 

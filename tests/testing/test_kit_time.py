@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from handlers import accept, refuse_poison
+from kit_handlers import accept, refuse_poison
 
 from penstock.testing import ConfigurationError, NeverIdleError, Penstock
 

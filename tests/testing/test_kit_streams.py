@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from handlers import accept, refuse_poison, report_poison, values_of
+from kit_handlers import accept, refuse_poison, report_poison, values_of
 
 from penstock.testing import ConfigurationError, Penstock
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from handlers import accept, refuse_poison, report_poison
+from kit_handlers import accept, refuse_poison, report_poison
 
 from penstock.testing import ConfigurationError, Penstock
 

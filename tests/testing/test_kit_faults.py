@@ -1,7 +1,7 @@
 """What a test lets go wrong."""
 
 import pytest
-from handlers import accept, refuse_poison
+from kit_handlers import accept, refuse_poison
 
 from penstock.testing import ConfigurationError, Penstock
 

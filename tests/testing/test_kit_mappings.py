@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from handlers import accept
+from kit_handlers import accept
 
 from penstock.testing import ApiError, ConfigurationError, Penstock
 

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
 
-from handlers import accept, refuse_poison, report_poison
+from kit_handlers import accept, refuse_poison, report_poison
 
 from penstock.testing import Mapping, Penstock
 
