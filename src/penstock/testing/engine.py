@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from penstock.api.context import ApiContext, ApiSettings
+from penstock.api.context import ApiSettings, MappingContext
 from penstock.api.operations import MappingOperations
 from penstock.engine.metrics import NodeMetrics
 from penstock.engine.slots import SlotLedger
@@ -154,7 +154,7 @@ class Engine:
         )
         supervisor = Supervisor(surroundings, EngineSettings())
         self.operations = MappingOperations(
-            ApiContext(
+            MappingContext(
                 store_calls=self.store,
                 sources=self._sources,
                 functions=self._functions,

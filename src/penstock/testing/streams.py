@@ -235,7 +235,7 @@ class KinesisStream(Stream):
                 [record],
                 shard_id=shard_id,
                 stream_arn=self.arn,
-                invoke_identity_arn=invoke_identity_arn(self._surface.scope, self.arn),
+                invoke_identity_arn=invoke_identity_arn(self._surface.scope, self.arn, role=None),
             )[0]
 
         return self._take_in(given, key.encode(), write, body=value)
