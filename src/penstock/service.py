@@ -163,7 +163,6 @@ class Service:
         self._closing.push_async_callback(wire.close)
         registry = self._make_registry(clock, wire)
         slots = SlotLedger(registry)
-        deployed = self._make_deployed(store_calls, registry, slots)
         surroundings = Surroundings(
             store=store_calls,
             sources=AwsSources(wire),
@@ -184,6 +183,12 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
+
+        def follow(function_arn: str) -> None:
+            slots.function_changed(function_arn)
+            supervisor.function_changed(function_arn)
+
+        deployed = self._make_deployed(store_calls, registry, follow)
         context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
         runner = _make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
@@ -278,7 +283,7 @@ class Service:
         return FunctionRegistry(open_host, LambdaApiInvoker(wire), draw_fraction=draw_fraction)
 
     def _make_deployed(
-        self, store_calls: StoreThread, registry: FunctionRegistry, slots: SlotLedger
+        self, store_calls: StoreThread, registry: FunctionRegistry, changed: Callable[[str], None]
     ) -> DeployedFunctions:
         deployed = DeployedFunctions(
             store_calls,
@@ -288,7 +293,7 @@ class Service:
                 check_runtime=check_runtime,
                 draw_id=draw_uuid,
                 warn=self._log.warning,
-                changed=slots.function_changed,
+                changed=changed,
             ),
         )
         self._closing.push_async_callback(deployed.close)

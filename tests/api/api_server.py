@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 import boto3
 import msgspec
 from aiohttp import web
-from api_fakes import REGION, World
+from api_fakes import REGION, GatedCode, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
+from penstock.api.context import ApiContext
+from penstock.functions.deployed_functions import BACKGROUND
 from penstock.ports import Store
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
@@ -48,11 +50,34 @@ class Answer(msgspec.Struct, frozen=True):
 class Server:
     """The application, running on the loop of a thread of its own."""
 
-    def __init__(self, world: World, store: Store, port: int, run: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, world: World, context: ApiContext, store: Store, port: int, run: Callable[[Any], Any]
+    ) -> None:
         self.world = world
         self.store = store
         self.port = port
+        self._context = context
         self._run = run
+
+    @contextmanager
+    def code_that_waits(self) -> Iterator[None]:
+        """Let no function become active, and no update succeed, until the block ends."""
+        code = self._context.deployed.code
+        assert isinstance(code, GatedCode)
+        code.gate.clear()
+        try:
+            yield
+        finally:
+            code.gate.set()
+
+    def run_background(self) -> None:
+        """Wait for the end of what the deployed functions do in the background."""
+
+        async def wait() -> None:
+            while tasks := [each for each in asyncio.all_tasks() if each.get_name() == BACKGROUND]:
+                await asyncio.gather(*tasks)
+
+        self._run(wait())
 
     def settle(self, uuid: str, state: str) -> None:
         """Do the supervisor's part: write the state that a transition ended in."""
@@ -115,7 +140,7 @@ def running_server(
             run(context.deployed.open())
             run(runner.setup())
             run(web.TCPSite(runner, "127.0.0.1", 0).start())
-            yield Server(world, store, runner.addresses[0][1], run)
+            yield Server(world, context, store, runner.addresses[0][1], run)
             run(_end(runner))
         finally:
             store.close()
