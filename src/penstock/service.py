@@ -5,7 +5,9 @@ import contextlib
 import ipaddress
 import os
 import socket
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -15,6 +17,7 @@ from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
+from penstock.aws.endpoints import WILDCARDS
 from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
@@ -26,17 +29,22 @@ from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
-from penstock.functions.host.check import check_function
+from penstock.functions.code_downloads import S3Code
+from penstock.functions.code_store import CodeStore
+from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
+from penstock.functions.host.check import check_function, check_runtime
 from penstock.functions.host.host import FunctionHost, HostSettings
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
 from penstock.model.arn import Scope
+from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
+from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -50,7 +58,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a node is told.
 
     Attributes:
-        host: A loopback address; another is refused until signatures are verified.
+        host: An address of this machine; one beyond loopback only with callers.
         account_id: Owns mappings and functions.
         region: For requests that name none.
         store_url: ``sqlite:////absolute/path``.
@@ -60,7 +68,11 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         streams: How streams are read, and the bounds of what is held of them.
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
+        callers: One of them must have signed each request; none: signatures are not verified.
+        open_metrics: ``/metrics`` needs no signature.
         filters_max: 1..10; how many filters a mapping may have.
+        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
+            None looks beside the service only.
         is_verbose: Log every batch.
     """
 
@@ -75,7 +87,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     streams: StreamSettings = StreamSettings()
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
+    callers: tuple[Caller, ...] = ()
+    open_metrics: bool = False
     filters_max: int = 5
+    nodejs_client: str | None = None
     is_verbose: bool = False
 
 
@@ -144,9 +159,12 @@ class Service:
     async def _start(self) -> None:
         """Open everything, in the reverse of the order in which it is closed."""
         settings = self._settings
+        refuse_open_port(settings)
         self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(check_function, function)
+            warning = await asyncio.to_thread(
+                check_function, function, nodejs_client=settings.nodejs_client
+            )
             if warning is not None:
                 self._log.warning(warning)
         clock = SystemClock()
@@ -156,12 +174,14 @@ class Service:
         wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
         self._closing.push_async_callback(wire.close)
         registry = self._make_registry(clock, wire)
+        slots = SlotLedger(registry)
+        deployed = self._make_deployed(store_calls, registry, slots)
         surroundings = Surroundings(
             store=store_calls,
             sources=AwsSources(wire),
             destinations=AwsDestinations(wire),
             functions=registry,
-            slots=SlotLedger(registry),
+            slots=slots,
             clock=clock,
             draw_uuid=draw_uuid,
             metrics=NodeMetrics(clock),
@@ -176,22 +196,34 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
-        context = self._make_context(surroundings, supervisor)
+        context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
         runner = _make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
         self._closing.push_async_callback(self._stop_functions, registry)
         registry.declare(self._declared_functions)
+        await deployed.open()
+        self._warn_of_hidden(deployed)
         await self._take_up_declarations(context)
         await self._supervise(supervisor)
         await runner.setup()
         await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
 
-    def _make_context(self, surroundings: Surroundings, supervisor: Supervisor) -> ApiContext:
+    def _make_context(
+        self,
+        surroundings: Surroundings,
+        supervisor: Supervisor,
+        registry: FunctionRegistry,
+        deployed: DeployedFunctions,
+        code_source: S3Code,
+    ) -> ApiContext:
         settings = self._settings
         return ApiContext(
             store_calls=surroundings.store,
             sources=surroundings.sources,
             functions=surroundings.functions,
+            declared=registry,
+            deployed=deployed,
+            code_source=code_source,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
             metrics=surroundings.metrics,
@@ -201,7 +233,9 @@ class Service:
                 account=settings.account_id,
                 region=settings.region,
                 filters_max=settings.filters_max,
-                hosts=settings.allowed_hosts,
+                hosts=names_of_port(settings),
+                callers=settings.callers,
+                open_metrics=settings.open_metrics,
             ),
         )
 
@@ -244,6 +278,7 @@ class Service:
         host_settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
+            nodejs_client=self._settings.nodejs_client,
         )
 
         def open_host(function: Function) -> FunctionHost:
@@ -255,7 +290,41 @@ class Service:
                 settings=host_settings,
             )
 
-        return FunctionRegistry(open_host, LambdaApiInvoker(wire))
+        return FunctionRegistry(open_host, LambdaApiInvoker(wire), draw_fraction=draw_fraction)
+
+    def _make_deployed(
+        self, store_calls: StoreThread, registry: FunctionRegistry, slots: SlotLedger
+    ) -> DeployedFunctions:
+        deployed = DeployedFunctions(
+            store_calls,
+            CodeStore(self._code_folder()),
+            registry,
+            rules=DeploymentRules(
+                check_runtime=check_runtime,
+                draw_id=draw_uuid,
+                warn=self._log.warning,
+                changed=slots.function_changed,
+            ),
+        )
+        self._closing.push_async_callback(deployed.close)
+        return deployed
+
+    def _code_folder(self) -> Path:
+        """Give the place of deployed functions' code: beside the store, as long as the store."""
+        database = database_path(parse_url(self._settings.store_url))
+        if database is None:
+            made = tempfile.TemporaryDirectory(prefix="penstock-code-")
+            return Path(self._closing.enter_context(made))
+        return Path(f"{database.resolve()}.code")
+
+    def _warn_of_hidden(self, deployed: DeployedFunctions) -> None:
+        for function in self._declared_functions:
+            if deployed.get(function.scope, function.name) is not None:
+                self._log.warning(
+                    f"function {function.name}: the project file declares it, so the function of "
+                    "this name that was created through the API is hidden until it does no more; "
+                    "it is kept, with its code"
+                )
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)
@@ -265,17 +334,32 @@ class Service:
         return bound
 
 
+def refuse_open_port(settings: ServiceSettings) -> None:
+    """Refuse to listen beyond loopback where anybody could call.
+
+    Raises:
+        ConfigurationError: The host is not a loopback address, and no callers are configured.
+    """
+    if not settings.callers and not _is_loopback(settings.host):
+        raise ConfigurationError(
+            f"host {settings.host!r} is not a loopback address, and without callers whoever"
+            " reaches the port may run functions: give --callers FILE (callers in [service]), or"
+            " listen on 127.0.0.1 or ::1"
+        )
+
+
+def names_of_port(settings: ServiceSettings) -> tuple[str, ...]:
+    """Give the names by which the port may be addressed, beyond those of loopback."""
+    is_named = settings.host not in WILDCARDS and not _is_loopback(settings.host)
+    return (*settings.allowed_hosts, *((settings.host.lower(),) if is_named else ()))
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """Bind the port before anything else is begun.
 
     Raises:
-        ConfigurationError: Not loopback, no such address, or the port is in use.
+        ConfigurationError: No such address, or the port is in use.
     """
-    if not _is_loopback(host):
-        raise ConfigurationError(
-            f"host {host!r} is not a loopback address: this version does not verify signatures, "
-            "so it listens on 127.0.0.1 or ::1 only"
-        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)

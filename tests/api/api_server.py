@@ -1,26 +1,33 @@
 """The application on a real port, with real clients: boto3, and raw HTTP for the rest."""
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
 import msgspec
 from aiohttp import web
-from api_fakes import REGION, SettlingEngine, World
+from api_fakes import REGION, FakeClock, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
+from penstock.api.context import ApiSettings
 from penstock.api.server_log import ServerLogger
-from penstock.ports import Store
+from penstock.model.caller import Caller
+from penstock.ports import Clock, Store
 from penstock.service import HEADER_BYTES_MAX
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
 ResultT = TypeVar("ResultT")
+OPEN, CLOCK = ApiSettings(), FakeClock()
+ANYBODY = Caller("anybody", "test", "test")
 SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, "
     "SignedHeaders=host;x-amz-date, Signature=" + "0" * 64
@@ -49,11 +56,7 @@ class Server:
     """The application, running on the loop of a thread of its own."""
 
     def __init__(
-        self,
-        world: World,
-        store: Store,
-        runner: web.AppRunner,
-        run: Callable[[Any], Any],
+        self, world: World, store: Store, runner: web.AppRunner, run: Callable[[Any], Any]
     ) -> None:
         self.world = world
         self.application = runner.app
@@ -72,14 +75,17 @@ class Server:
 
         self._run(write())
 
-    def client(self, *, region: str = REGION) -> Any:
+    def client(
+        self, service: str = "lambda", *, region: str = REGION, caller: Caller = ANYBODY
+    ) -> Any:
         """Make an unmodified boto3 client that does not retry."""
         return boto3.client(
-            "lambda",
+            service,
             endpoint_url=f"http://127.0.0.1:{self.port}",
             region_name=region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=caller.access_key,
+            aws_secret_access_key=caller.secret_key,
+            aws_session_token=caller.token,
             config=Config(retries={"total_max_attempts": 1}),
         )
 
@@ -118,29 +124,40 @@ def _make_runner(application: web.Application) -> web.AppRunner:
 
 @contextmanager
 def running_server(
-    *, fallback: Handler | None = None, store_url: str = "sqlite://", settles: bool = False
+    *,
+    fallback: Handler | None = None,
+    store_url: str = "sqlite://",
+    code_folder: Path | None = None,
+    settings: ApiSettings = OPEN,
+    clock: Clock = CLOCK,
 ) -> Iterator[Server]:
-    """Run the application on a free port until the block ends; ``SettlingEngine`` if it settles."""
-    world = World.with_defaults()
-    store = SqlStore(store_url)
-    if settles:
-        world.engine = SettlingEngine(store)
-    application = build_application(world.context(InlineStore(store)), fallback=fallback)
+    """Run the application on a free port until the block ends."""
+    with tempfile.TemporaryDirectory() as folder, running_loop() as run:
+        world = World.with_defaults()
+        world.code_folder = code_folder or Path(folder, "code")
+        store = SqlStore(store_url)
+        context = replace(world.context(InlineStore(store)), settings=settings, clock=clock)
+        application = build_application(context, fallback=fallback)
+        runner = _make_runner(application)
+        try:
+            run(context.deployed.open())
+            run(runner.setup())
+            run(web.TCPSite(runner, "127.0.0.1", 0).start())
+            yield Server(world, store, runner, run)
+            run(_end(runner))
+        finally:
+            store.close()
+
+
+@contextmanager
+def running_loop() -> Iterator[Callable[[Any], Any]]:
+    """Run a loop on a thread of its own; what is given runs a coroutine there."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="api server")
     thread.start()
-
-    def run(coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
-
-    runner = _make_runner(application)
     try:
-        run(runner.setup())
-        run(web.TCPSite(runner, "127.0.0.1", 0).start())
-        yield Server(world, store, runner, run)
-        run(_end(runner))
+        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
-        store.close()

@@ -298,6 +298,21 @@ def test_stream_that_takes_no_more_records_can_be_mapped(server: Server, client:
     assert server.world.sources.identities[-1] == IDENTITY_ARN
 
 
+def test_kinesis_stream_is_looked_at_as_the_role_of_the_function(
+    server: Server, client: Any
+) -> None:
+    """A Kinesis record's invokeIdentityArn is the function's execution role.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+    role = "arn:aws:iam::000000000000:role/charge"
+    server.world.functions.add("ship", role=role)
+
+    create(client, STREAM_ARN)
+
+    assert server.world.sources.identities[-1] == role
+
+
 def test_table_is_no_event_source(client: Any) -> None:
     """The ARN of a table in place of its stream's.
 

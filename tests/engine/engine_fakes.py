@@ -155,10 +155,11 @@ class FakeSources:
         self._stream = stream
         self._queues = queues
         self.opened_count = 0
+        self.identities: list[str] = []
 
     async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
         """Keep ``Sources``."""
-        assert invoke_identity_arn
+        self.identities.append(invoke_identity_arn)
         if self._stream is None:
             raise SourceNotFoundError(f"no stream {arn}")
         self.opened_count += 1

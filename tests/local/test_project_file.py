@@ -66,13 +66,31 @@ def test_local_function_takes_lambdas_own_keys(tmp_path: Path) -> None:
         code=str(tmp_path),
         handler="app.handler",
         runtime="python3.11",
-        python=sys.executable,
+        interpreter=sys.executable,
         environment={"STAGE": "local"},
     )
     assert project.functions == (
         Function(
             scope=SCOPE, name="orders", hosting=hosting, timeout_s=30, memory_mb=256, concurrency=4
         ),
+    )
+
+
+def test_function_has_the_role_that_is_declared(tmp_path: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/charge"
+
+    project = read(tmp_path, f'{FUNCTION}Role = "{role}"\n')
+
+    assert project.functions[0].role == role
+
+
+def test_role_that_is_no_role_s_arn_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, f'{FUNCTION}Role = "charge"\n')
+
+    assert str(raised.value).endswith(
+        "penstock.toml: functions.orders.Role: 'charge' is not a role's ARN; the form is"
+        " arn:aws:iam::ACCOUNT:role/NAME"
     )
 
 
@@ -86,7 +104,7 @@ def test_interpreter_defaults_to_the_environment_beside_the_file(tmp_path: Path)
 
     hosting = project.functions[0].hosting
     assert isinstance(hosting, LocalProcess)
-    assert hosting.python == str(beside)
+    assert hosting.interpreter == str(beside)
 
 
 def test_endpoint_runs_one_invocation_at_a_time(tmp_path: Path) -> None:
@@ -299,8 +317,8 @@ MISTAKES = [
         id="no-file",
     ),
     pytest.param(
-        '[functions.a]\ncode = "."\nHandler = "index.handler"\nRuntime = "nodejs22.x"',
-        "functions.a.Runtime: 'nodejs22.x' does not run here",
+        '[functions.a]\ncode = "."\nHandler = "index.handler"\nRuntime = "java21"',
+        "functions.a.Runtime: Runtime java21 does not run here; this machine has python3.",
         id="runtime",
     ),
     pytest.param(

@@ -15,6 +15,7 @@ from aiohttp.typedefs import Middleware
 
 from penstock import __version__
 from penstock.api.answers import json_answer
+from penstock.api.authentication import Authentication
 from penstock.api.browser import refuse_web_pages
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.errors import (
@@ -25,6 +26,7 @@ from penstock.api.errors import (
     UNKNOWN_OPERATION,
     ApiError,
 )
+from penstock.api.functions.routes import FUNCTIONS_PATH, function_routes
 from penstock.api.invoke import InvokeHandler
 from penstock.api.mappings import MappingHandlers
 from penstock.api.operations import MappingOperations
@@ -35,15 +37,15 @@ from penstock.api.operator_routes import (
     operator_routes,
 )
 from penstock.api.signature import read_credential_scope
+from penstock.api.signature_errors import answer_refusal
 from penstock.api.tag_operations import TagOperations
 from penstock.model.arn import Scope
-from penstock.model.errors import StoreConflictError, StoreError
+from penstock.model.errors import SignatureError, StoreConflictError, StoreError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MAPPINGS_PATH = "/2015-03-31/event-source-mappings"
 TAGS_PATH = "/2017-03-31/tags"
-FUNCTIONS_PATH = "/2015-03-31/functions"
 HEALTH_PATH = OPERATIONS_PATH + "/health"
 _OWN_PATH = "/penstock/"
 _OWN_OPERATIONS = (
@@ -69,7 +71,13 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
             this port serves.
     """
     routes = _Routes(context.settings, fallback)
-    application = web.Application(middlewares=[_answer_middleware(context)])
+    settings = context.settings
+    authentication = Authentication(
+        context,
+        service="lambda" if fallback is None else None,
+        open_paths=frozenset({HEALTH_PATH, *([METRICS_PATH] if settings.open_metrics else ())}),
+    )
+    application = web.Application(middlewares=[_answer_middleware(context, authentication)])
     handlers = MappingHandlers(MappingOperations(context), TagOperations(context))
     mapping_path, tags_path = MAPPINGS_PATH + "/{UUID}", TAGS_PATH + "/{Resource}"
     lambda_routes: list[tuple[str, str, LambdaHandler]] = [
@@ -82,6 +90,7 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
         ("POST", tags_path, handlers.tag),
         ("DELETE", tags_path, handlers.untag),
         ("POST", FUNCTIONS_PATH + "/{FunctionName}/invocations", InvokeHandler(context).invoke),
+        *function_routes(context),
         *operator_routes(context),
     ]
     for method, path, handler in lambda_routes:
@@ -151,15 +160,18 @@ def _is_for_bucket(request: web.Request, service: str | None) -> bool:
     return service == "s3" or any(name in request.query for name in presigned)
 
 
-def _answer_middleware(context: ApiContext) -> Middleware:
+def _answer_middleware(context: ApiContext, authentication: Authentication) -> Middleware:
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         request_id = context.draw_uuid()
         try:
             refuse_web_pages(request.headers, context.settings.hosts)
+            await authentication.check(request)
             response = await handler(request)
         except ApiError as error:
             response = error.to_response()
+        except SignatureError as error:
+            response = answer_refusal(request, error)
         except StoreConflictError as error:
             response = ApiError(RESOURCE_CONFLICT, str(error)).to_response()
         except StoreError as error:

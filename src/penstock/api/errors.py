@@ -29,6 +29,7 @@ class ErrorKind(msgspec.Struct, frozen=True):
 
 INVALID_PARAMETER_VALUE = ErrorKind("InvalidParameterValueException", 400)
 INVALID_REQUEST_CONTENT = ErrorKind("InvalidRequestContentException", 400)
+PRECONDITION_FAILED = ErrorKind("PreconditionFailedException", 412)
 RESOURCE_CONFLICT = ErrorKind("ResourceConflictException", 409)
 RESOURCE_IN_USE = ErrorKind("ResourceInUseException", 400, "Message")
 RESOURCE_NOT_FOUND = ErrorKind("ResourceNotFoundException", 404, "Message")
@@ -39,11 +40,14 @@ UNSUPPORTED_MEDIA_TYPE = ErrorKind("UnsupportedMediaTypeException", 415)
 
 # What AWS's front answers before a request reaches Lambda: bodies without Type.
 ACCESS_DENIED = ErrorKind("AccessDeniedException", 403, "Message", has_type=False)
+INCOMPLETE_SIGNATURE = ErrorKind("IncompleteSignatureException", 403, has_type=False)
+INVALID_SIGNATURE = ErrorKind("InvalidSignatureException", 403, has_type=False)
 MISSING_TOKEN = ErrorKind("MissingAuthenticationTokenException", 403, has_type=False)
 NOT_FOUND = ErrorKind("NotFoundException", 404, has_type=False)
 REQUEST_ENTITY_TOO_LARGE = ErrorKind("RequestEntityTooLargeException", 413, has_type=False)
 REQUEST_TIMEOUT = ErrorKind("RequestTimeoutException", 408, has_type=False)
 SERIALIZATION = ErrorKind("SerializationException", 400, has_type=False)
+UNRECOGNIZED_CLIENT = ErrorKind("UnrecognizedClientException", 403, has_type=False)
 UNKNOWN_OPERATION = ErrorKind("UnknownOperationException", 404, has_type=False)
 VALIDATION = ErrorKind("ValidationException", 400, has_type=False)
 

@@ -40,7 +40,8 @@ async def probe_source(
         if mapping.stream_kind is None:
             _check_queue(await _describe_queue(sources, arn), mapping, function)
         else:
-            identity_arn = invoke_identity_arn(mapping.scope, arn)
+            role = function.role if function else None
+            identity_arn = invoke_identity_arn(mapping.scope, arn, role=role)
             stream = await sources.open_stream(arn, invoke_identity_arn=identity_arn)
             await stream.describe()
     except (SourceError, ConfigurationError) as exc:

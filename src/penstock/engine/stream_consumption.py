@@ -25,7 +25,7 @@ from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.model.arn import invoke_identity_arn
 from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping
-from penstock.ports import FunctionInvoker
+from penstock.ports import FunctionInvoker, StreamSource
 
 
 class StreamConsumption:
@@ -57,6 +57,8 @@ class StreamConsumption:
         self._is_ready_told = False
         self._log = StreamLog(log, is_verbose=settings.is_verbose)
         self._result = ProcessingResult()
+        self._stream = Opened(self._open_stream)
+        self._role = self._find_role()
         self._unreadable: ConfigurationError | None = None
         try:
             self._told = stream_policy_of(mapping, settings, surroundings.functions)
@@ -114,13 +116,18 @@ class StreamConsumption:
     def change(self, mapping: EventSourceMapping) -> None:
         """Follow the row from now on; its shards start anew from their checkpoints.
 
-        It ends where the row cannot be read, to be begun anew.
+        It ends where the row cannot be read, to be begun anew. Where the function's role is another
+        now, what is read next is read as that.
         """
         try:
             policy = stream_policy_of(mapping, self._settings, self._surroundings.functions)
         except ConfigurationError:
             self.stop(is_node_stopping=False)
             return
+        self._mapping = mapping
+        if self._role != (role := self._find_role()):
+            self._role = role
+            self._stream.drop()
         if policy != self._told:
             self._driver.send(t.PolicyChanged(policy))
             self._told = policy
@@ -147,16 +154,10 @@ class StreamConsumption:
             self._on_ready()
 
     def _parts(self, checkpoints: CheckpointWriter) -> ShardParts:
-        mapping, surroundings = self._mapping, self._surroundings
-        stream_arn = mapping.event_source_arn
-        identity_arn = invoke_identity_arn(mapping.scope, stream_arn)
+        surroundings = self._surroundings
         return ShardParts(
-            mapping_uuid=mapping.uuid,
-            stream=Opened(
-                lambda: surroundings.sources.open_stream(
-                    stream_arn, invoke_identity_arn=identity_arn
-                )
-            ),
+            mapping_uuid=self._mapping.uuid,
+            stream=self._stream,
             destinations=surroundings.destinations,
             invoker=surroundings.functions,
             slots=surroundings.slots,
@@ -165,6 +166,16 @@ class StreamConsumption:
             draw_uuid=surroundings.draw_uuid,
             note_lost=lambda shard_id: self._driver.send(t.ShardLost(shard_id)),
         )
+
+    def _find_role(self) -> str | None:
+        function = self._surroundings.functions.find(self._mapping.function_arn)
+        return function.role if function else None
+
+    async def _open_stream(self) -> StreamSource:
+        self._role = self._find_role()
+        scope, arn = self._mapping.scope, self._mapping.event_source_arn
+        identity_arn = invoke_identity_arn(scope, arn, role=self._role)
+        return await self._surroundings.sources.open_stream(arn, invoke_identity_arn=identity_arn)
 
 
 def stream_policy_of(
