@@ -253,15 +253,9 @@ def check_runtime(runtime: str) -> str | None:
 
 
 class FakeEngine:
-    """Remembers what it was told.
-
-    Attributes:
-        settles_in: The store in which it settles, at once, what it is told of; one change of twenty
-            stays in its transition. None: it settles nothing.
-    """
+    """Remembers what it was told; it settles nothing."""
 
     def __init__(self) -> None:
-        self.settles_in: Store | None = None
         self.changed: list[EventSourceMapping] = []
         self.processing_results: dict[str, str] = {}
         self.repositioned: list[str] = []
@@ -270,14 +264,6 @@ class FakeEngine:
     def mapping_changed(self, mapping: EventSourceMapping) -> None:
         """Note the row."""
         self.changed.append(mapping)
-        is_left = len(self.changed) % 20 == 0 and mapping.state is not State.DELETING
-        if self.settles_in is None or is_left:
-            return
-        settled = state_when_settled(mapping.state, enabled=mapping.enabled)
-        if settled is None:
-            self.settles_in.delete_mapping(mapping.uuid)
-        elif settled is not mapping.state:
-            self.settles_in.replace_mapping(msgspec.structs.replace(mapping, state=settled))
 
     def processing_result(self, mapping_uuid: str) -> str | None:
         """Give what the test set; None: it does not run. Whoever asks must be on the loop."""
@@ -292,6 +278,26 @@ class FakeEngine:
         """Give what the test set, whatever ``mapping_uuid`` is."""
         del mapping_uuid
         return self.ages_ms
+
+
+class SettlingEngine(FakeEngine):
+    """Settles what it is told of, at once; one change of twenty stays in its transition."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self._told = 0
+
+    def mapping_changed(self, mapping: EventSourceMapping) -> None:
+        """Do the keeper's part."""
+        self._told += 1
+        if self._told % 20 == 0 and mapping.state is not State.DELETING:
+            return
+        settled = state_when_settled(mapping.state, enabled=mapping.enabled)
+        if settled is None:
+            self._store.delete_mapping(mapping.uuid)
+        elif settled is not mapping.state:
+            self._store.replace_mapping(msgspec.structs.replace(mapping, state=settled))
 
 
 class FakeMetrics:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import boto3
 import msgspec
 from aiohttp import web
-from api_fakes import REGION, FakeClock, World
+from api_fakes import REGION, FakeClock, SettlingEngine, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
@@ -56,7 +56,11 @@ class Server:
     """The application, running on the loop of a thread of its own."""
 
     def __init__(
-        self, world: World, store: Store, runner: web.AppRunner, run: Callable[[Any], Any]
+        self,
+        world: World,
+        store: Store,
+        runner: web.AppRunner,
+        run: Callable[[Any], Any],
     ) -> None:
         self.world = world
         self.application = runner.app
@@ -126,19 +130,24 @@ def _make_runner(application: web.Application) -> web.AppRunner:
 def running_server(
     *,
     fallback: Handler | None = None,
-    store_url: str = "sqlite://",
-    code_folder: Path | None = None,
+    data: Path | None = None,
     settings: ApiSettings = OPEN,
     clock: Clock = CLOCK,
+    settles: bool = False,
 ) -> Iterator[Server]:
-    """Run the application on a free port until the block ends."""
+    """Run the application on a free port until the block ends; ``SettlingEngine`` if it settles.
+
+    What it keeps is in the folder ``data``, and stays there; None keeps it until the end.
+    """
+    store_url = "sqlite://" if data is None else f"sqlite:///{data}/penstock.db"
     with tempfile.TemporaryDirectory() as folder, running_loop() as run:
         world = World.with_defaults()
-        world.code_folder = code_folder or Path(folder, "code")
+        world.code_folder = Path(data or folder, "code")
         store = SqlStore(store_url)
+        if settles:
+            world.engine = SettlingEngine(store)
         context = replace(world.context(InlineStore(store)), settings=settings, clock=clock)
-        application = build_application(context, fallback=fallback)
-        runner = _make_runner(application)
+        runner = _make_runner(build_application(context, fallback=fallback))
         try:
             run(context.deployed.open())
             run(runner.setup())

@@ -155,14 +155,13 @@ class Sender:
 
 
 def prepare(server: Server) -> None:
-    """Give the server's world a FIFO queue beside what it has, and an engine that settles."""
-    server.world.engine.settles_in = server.store
+    """Give the server's world a FIFO queue beside what it has."""
     server.world.sources.queues[f"{QUEUE_ARN}.fifo"] = QueueAttributes(visibility_timeout_s=30)
 
 
 def run_fuzz(count: int, seed: int) -> Fuzz:
     """Run the fuzz against a server of its own."""
-    with running_server() as server:
+    with running_server(settles=True) as server:
         prepare(server)
         routed = routed_operations(server.application) + own_operations(server.application)
         fuzz = Fuzz(server, routed, seed)
