@@ -41,7 +41,8 @@ class Cell(msgspec.Struct, frozen=True):
 
 def read_offered(text: str) -> dict[str, str]:
     """Give what the page says of each operation: ``done`` or ``not offered``."""
-    return dict(re.findall(r"^\| `(\w+)` \| (done|not offered)", text, flags=re.MULTILINE))
+    table = text.partition("\n## Members\n")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (done|not offered) \|$", table, flags=re.MULTILINE))
 
 
 def read_cells(text: str) -> list[Cell]:
@@ -50,7 +51,8 @@ def read_cells(text: str) -> list[Cell]:
 
 
 def _cells(text: str) -> Iterator[Cell]:
-    operation, columns = "", []
+    operation = ""
+    columns: list[str] = []
     for line in text.splitlines():
         heading = _HEADING.match(line)
         if heading is not None:
@@ -65,7 +67,7 @@ def _cells(text: str) -> Iterator[Cell]:
 
 
 def _words_of(cell: str, line: str) -> str | None:
-    if cell.split(";")[0].strip() == "done":
+    if cell.partition(";")[0].strip() == "done":
         return None
     refused = _REFUSED.match(cell)
     assert refused is not None, f"neither done nor refused: {line}"
@@ -88,16 +90,26 @@ def _paths(shape: Shape, path: str) -> Iterator[str]:
         yield from _paths(member, f"{path}.{name}")
 
 
-def make_members(operation: Operation, path: str, values: ValueMaker) -> dict[str, Any]:
-    """Give a request's members that ask for what stands at a path, and for nothing else."""
+def make_members(operation: Operation, path: str, values: ValueMaker, known: Any) -> dict[str, Any]:
+    """Give a request's members that ask for what stands at a path, and for nothing else.
+
+    Args:
+        operation: Has the member.
+        path: Of the member.
+        values: Draws what the model allows.
+        known: The value, if it is not to be drawn.
+    """
     first, *rest = path.split(".")
-    return {first: _holding(operation.inputs[first], rest, first, values)}
+    return {first: _holding(operation.inputs[first], rest, first, (values, known))}
 
 
-def _holding(shape: Shape, rest: list[str], name: str, values: ValueMaker) -> Any:
+def _holding(shape: Shape, rest: list[str], name: str, given: tuple[ValueMaker, Any]) -> Any:
     if shape.type_name == "list" and rest:
-        return [_holding(shape.member, rest, name, values)]
+        return [_holding(shape.member, rest, name, given)]
     if rest:
-        return {rest[0]: _holding(shape.members[rest[0]], rest[1:], rest[0], values)}
+        return {rest[0]: _holding(shape.members[rest[0]], rest[1:], rest[0], given)}
+    values, known = given
+    if known is not None:
+        return known
     drawn = (values.fitting(shape, name) for _ in range(DRAWS_MAX))
     return next((each for each in drawn if each is not ABSENT and each), "x")

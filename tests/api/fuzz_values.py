@@ -124,6 +124,11 @@ class ValueMaker:
         self.random = random
         self.known: dict[str, list[str]] = defaultdict(list)
 
+    @classmethod
+    def of_seed(cls, seed: int) -> "ValueMaker":
+        """Make one that draws the same values each time."""
+        return cls(Random(seed))
+
     def remember(self, answer: object) -> None:
         """Keep the names that an answer gives."""
         match answer:
