@@ -171,6 +171,10 @@ def create_until_killed(service: Penstock, number: int, acknowledged: list[str])
     client.close()
 
 
+def has_items(items: list[str], count: int) -> bool:
+    return len(items) >= count
+
+
 def test_kill_in_the_middle_of_creations_leaves_each_function_whole_or_absent(
     service: Penstock,
 ) -> None:
@@ -181,7 +185,7 @@ def test_kill_in_the_middle_of_creations_leaves_each_function_whole_or_absent(
             target=create_until_killed, args=(service, number, acknowledged)
         )
         creating.start()
-        wait_for("creations", lambda wanted=wanted: len(acknowledged) >= wanted)
+        wait_for("creations", partial(has_items, acknowledged, wanted))
         service.kill()
         creating.join()
         service.start()

@@ -102,6 +102,15 @@ class Server:
 
         self._run(write())
 
+    def forget_mappings(self) -> None:
+        """Remove every mapping, as if there had been none."""
+
+        async def remove() -> None:
+            for mapping in self.store.list_mappings():
+                self.store.delete_mapping(mapping.uuid)
+
+        self._run(remove())
+
     def client(
         self, service: str = "lambda", *, region: str = REGION, caller: Caller = ANYBODY
     ) -> Any:
