@@ -3,14 +3,13 @@
 import asyncio
 import os
 import textwrap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from penstock.core.environment_contract import IDLE_MS_MAX
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_uuid
 from penstock.functions.host.host import FunctionHost, HostSettings
@@ -81,26 +80,25 @@ def install_client(folder: Path, version: str = "3.3.0", source: str = "") -> Pa
 
 
 @asynccontextmanager
-async def hosted(  # noqa: PLR0913 - what a test may change
+async def hosted(
     function: Function,
     *,
     log: LogLines | None = None,
     clock: ShiftedClock | None = None,
-    idle_ms_max: int = IDLE_MS_MAX,
-    inherited: Mapping[str, str] = os.environ,
     role: HostRole | None = None,
+    **settings: Any,
 ) -> AsyncIterator[FunctionHost]:
-    """Host a function for the length of a test."""
+    """Host a function for the length of a test, with changes of the ``HostSettings``."""
+    of_test = {
+        "inherited_environment": os.environ,
+        "extra_environment": {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
+    }
     host = FunctionHost(
         function,
         clock=clock or SystemClock(),
         draw_request_id=draw_uuid,
         log=log or LogLines(),
-        settings=HostSettings(
-            inherited_environment=inherited,
-            extra_environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
-            idle_ms_max=idle_ms_max,
-        ),
+        settings=HostSettings(**{**of_test, **settings}),
         role=role,
     )
     try:

@@ -71,7 +71,7 @@ class EngineLog:
     def debug(self, event: str, **fields: object) -> None:
         """Pass over: the history knows."""
 
-    def info(self, event: str, **fields: object) -> None:  # a logger's method
+    def info(self, event: str, **fields: object) -> None:
         """Pass over: the history knows."""
 
     def warning(self, event: str, **fields: object) -> None:
@@ -125,6 +125,11 @@ class Engine:
             chronicle.cut_off()
         self._start()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether something of Penstock's own has failed."""
+        return bool(self._defects or self._turning.loop.defects)
+
     def check(self) -> None:
         """See that nothing of Penstock's own has failed.
 
@@ -132,10 +137,8 @@ class Engine:
             EngineDefectError: Something has.
         """
         defects = self._defects + [repr(each) for each in self._turning.loop.defects]
-        if self._task.done() and not self._task.cancelled():
-            defects.append(f"the engine has ended: {self._task.exception()!r}")
         if defects:
-            raise EngineDefectError("; ".join(defects))
+            raise EngineDefectError(f"{defects[0]}; this is a defect of Penstock: please report it")
 
     def _start(self) -> None:
         slots, metrics = SlotLedger(self._functions), NodeMetrics(self._clock)
