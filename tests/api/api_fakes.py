@@ -8,6 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from penstock.api.context import ApiContext, ApiSettings
+from penstock.core.lifecycle import state_when_settled
 from penstock.engine.identity import draw_uuid
 from penstock.functions.code_store import CodeStore
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
@@ -21,7 +22,7 @@ from penstock.model.errors import (
 )
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.mapping_status import MappingStatus
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.stream import (
@@ -34,7 +35,7 @@ from penstock.model.stream import (
     StreamDescription,
     StreamRecord,
 )
-from penstock.ports import ByteBudget, StoreCalls
+from penstock.ports import ByteBudget, Store, StoreCalls
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -144,10 +145,14 @@ class FakeSources:
         self.refused: dict[str, SourceError] = {}
         self.written: dict[str, list[str]] = {}
         self.identities: list[str] = []
+        self.opened_for: list[str] = []
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> FakeStream:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> FakeStream:
         """Give the stream, or raise its error."""
         self.identities.append(invoke_identity_arn)
+        self.opened_for.append(function_arn)
         stream = self.streams.get(arn)
         if stream is None:
             raise SourceNotFoundError(f"no stream {arn}")
@@ -156,9 +161,10 @@ class FakeSources:
         return FakeStream(stream, self.refused, self.written)
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> FakeQueue:
         """Give the queue, or raise its error; a look at it is nobody's cost."""
+        self.opened_for.append(function_arn)
         assert count_request is None
         queue = self.queues.get(arn)
         if queue is None:
@@ -277,6 +283,26 @@ class FakeEngine:
         """Give what the test set, whatever ``mapping_uuid`` is."""
         del mapping_uuid
         return self.ages_ms
+
+
+class SettlingEngine(FakeEngine):
+    """Settles what it is told of, at once; one change of twenty stays in its transition."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self._told = 0
+
+    def mapping_changed(self, mapping: EventSourceMapping) -> None:
+        """Do the keeper's part."""
+        self._told += 1
+        if self._told % 20 == 0 and mapping.state is not State.DELETING:
+            return
+        settled = state_when_settled(mapping.state, enabled=mapping.enabled)
+        if settled is None:
+            self._store.delete_mapping(mapping.uuid)
+        elif settled is not mapping.state:
+            self._store.replace_mapping(msgspec.structs.replace(mapping, state=settled))
 
 
 class FakeMetrics:

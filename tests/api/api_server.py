@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 import boto3
 import msgspec
 from aiohttp import web
-from api_fakes import REGION, FakeClock, World
+from api_fakes import REGION, FakeClock, SettlingEngine, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
 from penstock.api.context import ApiSettings
+from penstock.api.server_log import ServerLogger
+from penstock.listening import HEADER_BYTES_MAX
 from penstock.model.caller import Caller
 from penstock.ports import Clock, Store
 from penstock.store.sql import SqlStore
@@ -53,10 +55,17 @@ class Answer(msgspec.Struct, frozen=True):
 class Server:
     """The application, running on the loop of a thread of its own."""
 
-    def __init__(self, world: World, store: Store, port: int, run: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        world: World,
+        store: Store,
+        runner: web.AppRunner,
+        run: Callable[[Any], Any],
+    ) -> None:
         self.world = world
+        self.application = runner.app
         self.store = store
-        self.port = port
+        self.port = runner.addresses[0][1]
         self._run = run
 
     def settle(self, uuid: str, state: str) -> None:
@@ -104,28 +113,46 @@ async def _end(runner: web.AppRunner) -> None:
     await asyncio.gather(*rest, return_exceptions=True)
 
 
+def _make_runner(application: web.Application) -> web.AppRunner:
+    """Make it as the service does, but in a hurry to end."""
+    return web.AppRunner(
+        application,
+        logger=ServerLogger(),
+        shutdown_timeout=1,
+        lingering_time=1,
+        auto_decompress=False,
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+    )
+
+
 @contextmanager
 def running_server(
     *,
     fallback: Handler | None = None,
-    store_url: str = "sqlite://",
-    code_folder: Path | None = None,
+    data: Path | None = None,
     settings: ApiSettings = OPEN,
     clock: Clock = CLOCK,
+    settles: bool = False,
 ) -> Iterator[Server]:
-    """Run the application on a free port until the block ends."""
+    """Run the application on a free port until the block ends; ``SettlingEngine`` if it settles.
+
+    What it keeps is in the folder ``data``, and stays there; None keeps it until the end.
+    """
+    store_url = "sqlite://" if data is None else f"sqlite:///{data}/penstock.db"
     with tempfile.TemporaryDirectory() as folder, running_loop() as run:
         world = World.with_defaults()
-        world.code_folder = code_folder or Path(folder, "code")
+        world.code_folder = Path(data or folder, "code")
         store = SqlStore(store_url)
+        if settles:
+            world.engine = SettlingEngine(store)
         context = replace(world.context(InlineStore(store)), settings=settings, clock=clock)
-        application = build_application(context, fallback=fallback)
-        runner = web.AppRunner(application, shutdown_timeout=1, lingering_time=1)
+        runner = _make_runner(build_application(context, fallback=fallback))
         try:
             run(context.deployed.open())
             run(runner.setup())
             run(web.TCPSite(runner, "127.0.0.1", 0).start())
-            yield Server(world, store, runner.addresses[0][1], run)
+            yield Server(world, store, runner, run)
             run(_end(runner))
         finally:
             store.close()

@@ -127,18 +127,24 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiContext:
-    """Everything that the API calls."""
+class MappingContext:
+    """Everything that the operations on mappings call."""
 
     store_calls: StoreCalls
     sources: Sources
     functions: FunctionInvoker
-    declared: DeclaredFunctions
-    deployed: DeployedFunctions
-    code_source: CodeSource
     direct_invoker: DirectInvoker
     mappings: Mappings
     metrics: Metrics
     clock: Clock
     draw_uuid: Callable[[], str]
     settings: ApiSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext(MappingContext):
+    """Everything that the API calls."""
+
+    declared: DeclaredFunctions
+    deployed: DeployedFunctions
+    code_source: CodeSource

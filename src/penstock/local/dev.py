@@ -28,6 +28,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from penstock.listening import explain_no_listening
 from penstock.local.child_process import (
     EXIT_CONFIGURATION,
     ChildProcess,
@@ -49,7 +50,6 @@ from penstock.local.resources import TEST_KEY, change_resources, create_resource
 from penstock.local.service_child import ServiceChildSettings
 from penstock.local.stop_signals import STOPPING, take_stop_signals
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
-from penstock.service import explain_no_listening
 
 PORT_DEFAULT = 4566
 _EXIT_AT_ONCE = 130  # as shells say: ended by Ctrl-C

@@ -6,6 +6,7 @@ its folder. Every error is one line that names the file, the key and the choices
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from penstock.functions.host.runtimes import ANY_PYTHON, RuntimeFamily, runtime_
 from penstock.local.omission import Omission
 from penstock.local.project_mappings import MappingReader
 from penstock.local.project_resources import read_resources
+from penstock.local.project_roles import check_roles
 from penstock.local.project_tables import (
     BucketTable,
     FunctionTable,
@@ -124,6 +126,8 @@ def make_project(
     service = _read_service(document, place.at("service"), folder)
     scope = Scope(service.account_id, service.region or find_region())
     functions = _read_functions(document, scope, place, folder)
+    if service.assume_role:
+        check_roles(functions, place.at("functions"))
     resources = read_resources(document, place)
     mappings = MappingReader(scope, functions, resources).read(document, place)
     return Project(
@@ -166,8 +170,8 @@ def _read_service(document: Mapping[str, object], place: Place, folder: Path) ->
     client = folder / service.nodejs_client
     if not (client / "node_modules" / NODE_CLIENT).is_dir():
         raise place.at("nodejs_client").error(
-            f"{client} has no node_modules/{NODE_CLIENT}; run npm install --ignore-scripts"
-            f" {NODE_CLIENT} in it"
+            f"{client} has no node_modules/{NODE_CLIENT}; run npm install --prefix"
+            f" {shlex.quote(str(client))} --ignore-scripts {NODE_CLIENT}@3"
         )
     return msgspec.structs.replace(service, nodejs_client=str(client))
 
