@@ -16,7 +16,7 @@ import msgspec
 from penstock.declared_mappings import DeclaredMapping
 from penstock.functions.host.entry_points import BOOTSTRAP, check_entry_point
 from penstock.functions.host.node_client import NODE_CLIENT
-from penstock.functions.host.runtimes import ANY_PYTHON, RuntimeFamily, runtime_family
+from penstock.functions.host.runtimes import RuntimeFamily, runtime_family
 from penstock.local.omission import Omission
 from penstock.local.project_mappings import MappingReader
 from penstock.local.project_resources import read_resources
@@ -40,6 +40,7 @@ from penstock.local.toml_table import (
 from penstock.model.arn import Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import (
+    ANY_PYTHON,
     Function,
     Hosting,
     InvokeEndpoint,
