@@ -115,7 +115,8 @@ def test_code_in_the_template_runs_and_a_topic_reaches_it(template: Path) -> Non
         arn = "arn:aws:sns:us-east-1:000000000000:News"
         dev.client("sns").publish(TopicArn=arn, Message="hello")
 
-        assert "hello" in dev.wait_for("inline")["event"]
+        dev.wait_for("inline")
+        assert dev.wait_for('"Message": "hello"')
 
 
 def test_added_queue_and_mapping_run_and_a_changed_mapping_changes(
@@ -167,7 +168,12 @@ def test_changed_queue_has_its_new_attributes(watched: DevProcess, template: Pat
     [
         pytest.param("Resources:", "Resources: [", "not valid YAML", id="broken"),
         pytest.param("BatchSize: 5", "BatchSize: 11000", "mapping 'ShowOrders': 1", id="model"),
-        pytest.param("VisibilityTimeout: 5", "DelaySeconds: 5000", "queue 'Orders'", id="refused"),
+        pytest.param(
+            "VisibilityTimeout: 5",
+            "RedrivePolicy: {deadLetterTargetArn: arn:aws:sqs:us-east-1:1:x, maxReceiveCount: 2}",
+            "cannot create the queue 'Orders'",
+            id="refused",
+        ),
     ],
 )
 def test_edit_that_cannot_be_is_told_and_what_runs_goes_on(
@@ -185,12 +191,14 @@ def test_edit_that_cannot_be_is_told_and_what_runs_goes_on(
 def test_edit_that_the_service_refuses_goes_back_to_what_ran(
     watched: DevProcess, template: Path
 ) -> None:
-    template.write_text(TEMPLATE.replace("VisibilityTimeout: 5", "VisibilityTimeout: 1"))
+    template.write_text(TEMPLATE.replace("BatchSize: 5", "BatchSize: 100"))  # without a window
 
     watched.wait_for("going back to what ran before it")
+    watched.wait_for("the service is back")
+    send(watched, "Orders", "one")
 
-    assert wait_until(lambda: list(mappings(watched)) == ["Orders"])
-    assert watched.process.poll() is None
+    watched.wait_for("got one")
+    assert list(mappings(watched)) == ["Orders"]
 
 
 def test_project_file_is_watched_too(tmp_path: Path) -> None:

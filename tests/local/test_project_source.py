@@ -11,6 +11,7 @@ from penstock.local.project_source import (
     is_template,
     parse_parameter,
 )
+from penstock.local.serve_start import ServeRequest, start_serve
 from penstock.model.errors import ConfigurationError
 
 
@@ -84,6 +85,13 @@ def test_parameter_is_a_key_and_a_value(text: str, expected: tuple[str, str]) ->
 def test_parameter_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is not of the form KEY=VALUE"):
         parse_parameter(text)
+
+
+def test_serve_refuses_a_template(tmp_path: Path) -> None:
+    request = ServeRequest(project_file=tmp_path / "template.yaml")
+
+    with pytest.raises(ConfigurationError, match="templates are for penstock dev"):
+        start_serve(request, log_format="console", log_level="info")
 
 
 def test_parameters_are_refused_where_there_are_none(tmp_path: Path) -> None:
