@@ -19,9 +19,9 @@ from botocore.config import Config
 from penstock.api.application import Handler, build_application
 from penstock.api.context import ApiSettings
 from penstock.api.server_log import ServerLogger
+from penstock.listening import HEADER_BYTES_MAX
 from penstock.model.caller import Caller
 from penstock.ports import Clock, Store
-from penstock.service import HEADER_BYTES_MAX
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
