@@ -187,7 +187,6 @@ class Service:
         registry = FunctionRegistry(hosts.open, LambdaApiInvoker(wire), draw_fraction=draw_fraction)
         wire_for = self._open_roles(wire, registry, hosts)
         slots = SlotLedger(registry)
-        deployed = self._make_deployed(store_calls, registry, slots)
         surroundings = Surroundings(
             store=store_calls,
             sources=AwsSources(wire_for),
@@ -209,6 +208,12 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
+
+        def follow(function_arn: str) -> None:
+            slots.function_changed(function_arn)
+            supervisor.function_changed(function_arn)
+
+        deployed = self._make_deployed(store_calls, registry, follow)
         context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
         runner = make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
@@ -328,7 +333,7 @@ class Service:
         await logs.stop(max(SHUTDOWN_GRACE_S, left_s))
 
     def _make_deployed(
-        self, store_calls: StoreThread, registry: FunctionRegistry, slots: SlotLedger
+        self, store_calls: StoreThread, registry: FunctionRegistry, changed: Callable[[str], None]
     ) -> DeployedFunctions:
         deployed = DeployedFunctions(
             store_calls,
@@ -338,7 +343,7 @@ class Service:
                 check_runtime=check_runtime,
                 draw_id=draw_uuid,
                 warn=self._log.warning,
-                changed=slots.function_changed,
+                changed=changed,
             ),
         )
         self._closing.push_async_callback(deployed.close)

@@ -1,6 +1,7 @@
 """What the API is given in tests: queues, streams, functions, an engine that only remembers."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -250,6 +251,20 @@ class FakeBuckets:
         return found
 
 
+class GatedCode(CodeStore):
+    """Code that is unpacked when the gate is open."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    async def unpack(self, sha256: str) -> None:
+        """Wait for the gate first."""
+        await asyncio.to_thread(self.gate.wait, 10)
+        await super().unpack(sha256)
+
+
 def check_runtime(runtime: str) -> str | None:
     """Have Python of one version."""
     if not runtime.startswith("python3."):
@@ -354,7 +369,7 @@ class World(msgspec.Struct):
             declared=self.functions,
             deployed=DeployedFunctions(
                 store_calls,
-                CodeStore(self.code_folder),
+                GatedCode(self.code_folder),
                 self.functions,
                 rules=DeploymentRules(
                     check_runtime=check_runtime,

@@ -374,8 +374,10 @@ def test_fifty_tags_are_the_most_after_merging(server: Server) -> None:
     assert "cannot be processed" in refusal(tag, Resource=arn, Tags={})[1]
 
 
-def test_tags_of_functions_are_refused(server: Server) -> None:
-    code, message = refusal(server.client().list_tags, Resource=FUNCTION_ARN)
+def test_tags_of_what_is_not_offered_are_refused(server: Server) -> None:
+    arn = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0"
+
+    code, message = refusal(server.client().list_tags, Resource=arn)
 
     assert code == "InvalidParameterValueException"
-    assert "tags on event source mappings only" in message
+    assert message.endswith(f"{arn} is neither.")
