@@ -5,17 +5,25 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 PEERS := build/peers
+BENCH := build/bench
+CASES ?=
+ROUNDS ?=
 # AWS's filter engine and its dependencies, if Maven is not to fetch them: make RULER_JARS=folder
 RULER_JARS ?=
+# How much is drawn, and by which seed: make fuzz
+REQUESTS ?= 20000
+SEED ?= 1
 
-.PHONY: help demo test test-peers lint coverage simulate format clean
+.PHONY: help demo test test-peers bench lint coverage fuzz simulate format clean
 
 help:
 	@echo "make demo      run the main job for real: a queue, a stream, a table, functions, poison"
 	@echo "make test      run every test that needs no other server"
 	@echo "make test-peers  run the tests against servers of other people (needs node, npm; some a JDK and Maven)"
+	@echo "make bench     measure Penstock beside hand-written consumers, some 6 minutes: CASES=a,b ROUNDS=n for less"
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make coverage  branch coverage of core and model"
+	@echo "make fuzz      try every operation of the API with drawn requests (REQUESTS=20000 SEED=1)"
 	@echo "make simulate  run the simulator for a minute"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -51,6 +59,15 @@ $(PEERS)/ruler/.installed: tests/peers/ruler/pom.xml
 test-peers: $(INSTALLED) $(PEERS)/.installed $(PEERS)/ruler/.installed
 	PENSTOCK_PEERS=$(PEERS) $(BIN)/python -m pytest -n 0 tests/peers
 
+# aiobotocore wants a botocore of its own, older than ours.
+$(BENCH)/.installed: Makefile
+	$(PYTHON) -m venv $(BENCH)/venv
+	$(BENCH)/venv/bin/python -m pip install --quiet --disable-pip-version-check aiobotocore==3.10.0 uvloop==0.23.0
+	@touch $@
+
+bench: $(INSTALLED) $(BENCH)/.installed
+	$(BIN)/python benchmarks/bench.py $(if $(CASES),--cases $(CASES)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,6 +77,9 @@ lint: $(INSTALLED)
 coverage: $(INSTALLED)
 	$(BIN)/coverage run -m pytest -n 0 tests/core tests/model tests/conformance -q
 	$(BIN)/coverage report --fail-under 100
+
+fuzz: $(INSTALLED)
+	PYTHONPATH=tests/api:tests/acceptance $(BIN)/python tests/api/fuzz_run.py --requests $(REQUESTS) --seed $(SEED)
 
 simulate: $(INSTALLED)
 	$(BIN)/python -m penstock.simulation --minutes 1

@@ -23,7 +23,7 @@ class EndpointProcess:
         options: Given to it as ``--name value``.
     """
 
-    def __init__(self, script: str, **options: int) -> None:
+    def __init__(self, script: str, **options: int | str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, str(Path(__file__).parent / script), "--port", str(port)]

@@ -7,6 +7,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
+from penstock.aws.endpoints import WILDCARDS
 from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
@@ -31,11 +33,13 @@ from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroun
 from penstock.functions.code_downloads import S3Code
 from penstock.functions.code_store import CodeStore
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
-from penstock.functions.host.check import check_function, check_runtime
+from penstock.functions.host.check import check_code, check_function
 from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.host.runtimes import choose_runtime
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
 from penstock.model.arn import Scope
+from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
@@ -56,7 +60,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a node is told.
 
     Attributes:
-        host: A loopback address; another is refused until signatures are verified.
+        host: An address of this machine; one beyond loopback only with callers.
         account_id: Owns mappings and functions.
         region: For requests that name none.
         store_url: ``sqlite:////absolute/path``.
@@ -66,7 +70,11 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         streams: How streams are read, and the bounds of what is held of them.
         function_environment: Added to every local function's variables.
         allowed_hosts: Names beyond loopback by which this port may be addressed.
+        callers: One of them must have signed each request; none: signatures are not verified.
+        open_metrics: ``/metrics`` needs no signature.
         filters_max: 1..10; how many filters a mapping may have.
+        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
+            None looks beside the service only.
         is_verbose: Log every batch.
     """
 
@@ -81,7 +89,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     streams: StreamSettings = StreamSettings()
     function_environment: dict[str, str] = {}
     allowed_hosts: tuple[str, ...] = ()
+    callers: tuple[Caller, ...] = ()
+    open_metrics: bool = False
     filters_max: int = 5
+    nodejs_client: str | None = None
     is_verbose: bool = False
 
 
@@ -150,9 +161,12 @@ class Service:
     async def _start(self) -> None:
         """Open everything, in the reverse of the order in which it is closed."""
         settings = self._settings
+        refuse_open_port(settings)
         self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(check_function, function)
+            warning = await asyncio.to_thread(
+                check_function, function, nodejs_client=settings.nodejs_client
+            )
             if warning is not None:
                 self._log.warning(warning)
         clock = SystemClock()
@@ -226,7 +240,9 @@ class Service:
                 account=settings.account_id,
                 region=settings.region,
                 filters_max=settings.filters_max,
-                hosts=settings.allowed_hosts,
+                hosts=names_of_port(settings),
+                callers=settings.callers,
+                open_metrics=settings.open_metrics,
             ),
         )
 
@@ -269,6 +285,7 @@ class Service:
         host_settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
+            nodejs_client=self._settings.nodejs_client,
         )
 
         def open_host(function: Function) -> FunctionHost:
@@ -290,7 +307,8 @@ class Service:
             CodeStore(self._code_folder()),
             registry,
             rules=DeploymentRules(
-                check_runtime=check_runtime,
+                check_runtime=choose_runtime,
+                check_code=partial(check_code, nodejs_client=self._settings.nodejs_client),
                 draw_id=draw_uuid,
                 warn=self._log.warning,
                 changed=changed,
@@ -324,17 +342,32 @@ class Service:
         return bound
 
 
+def refuse_open_port(settings: ServiceSettings) -> None:
+    """Refuse to listen beyond loopback where anybody could call.
+
+    Raises:
+        ConfigurationError: The host is not a loopback address, and no callers are configured.
+    """
+    if not settings.callers and not _is_loopback(settings.host):
+        raise ConfigurationError(
+            f"host {settings.host!r} is not a loopback address, and without callers whoever"
+            " reaches the port may run functions: give --callers FILE (callers in [service]), or"
+            " listen on 127.0.0.1 or ::1"
+        )
+
+
+def names_of_port(settings: ServiceSettings) -> tuple[str, ...]:
+    """Give the names by which the port may be addressed, beyond those of loopback."""
+    is_named = settings.host not in WILDCARDS and not _is_loopback(settings.host)
+    return (*settings.allowed_hosts, *((settings.host.lower(),) if is_named else ()))
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """Bind the port before anything else is begun.
 
     Raises:
-        ConfigurationError: Not loopback, no such address, or the port is in use.
+        ConfigurationError: No such address, or the port is in use.
     """
-    if not _is_loopback(host):
-        raise ConfigurationError(
-            f"host {host!r} is not a loopback address: this version does not verify signatures, "
-            "so it listens on 127.0.0.1 or ::1 only"
-        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)

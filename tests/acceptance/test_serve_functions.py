@@ -160,6 +160,10 @@ def test_code_that_is_not_in_its_bucket_is_told_in_s3_s_words(
     assert error["Message"].startswith(f"Error occurred while GetObject. {text}")
 
 
+def has_length(names: list[str], count: int) -> bool:
+    return len(names) >= count
+
+
 def create_until_killed(service: Penstock, number: int, acknowledged: list[str]) -> None:
     """Create functions of code of their own, one after another, until nobody answers."""
     client = make_client("lambda", service.url)
@@ -176,12 +180,12 @@ def test_kill_in_the_middle_of_creations_leaves_each_function_whole_or_absent(
 ) -> None:
     acknowledged: list[str] = []
     for number in range(KILLS):
-        wanted = len(acknowledged) + CREATED_MIN
+        goal = len(acknowledged) + CREATED_MIN
         creating = threading.Thread(
             target=create_until_killed, args=(service, number, acknowledged)
         )
         creating.start()
-        wait_for("creations", lambda: len(acknowledged) >= wanted)
+        wait_for("creations", partial(has_length, acknowledged, goal))
         service.kill()
         creating.join()
         service.start()

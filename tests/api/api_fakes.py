@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from penstock.api.context import ApiContext, ApiSettings
+from penstock.core.lifecycle import state_when_settled
 from penstock.engine.identity import draw_uuid
 from penstock.functions.code_store import CodeStore
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
@@ -22,7 +23,7 @@ from penstock.model.errors import (
 )
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.mapping_status import MappingStatus
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.stream import (
@@ -35,7 +36,7 @@ from penstock.model.stream import (
     StreamDescription,
     StreamRecord,
 )
-from penstock.ports import ByteBudget, StoreCalls
+from penstock.ports import ByteBudget, Store, StoreCalls
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -294,6 +295,26 @@ class FakeEngine:
         return self.ages_ms
 
 
+class SettlingEngine(FakeEngine):
+    """Settles what it is told of, at once; one change of twenty stays in its transition."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self._told = 0
+
+    def mapping_changed(self, mapping: EventSourceMapping) -> None:
+        """Do the keeper's part."""
+        self._told += 1
+        if self._told % 20 == 0 and mapping.state is not State.DELETING:
+            return
+        settled = state_when_settled(mapping.state, enabled=mapping.enabled)
+        if settled is None:
+            self._store.delete_mapping(mapping.uuid)
+        elif settled is not mapping.state:
+            self._store.replace_mapping(msgspec.structs.replace(mapping, state=settled))
+
+
 class FakeMetrics:
     """One series, and the status of mappings as the test set it."""
 
@@ -321,6 +342,7 @@ class World(msgspec.Struct):
     metrics: FakeMetrics = msgspec.field(default_factory=FakeMetrics)
     buckets: FakeBuckets = msgspec.field(default_factory=FakeBuckets)
     code_folder: Path = Path("no-code-here")
+    code: GatedCode | None = None
     warnings: list[str] = []
 
     @classmethod
@@ -336,6 +358,7 @@ class World(msgspec.Struct):
 
     def context(self, store_calls: StoreCalls) -> ApiContext:
         """Give the API this world."""
+        self.code = GatedCode(self.code_folder)
         return ApiContext(
             store_calls=store_calls,
             sources=self.sources,
@@ -343,10 +366,11 @@ class World(msgspec.Struct):
             declared=self.functions,
             deployed=DeployedFunctions(
                 store_calls,
-                GatedCode(self.code_folder),
+                self.code,
                 self.functions,
                 rules=DeploymentRules(
                     check_runtime=check_runtime,
+                    check_code=lambda runtime, _: check_runtime(runtime),
                     draw_id=draw_uuid,
                     warn=self.warnings.append,
                     changed=lambda _: None,

@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,17 +13,22 @@ from typing import Any, TypeVar
 import boto3
 import msgspec
 from aiohttp import web
-from api_fakes import REGION, GatedCode, World
+from api_fakes import REGION, FakeClock, SettlingEngine, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
-from penstock.api.context import ApiContext
+from penstock.api.context import ApiSettings
+from penstock.api.server_log import ServerLogger
 from penstock.functions.deployed_functions import BACKGROUND
-from penstock.ports import Store
+from penstock.model.caller import Caller
+from penstock.ports import Clock, Store
+from penstock.service import HEADER_BYTES_MAX
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
 ResultT = TypeVar("ResultT")
+OPEN, CLOCK = ApiSettings(), FakeClock()
+ANYBODY = Caller("anybody", "test", "test")
 SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, "
     "SignedHeaders=host;x-amz-date, Signature=" + "0" * 64
@@ -51,19 +57,23 @@ class Server:
     """The application, running on the loop of a thread of its own."""
 
     def __init__(
-        self, world: World, context: ApiContext, store: Store, port: int, run: Callable[[Any], Any]
+        self,
+        world: World,
+        store: Store,
+        runner: web.AppRunner,
+        run: Callable[[Any], Any],
     ) -> None:
         self.world = world
+        self.application = runner.app
         self.store = store
-        self.port = port
-        self._context = context
+        self.port = runner.addresses[0][1]
         self._run = run
 
     @contextmanager
     def code_that_waits(self) -> Iterator[None]:
         """Let no function become active, and no update succeed, until the block ends."""
-        code = self._context.deployed.code
-        assert isinstance(code, GatedCode)
+        code = self.world.code
+        assert code is not None
         code.gate.clear()
         try:
             yield
@@ -90,14 +100,17 @@ class Server:
 
         self._run(write())
 
-    def client(self, *, region: str = REGION) -> Any:
+    def client(
+        self, service: str = "lambda", *, region: str = REGION, caller: Caller = ANYBODY
+    ) -> Any:
         """Make an unmodified boto3 client that does not retry."""
         return boto3.client(
-            "lambda",
+            service,
             endpoint_url=f"http://127.0.0.1:{self.port}",
             region_name=region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=caller.access_key,
+            aws_secret_access_key=caller.secret_key,
+            aws_session_token=caller.token,
             config=Config(retries={"total_max_attempts": 1}),
         )
 
@@ -121,26 +134,46 @@ async def _end(runner: web.AppRunner) -> None:
     await asyncio.gather(*rest, return_exceptions=True)
 
 
+def _make_runner(application: web.Application) -> web.AppRunner:
+    """Make it as the service does, but in a hurry to end."""
+    return web.AppRunner(
+        application,
+        logger=ServerLogger(),
+        shutdown_timeout=1,
+        lingering_time=1,
+        auto_decompress=False,
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+    )
+
+
 @contextmanager
 def running_server(
     *,
     fallback: Handler | None = None,
-    store_url: str = "sqlite://",
-    code_folder: Path | None = None,
+    data: Path | None = None,
+    settings: ApiSettings = OPEN,
+    clock: Clock = CLOCK,
+    settles: bool = False,
 ) -> Iterator[Server]:
-    """Run the application on a free port until the block ends."""
+    """Run the application on a free port until the block ends; ``SettlingEngine`` if it settles.
+
+    What it keeps is in the folder ``data``, and stays there; None keeps it until the end.
+    """
+    store_url = "sqlite://" if data is None else f"sqlite:///{data}/penstock.db"
     with tempfile.TemporaryDirectory() as folder, running_loop() as run:
         world = World.with_defaults()
-        world.code_folder = code_folder or Path(folder, "code")
+        world.code_folder = Path(data or folder, "code")
         store = SqlStore(store_url)
-        context = world.context(InlineStore(store))
-        application = build_application(context, fallback=fallback)
-        runner = web.AppRunner(application, shutdown_timeout=1, lingering_time=1)
+        if settles:
+            world.engine = SettlingEngine(store)
+        context = replace(world.context(InlineStore(store)), settings=settings, clock=clock)
+        runner = _make_runner(build_application(context, fallback=fallback))
         try:
             run(context.deployed.open())
             run(runner.setup())
             run(web.TCPSite(runner, "127.0.0.1", 0).start())
-            yield Server(world, context, store, runner.addresses[0][1], run)
+            yield Server(world, store, runner, run)
             run(_end(runner))
         finally:
             store.close()

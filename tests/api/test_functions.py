@@ -274,11 +274,10 @@ def test_mapping_is_made_to_a_function_its_version_and_no_other(client: Any) -> 
 
 
 def test_functions_are_there_after_a_restart(tmp_path: Path) -> None:
-    store_url, code = f"sqlite:///{tmp_path}/penstock.db", tmp_path / "code"
-    with running_server(store_url=store_url, code_folder=code) as server:
+    with running_server(data=tmp_path) as server:
         before = create_active(server.client(), Publish=True)
 
-    with running_server(store_url=store_url, code_folder=code) as server:
+    with running_server(data=tmp_path) as server:
         client = server.client()
         after = client.get_function_configuration(FunctionName="made")
         location = client.get_function(FunctionName="made", Qualifier="1")["Code"]["Location"]

@@ -337,7 +337,7 @@ def test_untag_without_keys_is_a_validation_exception(server: Server) -> None:
 
 
 def test_store_that_fails_is_a_service_exception(tmp_path: Path) -> None:
-    with running_server(store_url=f"sqlite:///{tmp_path}/penstock.db") as server:
+    with running_server(data=tmp_path) as server:
         with contextlib.closing(sqlite3.connect(tmp_path / "penstock.db")) as other:
             other.execute("drop table mappings")
 

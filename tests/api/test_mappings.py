@@ -126,7 +126,7 @@ def test_parameter_that_says_none_is_accepted(server: Server, neutral: dict[str,
         pytest.param(
             SourceAccessDeniedError("no"),
             "InvalidParameterValueException",
-            "The provided execution role does not have permissions to call ReceiveMessage on SQS",
+            "The provided execution role does not have permissions to call GetQueueUrl on SQS",
             id="access denied",
         ),
         pytest.param(
@@ -310,7 +310,8 @@ def test_function_of_another_region_does_not_exist(server: Server) -> None:
         pytest.param({"k" * 129: ""}, "length less than or equal to 128", id="long key"),
         pytest.param({"k": "v" * 257}, "length less than or equal to 256", id="long value"),
         pytest.param({"aws:x": ""}, "is reserved", id="reserved"),
-        pytest.param({"a;b": ""}, "holds a character", id="character"),
+        pytest.param({"a;b": ""}, "Member must satisfy regular expression", id="key's letter"),
+        pytest.param({"k": "a;b"}, "Map value must satisfy", id="value's letter"),
         pytest.param({"penstock:x": "1"}, "Unknown option 'penstock:x'", id="unknown option"),
         pytest.param({"penstock:concurrency": "2"}, "it must be 1; for 2", id="option's value"),
     ],

@@ -87,7 +87,8 @@ def test_options_have_environment_twins(monkeypatch: pytest.MonkeyPatch) -> None
         ("dev", ["DEV_HOST", "DEV_PORT", "DEV_DATA", "LOG_FORMAT", "LOG_LEVEL"]),
         (
             "serve",
-            ["SERVE_CONFIG", "SERVE_HOST", "SERVE_PORT", "SERVE_STORE", "LOG_FORMAT", "LOG_LEVEL"],
+            [f"SERVE_{name}" for name in ("CONFIG", "HOST", "PORT", "STORE", "CALLERS")]
+            + ["LOG_FORMAT", "LOG_LEVEL"],
         ),
     ],
 )

@@ -72,6 +72,7 @@ class Node:
             self.runner,
             rules=DeploymentRules(
                 check_runtime=self.check_runtime,
+                check_code=lambda runtime, _: self.check_runtime(runtime),
                 draw_id=draw_uuid,
                 warn=self.warnings.append,
                 changed=self.changed.append,

@@ -66,7 +66,7 @@ def test_local_function_takes_lambdas_own_keys(tmp_path: Path) -> None:
         code=str(tmp_path),
         handler="app.handler",
         runtime="python3.11",
-        python=sys.executable,
+        interpreter=sys.executable,
         environment={"STAGE": "local"},
     )
     assert project.functions == (
@@ -104,7 +104,7 @@ def test_interpreter_defaults_to_the_environment_beside_the_file(tmp_path: Path)
 
     hosting = project.functions[0].hosting
     assert isinstance(hosting, LocalProcess)
-    assert hosting.python == str(beside)
+    assert hosting.interpreter == str(beside)
 
 
 def test_endpoint_runs_one_invocation_at_a_time(tmp_path: Path) -> None:
@@ -317,8 +317,8 @@ MISTAKES = [
         id="no-file",
     ),
     pytest.param(
-        '[functions.a]\ncode = "."\nHandler = "index.handler"\nRuntime = "nodejs22.x"',
-        "functions.a.Runtime: 'nodejs22.x' does not run here",
+        '[functions.a]\ncode = "."\nHandler = "index.handler"\nRuntime = "java21"',
+        "functions.a.Runtime: Runtime java21 does not run here; this machine has python3.",
         id="runtime",
     ),
     pytest.param(

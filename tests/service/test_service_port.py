@@ -1,12 +1,22 @@
-"""Why a service cannot listen."""
+"""Where a service may listen, and why it cannot."""
 
 import asyncio
 import socket
 
+import msgspec
 import pytest
 
+from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
-from penstock.service import Service, ServiceSettings, explain_no_listening
+from penstock.service import (
+    Service,
+    ServiceSettings,
+    explain_no_listening,
+    names_of_port,
+    refuse_open_port,
+)
+
+CALLER = Caller("ci", "AKIDCI", "a secret of sixteen or more")
 
 
 def test_service_says_once_that_its_port_is_in_use() -> None:
@@ -29,3 +39,41 @@ def test_name_that_cannot_be_resolved_is_said_in_the_resolver_s_words() -> None:
     assert explain_no_listening("nowhere", 1, failure).startswith(
         "cannot listen on nowhere port 1: Name or service not known; "
     )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "penstock.example"])
+def test_port_beyond_loopback_needs_callers(host: str) -> None:
+    without = ServiceSettings(host=host, store_url="sqlite://")
+
+    refuse_open_port(msgspec.structs.replace(without, callers=(CALLER,)))
+
+    with pytest.raises(ConfigurationError, match="give --callers FILE") as refused:
+        refuse_open_port(without)
+    assert f"host {host!r} is not a loopback address" in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_callers(host: str) -> None:
+    refuse_open_port(ServiceSettings(host=host, store_url="sqlite://"))
+
+
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [
+        ("0.0.0.0", ("queue.example",)),
+        ("127.0.0.1", ("queue.example",)),
+        ("Penstock.example", ("queue.example", "penstock.example")),
+    ],
+)
+def test_port_is_addressed_by_the_names_that_are_configured(
+    host: str, names: tuple[str, ...]
+) -> None:
+    settings = ServiceSettings(host=host, allowed_hosts=("queue.example",), store_url="sqlite://")
+
+    assert names_of_port(settings) == names
+
+
+def test_settings_do_not_show_secrets() -> None:
+    settings = ServiceSettings(callers=(CALLER,), store_url="sqlite://")
+
+    assert CALLER.secret_key not in repr(settings)

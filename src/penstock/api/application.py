@@ -9,11 +9,13 @@ answer it with state of its own, or as a bucket that is not there.
 import re
 from collections.abc import Awaitable, Callable
 
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from penstock import __version__
 from penstock.api.answers import json_answer
+from penstock.api.authentication import Authentication
 from penstock.api.browser import refuse_web_pages
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.errors import (
@@ -35,9 +37,10 @@ from penstock.api.operator_routes import (
     operator_routes,
 )
 from penstock.api.signature import read_credential_scope
+from penstock.api.signature_errors import answer_refusal
 from penstock.api.tag_operations import TagOperations
 from penstock.model.arn import Scope
-from penstock.model.errors import StoreConflictError, StoreError
+from penstock.model.errors import SignatureError, StoreConflictError, StoreError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -49,6 +52,7 @@ _OWN_OPERATIONS = (
     f"{HEALTH_PATH}; beside it status, check, failures and mappings/MAPPING/position; "
     f"{METRICS_PATH}"
 )
+_REQUEST_ID = "x-amzn-RequestId"
 _READING_METHODS = ("GET", "HEAD")
 # Lambda's nouns: what an unsigned request to a dated path is taken to mean.
 _LAMBDA_PATH = re.compile(
@@ -67,7 +71,13 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
             this port serves.
     """
     routes = _Routes(context.settings, fallback)
-    application = web.Application(middlewares=[_answer_middleware(context)])
+    settings = context.settings
+    authentication = Authentication(
+        context,
+        service="lambda" if fallback is None else None,
+        open_paths=frozenset({HEALTH_PATH, *([METRICS_PATH] if settings.open_metrics else ())}),
+    )
+    application = web.Application(middlewares=[_answer_middleware(context, authentication)])
     handlers = MappingHandlers(MappingOperations(context), TagOperations(context))
     mapping_path, tags_path = MAPPINGS_PATH + "/{UUID}", TAGS_PATH + "/{Resource}"
     lambda_routes: list[tuple[str, str, LambdaHandler]] = [
@@ -150,23 +160,44 @@ def _is_for_bucket(request: web.Request, service: str | None) -> bool:
     return service == "s3" or any(name in request.query for name in presigned)
 
 
-def _answer_middleware(context: ApiContext) -> Middleware:
+def _answer_middleware(context: ApiContext, authentication: Authentication) -> Middleware:
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request_id = context.draw_uuid()
         try:
             refuse_web_pages(request.headers, context.settings.hosts)
+            await authentication.check(request)
             response = await handler(request)
         except ApiError as error:
             response = error.to_response()
+        except SignatureError as error:
+            response = answer_refusal(request, error)
         except StoreConflictError as error:
             response = ApiError(RESOURCE_CONFLICT, str(error)).to_response()
         except StoreError as error:
             response = ApiError(SERVICE, str(error)).to_response()
+        except Exception as error:  # a defect of one request stays with that request
+            if request.writer.output_size > 0:
+                raise  # half an answer is out: the server cuts the connection, and logs this
+            response = _answer_defect(request, request_id, error)
         if not response.prepared:
-            response.headers.setdefault("x-amzn-RequestId", context.draw_uuid())
+            response.headers.setdefault(_REQUEST_ID, request_id)
         return response
 
     return answer
+
+
+def _answer_defect(request: web.Request, request_id: str, error: Exception) -> web.Response:
+    """Log a defect of ours, and say no more of it to the caller than where to look."""
+    structlog.get_logger().error(
+        "a request failed by a defect of Penstock",
+        method=request.method,
+        path=request.path,
+        request_id=request_id,
+        exc_info=error,
+    )
+    text = "An error occurred and the request cannot be processed; the log of Penstock has why."
+    return ApiError(SERVICE, text).to_response()
 
 
 async def _health(_request: web.Request) -> web.Response:

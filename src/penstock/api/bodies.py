@@ -1,6 +1,8 @@
 """Request bodies, read within bounds of size and of time."""
 
 import asyncio
+import hashlib
+from collections.abc import AsyncIterator
 
 import msgspec
 from aiohttp import web
@@ -13,10 +15,77 @@ from penstock.api.errors import (
     ApiError,
     ErrorKind,
 )
+from penstock.core.request_signature import mismatch
+from penstock.model.errors import SignatureError
 
 CONTROL_BYTES_MAX = 1024 * 1024  # ours; the largest valid request is far below
 CONTROL_S_MAX = 30.0  # ours, from the head to the body's end; an honest caller needs no second
 _JSON_TYPES = ("application/json", "application/x-amz-json-1.0", "application/x-amz-json-1.1")
+
+
+class SignedBody:
+    """A body that is checked as it is read: its last part is given out when all of it is right.
+
+    Attributes:
+        error: What was raised to the reader when it was not.
+    """
+
+    def __init__(self, content: AsyncIterator[bytes], digest: str) -> None:
+        self._content = content
+        self._digest = digest
+        self.error: SignatureError | None = None
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Give the body in parts.
+
+        Raises:
+            SignatureError: Before the last part: it is another body than was signed.
+        """
+        received = hashlib.sha256()
+        held = b""
+        async for part in self._content:
+            if held:
+                yield held
+            received.update(part)
+            held = part
+        if received.hexdigest() != self._digest:
+            self.error = mismatch()
+            raise self.error
+        yield held
+
+
+_KEPT_BODY: web.RequestKey[bytes | SignedBody] = web.RequestKey("kept_body")
+
+
+def keep_body(request: web.Request, body: bytes | SignedBody) -> None:
+    """Let everybody who reads the request's body read this."""
+    request[_KEPT_BODY] = body
+
+
+def has_body(request: web.Request) -> bool:
+    """Tell whether there is a body to be read."""
+    kept = request.get(_KEPT_BODY)
+    return request.can_read_body if kept is None else bool(kept)
+
+
+async def body_parts(request: web.Request) -> AsyncIterator[bytes]:
+    """Give a body in parts, as they come.
+
+    Raises:
+        SignatureError: It is another body than was signed.
+    """
+    kept = request.get(_KEPT_BODY)
+    if isinstance(kept, bytes):
+        yield kept
+        return
+    async for part in request.content.iter_any() if kept is None else kept.parts():
+        yield part
+
+
+def refusal_of_body(request: web.Request) -> SignatureError | None:
+    """Give why reading the body ended early, if it was another than was signed."""
+    kept = request.get(_KEPT_BODY)
+    return kept.error if isinstance(kept, SignedBody) else None
 
 
 async def read_body(
@@ -41,6 +110,7 @@ async def read_body(
 
     Raises:
         ApiError: It is larger, it takes longer, or it broke off.
+        SignatureError: It is another body than was signed.
 
     Source: docs.aws.amazon.com/lambda/latest/api/CommonErrors.html
     """
@@ -52,7 +122,7 @@ async def read_body(
     body = bytearray()
     try:
         async with asyncio.timeout(s_max):
-            async for chunk in request.content.iter_any():
+            async for chunk in body_parts(request):
                 body += chunk
                 if len(body) > bytes_max:
                     raise refused

@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.functions.deployed_functions import DeployedFunctions
 from penstock.model.arn import Scope
+from penstock.model.caller import Caller
 from penstock.model.function import Function, FunctionResult
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.mapping_status import MappingStatus
@@ -113,27 +114,37 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         region: For requests that name none, because they carry no signature.
         filters_max: 1..10; of one mapping.
         hosts: Names beyond loopback under which this port may be addressed, without port.
+        callers: One of them must have signed each request; none: signatures are not verified.
+        open_metrics: ``/metrics`` needs no signature.
     """
 
     account: str = "000000000000"
     region: str = "us-east-1"
     filters_max: int = 5
     hosts: tuple[str, ...] = ()
+    callers: tuple[Caller, ...] = ()
+    open_metrics: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiContext:
-    """Everything that the API calls."""
+class MappingContext:
+    """Everything that the operations on mappings call."""
 
     store_calls: StoreCalls
     sources: Sources
     functions: FunctionInvoker
-    declared: DeclaredFunctions
-    deployed: DeployedFunctions
-    code_source: CodeSource
     direct_invoker: DirectInvoker
     mappings: Mappings
     metrics: Metrics
     clock: Clock
     draw_uuid: Callable[[], str]
     settings: ApiSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext(MappingContext):
+    """Everything that the API calls."""
+
+    declared: DeclaredFunctions
+    deployed: DeployedFunctions
+    code_source: CodeSource

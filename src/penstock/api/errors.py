@@ -9,6 +9,8 @@ from aiohttp import web
 
 from penstock.model.errors import PenstockError
 
+_SERVERS_FAULT = 500  # this status and above
+
 
 class ErrorKind(msgspec.Struct, frozen=True):
     """One of AWS's errors.
@@ -16,7 +18,7 @@ class ErrorKind(msgspec.Struct, frozen=True):
     Attributes:
         code: Goes into the header x-amzn-ErrorType.
         message_member: How its body spells the text's member.
-        has_type: Whether its body has ``"Type": "User"``.
+        has_type: Whether its body has ``"Type"``: whose fault it is.
     """
 
     code: str
@@ -39,11 +41,14 @@ UNSUPPORTED_MEDIA_TYPE = ErrorKind("UnsupportedMediaTypeException", 415)
 
 # What AWS's front answers before a request reaches Lambda: bodies without Type.
 ACCESS_DENIED = ErrorKind("AccessDeniedException", 403, "Message", has_type=False)
+INCOMPLETE_SIGNATURE = ErrorKind("IncompleteSignatureException", 403, has_type=False)
+INVALID_SIGNATURE = ErrorKind("InvalidSignatureException", 403, has_type=False)
 MISSING_TOKEN = ErrorKind("MissingAuthenticationTokenException", 403, has_type=False)
 NOT_FOUND = ErrorKind("NotFoundException", 404, has_type=False)
 REQUEST_ENTITY_TOO_LARGE = ErrorKind("RequestEntityTooLargeException", 413, has_type=False)
 REQUEST_TIMEOUT = ErrorKind("RequestTimeoutException", 408, has_type=False)
 SERIALIZATION = ErrorKind("SerializationException", 400, has_type=False)
+UNRECOGNIZED_CLIENT = ErrorKind("UnrecognizedClientException", 403, has_type=False)
 UNKNOWN_OPERATION = ErrorKind("UnknownOperationException", 404, has_type=False)
 VALIDATION = ErrorKind("ValidationException", 400, has_type=False)
 
@@ -69,7 +74,7 @@ class ApiError(PenstockError):
             body["Reason"] = self.reason
             headers["Retry-After"] = "1"
         if kind.has_type:
-            body["Type"] = "User"
+            body["Type"] = "User" if kind.status < _SERVERS_FAULT else "Service"
         # Bytes of a header that are not UTF-8 reach the text as lone surrogates.
         body[kind.message_member] = str(self).encode("utf-8", "replace").decode()
         return web.Response(

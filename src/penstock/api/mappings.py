@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from penstock.api.answers import json_answer
+from penstock.api.answers import check_query, json_answer
 from penstock.api.bodies import read_json_object
 from penstock.api.list_query import read_list_query
 from penstock.api.operations import MappingOperations
@@ -20,11 +20,13 @@ class MappingHandlers:
 
     async def create(self, request: web.Request, scope: Scope) -> web.Response:
         """CreateEventSourceMapping."""
+        check_query(request.query)
         parameters = await read_json_object(request, "CreateEventSourceMapping")
         return await self._show(await self._operations.create(scope, parameters), status=202)
 
     async def get(self, request: web.Request, scope: Scope) -> web.Response:
         """GetEventSourceMapping."""
+        check_query(request.query)
         return await self._show(await self._operations.get(scope, request.match_info["UUID"]))
 
     async def list_page(self, request: web.Request, scope: Scope) -> web.Response:
@@ -39,28 +41,33 @@ class MappingHandlers:
 
     async def update(self, request: web.Request, scope: Scope) -> web.Response:
         """UpdateEventSourceMapping."""
+        check_query(request.query)
         parameters = await read_json_object(request, "UpdateEventSourceMapping")
         uuid = request.match_info["UUID"]
         return await self._show(await self._operations.update(scope, uuid, parameters), status=202)
 
     async def delete(self, request: web.Request, scope: Scope) -> web.Response:
         """DeleteEventSourceMapping."""
+        check_query(request.query)
         mapping = await self._operations.delete(scope, request.match_info["UUID"])
         return await self._show(mapping, status=202)
 
     async def list_tags(self, request: web.Request, scope: Scope) -> web.Response:
         """ListTags."""
+        check_query(request.query)
         tags = await self._tags.list_tags(scope, request.match_info["Resource"])
         return json_answer({"Tags": tags})
 
     async def tag(self, request: web.Request, scope: Scope) -> web.Response:
         """TagResource."""
+        check_query(request.query)
         parameters = await read_json_object(request, "TagResource")
         await self._tags.tag(scope, request.match_info["Resource"], parameters)
         return web.Response(status=204)
 
     async def untag(self, request: web.Request, scope: Scope) -> web.Response:
         """UntagResource."""
+        check_query(request.query, ("tagKeys",))
         keys = request.query.getall("tagKeys", None)
         await self._tags.untag(scope, request.match_info["Resource"], keys)
         return web.Response(status=204)

@@ -38,8 +38,7 @@ async def probe_source(
     arn = mapping.event_source_arn
     try:
         if mapping.stream_kind is None:
-            queue = await sources.open_queue(arn)
-            _check_queue(await queue.describe(), mapping, function)
+            _check_queue(await _describe_queue(sources, arn), mapping, function)
         else:
             role = function.role if function else None
             identity_arn = invoke_identity_arn(mapping.scope, arn, role=role)
@@ -47,6 +46,25 @@ async def probe_source(
             await stream.describe()
     except (SourceError, ConfigurationError) as exc:
         raise _refusal(exc, mapping) from exc
+
+
+async def _describe_queue(sources: Sources, arn: str) -> QueueAttributes:
+    """Look at a queue.
+
+    Raises:
+        ApiError: One of the two calls is not allowed; it is named.
+    """
+    action = "GetQueueUrl"
+    try:
+        queue = await sources.open_queue(arn)
+        action = "GetQueueAttributes"
+        return await queue.describe()
+    except SourceCredentialsError:
+        raise
+    except SourceAccessDeniedError as exc:
+        raise invalid_parameter(
+            f"The provided execution role does not have permissions to call {action} on SQS"
+        ) from exc
 
 
 def _check_queue(
@@ -107,7 +125,7 @@ def _refusal(error: SourceError | ConfigurationError, mapping: EventSourceMappin
         case SourceCredentialsError() | ConfigurationError():
             return invalid_parameter(str(error))
         case SourceAccessDeniedError():
-            return invalid_parameter(_QUEUE_DENIED if is_queue else _stream_denied(arn))
+            return invalid_parameter(_stream_denied(arn))
         case _:
             noun = "queue" if is_queue else "stream"
             return ApiError(SERVICE, f"The {noun} {arn} could not be read: {error}")
@@ -116,9 +134,6 @@ def _refusal(error: SourceError | ConfigurationError, mapping: EventSourceMappin
 _QUEUE_MISSING = (
     "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue."
     " SQS Error Message: The specified queue does not exist."
-)
-_QUEUE_DENIED = (
-    "The provided execution role does not have permissions to call ReceiveMessage on SQS"
 )
 
 

@@ -15,7 +15,7 @@ from penstock.model.errors import ConfigurationError
 
 Address = tuple[str, int]  # host and port as bound; the host may be a wildcard
 
-_WILDCARDS = frozenset({"0.0.0.0", "::", ""})
+WILDCARDS = frozenset({"0.0.0.0", "::", ""})
 
 
 class EndpointResolver:
@@ -100,7 +100,7 @@ def _is_own(origin: Origin, own_addresses: Collection[Address]) -> bool:
     for host, port in own_addresses:
         if port == origin.port:
             addresses = _look_up(origin.host)
-            if host in _WILDCARDS and any(map(_is_of_this_machine, addresses)):
+            if host in WILDCARDS and any(map(_is_of_this_machine, addresses)):
                 return True
             if addresses & _look_up(host):
                 return True

@@ -49,13 +49,16 @@ class DeploymentRules(msgspec.Struct, frozen=True, kw_only=True):
     """What the service decides about deployed functions.
 
     Attributes:
-        check_runtime: Gives a warning, or refuses a Runtime with ConfigurationError; it may block.
+        check_runtime: Refuses a Runtime with ConfigurationError; it may block.
+        check_code: Gives a warning about a Runtime and the folder of its code, or refuses them
+            likewise.
         draw_id: Gives revision ids.
         warn: Takes what an operator should know.
         changed: Told the ARN of a function that was changed, after what runs has followed.
     """
 
-    check_runtime: Callable[[str], str | None]
+    check_runtime: Callable[[str], object]
+    check_code: Callable[[str, str], str | None]
     draw_id: Callable[[], str]
     warn: Callable[[str], None]
     changed: Callable[[str], None]
@@ -76,6 +79,7 @@ class DeployedFunctions:
     ) -> None:
         self.code = code
         self.check_runtime = rules.check_runtime
+        self._check_code = rules.check_code
         self._store_calls = store_calls
         self._runner = runner
         self._draw_id = rules.draw_id
@@ -214,7 +218,8 @@ class DeployedFunctions:
         """Unpack the code and look for the runtime; empty when both are there."""
         try:
             await self.code.unpack(configuration.code.sha256)
-            warning = await asyncio.to_thread(self.check_runtime, configuration.runtime)
+            folder = self.code.code_folder(configuration.code.sha256)
+            warning = await asyncio.to_thread(self._check_code, configuration.runtime, folder)
         except (ConfigurationError, OSError) as exc:
             self._warn(f"function {function.name} cannot run: {exc}")
             return str(exc)

@@ -32,6 +32,7 @@ from penstock.model.errors import (
     InvokeUnavailableError,
 )
 from penstock.model.function import (
+    LATEST,
     PAYLOAD_BYTES_MAX,
     Function,
     FunctionErrorKind,
@@ -157,7 +158,7 @@ def _read_result(response: HttpResponse) -> FunctionResult:
     return FunctionResult(
         payload=response.body,
         function_error=response.header("x-amz-function-error"),
-        executed_version=response.header("x-amz-executed-version") or "$LATEST",
+        executed_version=response.header("x-amz-executed-version") or LATEST,
         log_tail=log_tail,
         request_id=response.header("x-amzn-requestid") or "",
     )

@@ -41,7 +41,7 @@ def start_dev(request: DevRequest, *, log_format: str, log_level: str) -> None:
     configure_logs(logs)
     default = Path(PROJECT_FILE_DEFAULT)
     project = read_project(request.project_file or (default if default.is_file() else None))
-    _refuse_store(project)
+    _refuse_keys_of_serve(project)
     ports = (request.port, project.service.port, PORT_DEFAULT)
     options = DevOptions(
         host=request.host or project.service.host or LOOPBACK,
@@ -64,9 +64,15 @@ def start_dev(request: DevRequest, *, log_format: str, log_level: str) -> None:
         raise
 
 
-def _refuse_store(project: Project) -> None:
-    if project.service.store is not None:
+def _refuse_keys_of_serve(project: Project) -> None:
+    service = project.service
+    if service.store is not None:
         raise ConfigurationError(
             f"{project.path}: service.store: dev keeps its store in the folder --data names;"
             " remove the key, or use penstock serve"
+        )
+    if service.callers is not None:
+        raise ConfigurationError(
+            f"{project.path}: service.callers: dev is for this machine alone and takes any"
+            " credentials; remove the key, or use penstock serve"
         )

@@ -15,7 +15,7 @@ given a scope by what it otherwise says.
 
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 
 import aiohttp
 import msgspec
@@ -23,6 +23,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from penstock.api.bodies import body_parts, has_body, refusal_of_body
 from penstock.local import stack_template
 from penstock.local.embedded_aws import HOP_HEADER
 from penstock.local.unsigned import default_authorization
@@ -92,17 +93,17 @@ class Gateway:
                 "UnknownOperationException",
                 f"Penstock does not offer this operation yet: {request.method} {request.path}",
             )
-        body: bytes | aiohttp.StreamReader | None
-        body = request.content if request.can_read_body else None
+        body: bytes | AsyncIterator[bytes] | None
+        body = body_parts(request) if has_body(request) else None
         if body is not None and credential_service(request) == "cloudformation":
-            body = await _read_at_most(request.content, _STACK_BODY_BYTES_MAX)
+            body = await _read_at_most(body, _STACK_BODY_BYTES_MAX)
             refusal = await self._refuse_stack(body)
             if refusal is not None:
                 return refusal
         return await self._stream(request, body)
 
     async def _stream(
-        self, request: web.Request, body: bytes | aiohttp.StreamReader | None
+        self, request: web.Request, body: bytes | AsyncIterator[bytes] | None
     ) -> web.StreamResponse:
         """Pass a request on and its answer back, neither of them held in memory."""
         response: web.StreamResponse | None = None
@@ -124,12 +125,15 @@ class Gateway:
                     await response.write(part)
                 await response.write_eof()
                 return response
-        except aiohttp.ClientError:
+        except aiohttp.ClientError as exc:
             if response is not None:
                 # The answer is cut short, at one end or the other: the client must see that.
                 if request.transport is not None:
                     request.transport.abort()
                 return response
+            refused = refusal_of_body(request)
+            if refused is not None:
+                raise refused from exc
             return _refuse(
                 503,
                 "ServiceUnavailable",
@@ -174,7 +178,8 @@ class Gateway:
         try:
             target = URL(self._upstream + path, encoded=True)
             async with self._session.get(target, headers={HOP_HEADER: "1"}) as answer:
-                content = await _read_at_most(answer.content, _TEMPLATE_BYTES_MAX)
+                parts = answer.content.iter_chunked(_PART_BYTES)
+                content = await _read_at_most(parts, _TEMPLATE_BYTES_MAX)
         except aiohttp.ClientError:
             return None
         if answer.status != web.HTTPOk.status_code or len(content) > _TEMPLATE_BYTES_MAX:
@@ -216,10 +221,10 @@ def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     )
 
 
-async def _read_at_most(content: aiohttp.StreamReader, limit: int) -> bytes:
+async def _read_at_most(parts: AsyncIterable[bytes], limit: int) -> bytes:
     """Read a body; what comes back is longer than ``limit`` when the body is."""
     received = bytearray()
-    async for part in content.iter_chunked(_PART_BYTES):
+    async for part in parts:
         received += part
         if len(received) > limit:
             break

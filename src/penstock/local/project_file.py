@@ -14,7 +14,9 @@ from typing import TypeVar
 import msgspec
 
 from penstock.declared_mappings import DeclaredMapping
-from penstock.functions.host.handler_file import check_handler
+from penstock.functions.host.entry_points import BOOTSTRAP, check_entry_point
+from penstock.functions.host.node_client import NODE_CLIENT
+from penstock.functions.host.runtimes import ANY_PYTHON, RuntimeFamily, runtime_family
 from penstock.local.project_mappings import MappingReader, Resources
 from penstock.local.project_tables import (
     BucketTable,
@@ -97,9 +99,10 @@ def read_project(
     document = _load(path)
     place = Place(str(path))
     refuse_unknown_keys(document, _SECTIONS, place)
-    service = _read_service(document, place.at("service"))
+    folder = path.absolute().parent
+    service = _read_service(document, place.at("service"), folder)
     scope = Scope(service.account_id, service.region or find_region())
-    functions = _read_functions(document, scope, place, path.absolute().parent)
+    functions = _read_functions(document, scope, place, folder)
     resources = _read_all_resources(document, place)
     mappings = MappingReader(scope, functions, resources).read(document, place)
     return Project(
@@ -129,7 +132,7 @@ _SECTIONS = (
 )
 
 
-def _read_service(document: Mapping[str, object], place: Place) -> ServiceTable:
+def _read_service(document: Mapping[str, object], place: Place, folder: Path) -> ServiceTable:
     table = expect_table(document.get("service", {}), place)
     service = read_table(table, ServiceTable, place)
     ramp = service.queue_ramp
@@ -137,7 +140,15 @@ def _read_service(document: Mapping[str, object], place: Place) -> ServiceTable:
         raise place.at("queue_ramp").error(
             f"initial {ramp.initial} is above maximum {ramp.maximum}"
         )
-    return service
+    if service.nodejs_client is None:
+        return service
+    client = folder / service.nodejs_client
+    if not (client / "node_modules" / NODE_CLIENT).is_dir():
+        raise place.at("nodejs_client").error(
+            f"{client} has no node_modules/{NODE_CLIENT}; run npm install --ignore-scripts"
+            f" {NODE_CLIENT} in it"
+        )
+    return msgspec.structs.replace(service, nodejs_client=str(client))
 
 
 def _load(path: Path) -> dict[str, object]:
@@ -241,7 +252,7 @@ def _read_functions(
 
 # Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html, FunctionName
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
-_LOCAL_KEYS = ("Handler", "Runtime", "python", "Environment")
+_LOCAL_KEYS = ("Handler", "Runtime", "python", "node", "Environment")
 _LAMBDA_CONCURRENCY = 1000  # AWS's default for a whole account: Lambda itself throttles below it
 _LOCAL_CONCURRENCY = 10
 _ENDPOINT_CONCURRENCY = 1  # runtime interface emulators fail on concurrent calls
@@ -303,34 +314,45 @@ class _FunctionReader(msgspec.Struct, frozen=True):
         folder = Path(os.path.abspath(self.folder / code))  # noqa: PTH100  keeps symlinks
         if not folder.is_dir():
             raise self.place.at("code").error(f"the folder {folder} does not exist")
-        if self.table.handler is None:
-            raise self.place.error('Handler is missing; for example Handler = "app.handler"')
-        runtime = self.table.runtime or "python3"
-        if not runtime.startswith("python"):
-            raise self.place.at("Runtime").error(
-                f"{runtime!r} does not run here; local functions are python3.x,"
-                " any other runs behind url"
-            )
+        runtime = self.table.runtime or ANY_PYTHON
         try:
-            check_handler(self.table.handler, folder)
+            family = runtime_family(runtime)
         except ConfigurationError as exc:
-            raise self.place.at("Handler").error(str(exc)) from exc
+            raise self.place.at("Runtime").error(f"{exc}; any other runs behind url") from exc
+        handler = self.table.handler
+        if handler is None:
+            if family is not RuntimeFamily.PROVIDED:
+                raise self.place.error('Handler is missing; for example Handler = "app.handler"')
+            handler = BOOTSTRAP  # which makes of it what it will
+        try:
+            check_entry_point(family, handler, folder)
+        except ConfigurationError as exc:
+            where = "code" if family is RuntimeFamily.PROVIDED else "Handler"
+            raise self.place.at(where).error(str(exc)) from exc
         return LocalProcess(
             code=str(folder),
-            handler=self.table.handler,
+            handler=handler,
             runtime=runtime,
-            python=self._interpreter(),
+            interpreter=self._interpreter(family),
             environment=self._environment(),
         )
 
-    def _interpreter(self) -> str | None:
+    def _interpreter(self, family: RuntimeFamily) -> str | None:
         """Find the handler's interpreter; a virtual environment's link must stay unresolved."""
-        if self.table.python is None:
+        named = {RuntimeFamily.PYTHON: self.table.python, RuntimeFamily.NODEJS: self.table.node}
+        keys = {RuntimeFamily.PYTHON: "python", RuntimeFamily.NODEJS: "node"}
+        for other, key in keys.items():
+            if other is not family and named[other] is not None:
+                runtime = self.table.runtime or ANY_PYTHON
+                raise self.place.at(key).error(f"has no part in Runtime {runtime}")
+        given = named.get(family)
+        if given is None:
             beside = self.folder / ".venv" / "bin" / "python"
-            return str(beside) if os.access(beside, os.X_OK) else None
-        path = os.path.abspath(self.folder / self.table.python)  # noqa: PTH100  keeps symlinks
+            is_there = family is RuntimeFamily.PYTHON and os.access(beside, os.X_OK)
+            return str(beside) if is_there else None
+        path = os.path.abspath(self.folder / given)  # noqa: PTH100  keeps symlinks
         if not os.access(path, os.X_OK) or Path(path).is_dir():
-            raise self.place.at("python").error(f"{path} is not an executable file")
+            raise self.place.at(keys[family]).error(f"{path} is not an executable file")
         return path
 
     def _environment(self) -> dict[str, str]:

@@ -26,11 +26,14 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[service]``: settings of the service itself; None takes the command's default.
 
     Attributes:
+        callers: A file of the keys that requests must be signed with; relative to this one.
+        open_metrics: ``/metrics`` needs no signature where there are callers.
         queue_ramp: Of queue mappings without provisioned pollers.
         stream_pace: ``aws``: at most 5 reads per second and shard; ``local``: as fast as it comes.
         read_ahead_mb: Of stream records held over all mappings, in MiB.
         filters_max: How many filters a mapping may have; AWS's default is 5, its quota 10.
         iterator_age_warning_s: A shard that is further behind is warned of.
+        nodejs_client: The folder in which npm installed the runtime client of Node.js functions.
     """
 
     host: str | None = None
@@ -41,15 +44,22 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: Annotated[int, msgspec.Meta(ge=0, le=900)] = 30
     long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     allowed_hosts: list[str] = []
+    callers: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    open_metrics: bool = False
     filters_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
     queue_ramp: QueueRampTable = QueueRampTable()
     stream_pace: Literal["aws", "local"] | None = None
     read_ahead_mb: Positive = 256
     iterator_age_warning_s: Positive = 60
+    nodejs_client: str | None = None
 
 
 class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[functions.NAME]``: exactly one of ``code`` (with Handler), ``url`` and ``arn``.
+
+    Attributes:
+        python: The interpreter of a ``python3.x`` Runtime.
+        node: That of a ``nodejsN.x`` Runtime.
 
     Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
     """
@@ -63,6 +73,7 @@ class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, object] = msgspec.field(default_factory=dict, name="Environment")
     code: str | None = None
     python: str | None = None
+    node: str | None = None
     concurrency: Positive | None = None
     role: str | None = msgspec.field(default=None, name="Role")
     url: str | None = None

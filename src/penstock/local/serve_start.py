@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from botocore.exceptions import BotoCoreError
 
+from penstock.local.callers_file import read_callers
 from penstock.local.logs import LogLevel, configure_logs, parse_log_settings
 from penstock.local.project_file import REGION_DEFAULT, Project, read_project
 from penstock.local.ready_line import ReadyLine
@@ -18,6 +19,7 @@ from penstock.local.service_run import (
     service_settings,
 )
 from penstock.local.stop_signals import STOPPING
+from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
 from penstock.service import Service
 
@@ -33,6 +35,7 @@ class ServeRequest(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     port: int | None = None
     store_url: str | None = None
+    callers: Path | None = None
 
 
 def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> None:
@@ -47,16 +50,17 @@ def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> No
     _refuse_resources(project)
     ports = (request.port, project.service.port, PORT_DEFAULT)
     beside = request.project_file.absolute().parent / _STORE_NAME
-    service = Service(
-        service_settings(
-            project,
-            address=(
-                request.host or project.service.host or LOOPBACK_DEFAULT,
-                next(port for port in ports if port is not None),
-            ),
-            is_verbose=logs.level is LogLevel.DEBUG,
-            store_url=request.store_url or _anchor_store(project) or f"sqlite:///{beside}",
+    settings = service_settings(
+        project,
+        address=(
+            request.host or project.service.host or LOOPBACK_DEFAULT,
+            next(port for port in ports if port is not None),
         ),
+        is_verbose=logs.level is LogLevel.DEBUG,
+        store_url=request.store_url or _anchor_store(project) or f"sqlite:///{beside}",
+    )
+    service = Service(
+        msgspec.structs.replace(settings, callers=_find_callers(request, project)),
         functions=project.functions,
         mappings=project.mappings,
     )
@@ -85,6 +89,14 @@ def _refuse_resources(project: Project) -> None:
             f" ({name!r}): make them where your endpoints are, remove them from the file and"
             " name them by their ARNs, or use penstock dev"
         )
+
+
+def _find_callers(request: ServeRequest, project: Project) -> tuple[Caller, ...]:
+    """Read the file that the command line names, else the project file's, relative to it."""
+    path = request.callers
+    if path is None and project.service.callers is not None:
+        path = request.project_file.absolute().parent / project.service.callers
+    return () if path is None else read_callers(path)
 
 
 def _find_sdk_region() -> str:

@@ -47,8 +47,10 @@ def service_settings(
         drain_s=declared.drain_s,
         long_poll_s=LONG_POLL_S if declared.long_poll_s is None else declared.long_poll_s,
         function_environment=dict(function_environment or {}),
-        allowed_hosts=tuple(declared.allowed_hosts),
+        allowed_hosts=tuple(name.lower() for name in declared.allowed_hosts),
+        open_metrics=declared.open_metrics,
         filters_max=declared.filters_max,
+        nodejs_client=declared.nodejs_client,
         ramp=RampPolicy(
             initial=declared.queue_ramp.initial,
             per_minute=declared.queue_ramp.per_minute,

@@ -5,11 +5,12 @@
     PenstockError
     ├── ConfigurationError               a setting, a file or a parameter that cannot be used
     │   └── FilterPatternError           a filter's pattern that Lambda would not take
+    ├── SignatureError                   a request whose signature is not that of a caller
     ├── SourceError                      a call to a source of records failed
     │   ├── SourceThrottledError         the server asks for a slower pace
     │   ├── SourceNotFoundError          the queue or stream is not there
     │   ├── SourceAccessDeniedError      the credentials may not do this
-    │   │   └── SourceCredentialsError   there are no usable credentials
+    │   │   └── SourceCredentialsError   no credentials, or none that the server knows
     │   ├── SourceUnavailableError       no connection, a timeout, a 5xx answer
     │   ├── SourceIteratorExpiredError   a shard iterator is too old
     │   ├── SourceTrimmedError           the records asked for have left the stream
@@ -36,6 +37,7 @@ A message says what happened, with which value, and what mends it. A function's 
 this tree: it is a value (``FunctionResult.function_error``).
 """
 
+import enum
 from typing import ClassVar
 
 
@@ -61,6 +63,23 @@ class FilterPatternError(ConfigurationError):
         self.reason = reason
 
 
+class SignatureFault(enum.Enum):
+    """Why a signature is not accepted; AWS has an error code for each."""
+
+    MISSING = enum.auto()
+    INCOMPLETE = enum.auto()
+    INVALID = enum.auto()
+    UNKNOWN_CALLER = enum.auto()
+
+
+class SignatureError(PenstockError):
+    """A request whose signature is not that of a caller."""
+
+    def __init__(self, fault: SignatureFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
 class SourceError(PenstockError):
     """A call to a source of records failed."""
 
@@ -80,7 +99,7 @@ class SourceAccessDeniedError(SourceError):
 
 
 class SourceCredentialsError(SourceAccessDeniedError):
-    """There are no usable credentials; the message says what to set."""
+    """There are no credentials, or the server does not know them; the message says which."""
 
 
 class SourceUnavailableError(SourceError):

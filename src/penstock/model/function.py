@@ -17,15 +17,16 @@ class LocalProcess(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     """A handler that runs in processes of this machine.
 
     Attributes:
-        code: Absolute path of the folder that holds the handler's module.
-        handler: ``module.function``, as Lambda's Handler.
-        python: Absolute path of the interpreter; None takes the service's own.
+        code: Absolute path of the folder that holds the handler's module, or ``bootstrap``.
+        handler: As Lambda's Handler: ``module.function``; a ``bootstrap`` makes of it what it will.
+        runtime: As Lambda's Runtime; ``functions/host/runtimes.py`` says which ones run here.
+        interpreter: Absolute path of python or node; None takes this machine's.
     """
 
     code: str
     handler: str
     runtime: str = "python3"
-    python: str | None = None
+    interpreter: str | None = None
     environment: dict[str, str] = {}
 
 
@@ -54,7 +55,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         timeout_s: 1..900.
-        memory_mb: Told to the handler; not a limit in this version.
+        memory_mb: Limit on the memory of one execution environment.
         concurrency: Invocations in flight at once on this node, direct Invokes included.
         role: ARN of the IAM role that it runs as, its execution role; None: none was given.
         version: ``$LATEST``, or the number of the published version that this is.

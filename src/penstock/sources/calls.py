@@ -8,7 +8,7 @@ import msgspec
 from penstock.aws.client import JsonServiceClient, WireClient
 from penstock.aws.errors import AnswerError, AnswerTooLargeError, CredentialsError, Fault, WireError
 from penstock.aws.exchange import ExchangeRules, HttpResponse
-from penstock.aws.json_protocol import UNREADABLE, JsonDialect
+from penstock.aws.json_protocol import AUTHENTICATION_FAILURES, UNREADABLE, JsonDialect
 from penstock.model.arn import Arn
 from penstock.model.errors import (
     SourceAccessDeniedError,
@@ -165,5 +165,7 @@ def to_source_error(error: WireError, what: str, error_by_code: ErrorByCode) -> 
         return SourceAnswerTooLargeError(f"{what}: {error}")
     if not isinstance(error, AnswerError):
         return SourceUnavailableError(f"{what}: {error}")
+    if error.code in AUTHENTICATION_FAILURES:
+        return SourceCredentialsError(f"{what}: {error}")
     kind = error_by_code.get(error.code) or _ERROR_BY_FAULT[error.fault]
     return kind(f"{what}: {error}")

@@ -63,7 +63,7 @@ class Creation:
         reference = named_by(call.parameters, call.scope)
         _check_name(reference, call)
         asked = call.read(CreateRequest)
-        await self._check(call.parameters, asked, reference.name)
+        await self._check(call.parameters, asked, reference)
         self._refuse_taken(reference)
         package = await read_package(self._context, call.scope, asked.code, "CreateFunction")
         async with self._context.deployed.code.keep(package) as code:
@@ -110,8 +110,9 @@ class Creation:
         await self._finder.change(reference, remove)
 
     async def _check(
-        self, parameters: Mapping[str, object], asked: CreateRequest, name: str
+        self, parameters: Mapping[str, object], asked: CreateRequest, reference: FunctionReference
     ) -> None:
+        name = reference.name
         refuse_lacking(parameters, name)
         code = parameters["Code"]
         if isinstance(code, dict):
@@ -123,7 +124,7 @@ class Creation:
             )
         check_limits(timeout_s=asked.timeout, memory_mb=asked.memory_size)
         check_environment(asked.environment)
-        check_function_tags(asked.tags)
+        check_function_tags(reference.unqualified_arn, asked.tags)
         await check_runtime(self._context, asked.runtime)
 
     def _refuse_taken(self, reference: FunctionReference) -> None:

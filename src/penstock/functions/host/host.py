@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, assert_never
 
@@ -36,9 +35,11 @@ from penstock.core.environment_contract import (
 from penstock.core.execution_environments import ExecutionEnvironments
 from penstock.driver import Driver
 from penstock.functions.host.code_version import CodeVersion
-from penstock.functions.host.environment import Environment, Invocation, ProcessSettings
+from penstock.functions.host.environment import Environment, Invocation
 from penstock.functions.host.failures import error_payload
+from penstock.functions.host.launch import ProcessSettings
 from penstock.functions.host.log_capture import LogCapture, LogSink
+from penstock.functions.host.runtimes import default_interpreter, runtime_family
 from penstock.functions.host.variables import environment_variables
 from penstock.model.errors import (
     ConfigurationError,
@@ -64,13 +65,14 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         inherited_environment: The service's own; only what a process needs to run is passed on.
         extra_environment: Added for every function, below what the function declares.
-        python: The interpreter of functions that name none.
+        nodejs_client: The folder in which npm installed the Node.js runtime client, if not beside
+            the service.
         idle_ms_max: An environment unused for that long is stopped.
     """
 
     inherited_environment: Mapping[str, str] = {}
     extra_environment: Mapping[str, str] = {}
-    python: str = sys.executable
+    nodejs_client: str | None = None
     idle_ms_max: int = IDLE_MS_MAX
 
 
@@ -109,7 +111,7 @@ class FunctionHost:
         self._draw_id = draw_request_id
         self._log = log
         self._process_settings = _process_settings(function, function.hosting, settings)
-        self._code = CodeVersion(function.hosting.code, clock)
+        self._code = CodeVersion(function.hosting.code, self._process_settings.family, clock)
         self._invocations: dict[str, _Waiting] = {}
         self._answers: dict[str, FunctionResult] = {}
         self._environments: dict[int, Environment] = {}
@@ -242,9 +244,8 @@ class FunctionHost:
         self, environment_id: int, environment: Environment
     ) -> EnvironmentExited:
         moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
-        log_stream = (
-            f"{moment:%Y/%m/%d}/[{self._function.version}]{self._draw_id().replace('-', '')}"
-        )
+        version = f"[{self._function.version}]"
+        log_stream = f"{moment:%Y/%m/%d}/{version}{self._draw_id().replace('-', '')}"
         return EnvironmentExited(environment_id, await environment.run(log_stream))
 
     def _outcome(
@@ -267,6 +268,7 @@ class FunctionHost:
         return FunctionResult(
             payload=payload,
             function_error=FunctionErrorKind.UNHANDLED,
+            executed_version=self._function.version,
             log_tail=tail,
             request_id=invocation_id,
         )
@@ -294,19 +296,22 @@ class FunctionHost:
 def _process_settings(
     function: Function, hosting: LocalProcess, settings: HostSettings
 ) -> ProcessSettings:
-    python = hosting.python or settings.python
+    family = runtime_family(hosting.runtime)
+    interpreter = hosting.interpreter or default_interpreter(family)
     return ProcessSettings(
         function_name=function.name,
         version=function.version,
+        family=family,
+        interpreter=interpreter,
+        nodejs_client=settings.nodejs_client,
         handler=hosting.handler,
         code=hosting.code,
-        python=python,
         memory_mb=function.memory_mb,
         timeout_s=function.timeout_s,
         variables=environment_variables(
             function,
             hosting,
-            python=python,
+            interpreter=interpreter,
             inherited=settings.inherited_environment,
             extra=settings.extra_environment,
         ),

@@ -34,7 +34,7 @@ def environment_variables(
     function: Function,
     hosting: LocalProcess,
     *,
-    python: str,
+    interpreter: str | None,
     inherited: Mapping[str, str],
     extra: Mapping[str, str],
 ) -> dict[str, str]:
@@ -47,17 +47,19 @@ def environment_variables(
     Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     region = function.scope.region
+    path = inherited.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     variables = {name: inherited[name] for name in INHERITED if name in inherited}
     variables |= {
-        "PATH": f"{Path(python).parent}:{inherited.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
+        "PATH": path if interpreter is None else f"{Path(interpreter).parent}:{path}",
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
     }
-    virtual_environment = Path(python).parent.parent
-    if (virtual_environment / "pyvenv.cfg").is_file():
-        variables["VIRTUAL_ENV"] = str(virtual_environment)
+    if interpreter is not None:
+        virtual_environment = Path(interpreter).parent.parent
+        if (virtual_environment / "pyvenv.cfg").is_file():
+            variables["VIRTUAL_ENV"] = str(virtual_environment)
     variables |= extra
     variables |= hosting.environment
     return variables | {
