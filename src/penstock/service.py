@@ -5,10 +5,8 @@ import contextlib
 import ipaddress
 import os
 import socket
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -31,7 +29,7 @@ from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
 from penstock.functions.code_downloads import S3Code
-from penstock.functions.code_store import CodeStore
+from penstock.functions.code_store import open_code_store
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
 from penstock.functions.host.check import check_code, check_function
 from penstock.functions.host.host import FunctionHost, HostSettings
@@ -208,8 +206,7 @@ class Service:
         self._closing.push_async_callback(runner.cleanup)
         self._closing.push_async_callback(self._stop_functions, registry)
         registry.declare(self._declared_functions)
-        await deployed.open()
-        self._warn_of_hidden(deployed)
+        await deployed.open(hidden_by=self._declared_functions)
         await self._take_up_declarations(context)
         await self._supervise(supervisor)
         await runner.setup()
@@ -302,9 +299,10 @@ class Service:
     def _make_deployed(
         self, store_calls: StoreThread, registry: FunctionRegistry, changed: Callable[[str], None]
     ) -> DeployedFunctions:
+        database = database_path(parse_url(self._settings.store_url))
         deployed = DeployedFunctions(
             store_calls,
-            CodeStore(self._code_folder()),
+            self._closing.enter_context(open_code_store(database)),
             registry,
             rules=DeploymentRules(
                 check_runtime=choose_runtime,
@@ -316,23 +314,6 @@ class Service:
         )
         self._closing.push_async_callback(deployed.close)
         return deployed
-
-    def _code_folder(self) -> Path:
-        """Give the place of deployed functions' code: beside the store, as long as the store."""
-        database = database_path(parse_url(self._settings.store_url))
-        if database is None:
-            made = tempfile.TemporaryDirectory(prefix="penstock-code-")
-            return Path(self._closing.enter_context(made))
-        return Path(f"{database.resolve()}.code")
-
-    def _warn_of_hidden(self, deployed: DeployedFunctions) -> None:
-        for function in self._declared_functions:
-            if deployed.get(function.scope, function.name) is not None:
-                self._log.warning(
-                    f"function {function.name}: the project file declares it, so the function of "
-                    "this name that was created through the API is hidden until it does no more; "
-                    "it is kept, with its code"
-                )
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)

@@ -9,7 +9,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from penstock.functions.deployment import Deployment, make_deployment
 from penstock.model.arn import Scope
 from penstock.model.deployed_function import DeployedFunction, FunctionConfiguration
 from penstock.model.errors import ConfigurationError, StoreConflictError, StoreError
+from penstock.model.function import Function
 from penstock.ports import Store, StoreCalls
 
 BACKGROUND = "deployed functions"  # the name of every task
@@ -89,8 +90,11 @@ class DeployedFunctions:
         self._turn = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> None:
+    async def open(self, *, hidden_by: Sequence[Function] = ()) -> None:
         """Take up what the store holds, and end what was left in a transition.
+
+        Args:
+            hidden_by: The declared functions.
 
         Raises:
             StoreError: The store cannot be read.
@@ -101,6 +105,13 @@ class DeployedFunctions:
         await self._sweep()
         for function in list(self._functions.values()):
             await self._prepare(function)
+        for declared in hidden_by:
+            if self.get(declared.scope, declared.name) is not None:
+                self._warn(
+                    f"function {declared.name}: the project file declares it, so the function of "
+                    "this name that was created through the API is hidden until it does no more; "
+                    "it is kept, with its code"
+                )
 
     async def close(self) -> None:
         """End what goes on in the background; the next start ends what it was about."""
