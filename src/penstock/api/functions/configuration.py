@@ -20,6 +20,7 @@ from penstock.model.function import LATEST, Function, LocalProcess
 STORAGE_MB = 512  # what AWS says of a function that asks for no other
 _UNDER_WAY = "The function is being created."  # AWS says so of updates, too
 _CREATING = "Creating"
+_ANY_PYTHON = "python3"  # of a declaration that names no version: none of Lambda's runtimes
 # Lists have neither, as on AWS: they show what was asked for, not what became of it.
 _NOT_IN_LISTS = {
     "State",
@@ -95,7 +96,9 @@ def declared_to_wire(function: Function, *, arn: str) -> dict[str, object]:
     if not isinstance(function.hosting, LocalProcess):
         return shape
     hosting = function.hosting
-    shape |= {"Runtime": hosting.runtime, "Handler": hosting.handler}
+    shape["Handler"] = hosting.handler
+    if hosting.runtime != _ANY_PYTHON:
+        shape["Runtime"] = hosting.runtime
     if hosting.environment:
         shape["Environment"] = {"Variables": hosting.environment}
     return shape | _fixed_members(function.name, this_architecture())
