@@ -160,10 +160,6 @@ def test_code_that_is_not_in_its_bucket_is_told_in_s3_s_words(
     assert error["Message"].startswith(f"Error occurred while GetObject. {text}")
 
 
-def has_length(names: list[str], count: int) -> bool:
-    return len(names) >= count
-
-
 def create_until_killed(service: Penstock, number: int, acknowledged: list[str]) -> None:
     """Create functions of code of their own, one after another, until nobody answers."""
     client = make_client("lambda", service.url)
@@ -175,17 +171,21 @@ def create_until_killed(service: Penstock, number: int, acknowledged: list[str])
     client.close()
 
 
+def has_items(items: list[str], count: int) -> bool:
+    return len(items) >= count
+
+
 def test_kill_in_the_middle_of_creations_leaves_each_function_whole_or_absent(
     service: Penstock,
 ) -> None:
     acknowledged: list[str] = []
     for number in range(KILLS):
-        goal = len(acknowledged) + CREATED_MIN
+        wanted = len(acknowledged) + CREATED_MIN
         creating = threading.Thread(
             target=create_until_killed, args=(service, number, acknowledged)
         )
         creating.start()
-        wait_for("creations", partial(has_length, acknowledged, goal))
+        wait_for("creations", partial(has_items, acknowledged, wanted))
         service.kill()
         creating.join()
         service.start()

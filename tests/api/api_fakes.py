@@ -146,10 +146,14 @@ class FakeSources:
         self.refused: dict[str, SourceError] = {}
         self.written: dict[str, list[str]] = {}
         self.identities: list[str] = []
+        self.opened_for: list[str] = []
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> FakeStream:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> FakeStream:
         """Give the stream, or raise its error."""
         self.identities.append(invoke_identity_arn)
+        self.opened_for.append(function_arn)
         stream = self.streams.get(arn)
         if stream is None:
             raise SourceNotFoundError(f"no stream {arn}")
@@ -158,9 +162,10 @@ class FakeSources:
         return FakeStream(stream, self.refused, self.written)
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> FakeQueue:
         """Give the queue, or raise its error; a look at it is nobody's cost."""
+        self.opened_for.append(function_arn)
         assert count_request is None
         queue = self.queues.get(arn)
         if queue is None:

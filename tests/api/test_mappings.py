@@ -12,6 +12,7 @@ from penstock.model.errors import (
     SourceAccessDeniedError,
     SourceCredentialsError,
     SourceError,
+    SourceRoleError,
     SourceUnavailableError,
 )
 from penstock.model.mapping import State
@@ -128,6 +129,12 @@ def test_parameter_that_says_none_is_accepted(server: Server, neutral: dict[str,
             "InvalidParameterValueException",
             "The provided execution role does not have permissions to call GetQueueUrl on SQS",
             id="access denied",
+        ),
+        pytest.param(
+            SourceRoleError("ReceiveMessage: arn:aws:iam::1:role/charge cannot be assumed"),
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+            id="role refused",
         ),
         pytest.param(
             SourceCredentialsError("no AWS credentials: set AWS_ACCESS_KEY_ID"),

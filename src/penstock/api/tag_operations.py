@@ -81,7 +81,7 @@ class TagOperations:
     async def _change_function(self, reference: FunctionReference, change: _Change) -> None:
         def with_tags(function: DeployedFunction) -> DeployedFunction:
             tags = change(function.tags)
-            check_function_tags(function.arn, tags)
+            check_function_tags(reference.unqualified_arn, tags)
             return msgspec.structs.replace(function, tags=tags)
 
         await self._functions.change(reference, with_tags, what="be tagged")

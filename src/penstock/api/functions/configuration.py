@@ -15,12 +15,11 @@ from penstock.model.deployed_function import (
     FunctionVersion,
     UpdateStatus,
 )
-from penstock.model.function import LATEST, Function, LocalProcess
+from penstock.model.function import ANY_PYTHON, LATEST, Function, LocalProcess
 
 STORAGE_MB = 512  # what AWS says of a function that asks for no other
 _UNDER_WAY = "The function is being created."  # AWS says so of updates, too
 _CREATING = "Creating"
-_ANY_PYTHON = "python3"  # of a declaration that names no version: none of Lambda's runtimes
 # Lists have neither, as on AWS: they show what was asked for, not what became of it.
 _NOT_IN_LISTS = {
     "State",
@@ -97,7 +96,7 @@ def declared_to_wire(function: Function, *, arn: str) -> dict[str, object]:
         return shape
     hosting = function.hosting
     shape["Handler"] = hosting.handler
-    if hosting.runtime != _ANY_PYTHON:
+    if hosting.runtime != ANY_PYTHON:  # the model has no word for one that names no version
         shape["Runtime"] = hosting.runtime
     if hosting.environment:
         shape["Environment"] = {"Variables": hosting.environment}
