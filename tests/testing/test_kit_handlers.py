@@ -167,6 +167,18 @@ def test_one_handler_is_one_function(penstock: Penstock) -> None:
     assert first.function is second.function
 
 
+def test_a_method_is_one_function(penstock: Penstock) -> None:
+    class Service:
+        def handle(self, _event: dict[str, Any], _context: object) -> str:
+            return "handled"
+
+    service = Service()
+    mappings = [penstock.map(penstock.queue(), service.handle) for _ in range(2)]
+
+    assert mappings[0].function is mappings[1].function
+    assert mappings[0].function.name == "handle"
+
+
 def test_a_functions_concurrency_is_shared_by_its_mappings(penstock: Penstock) -> None:
     function = penstock.function(accept, ReservedConcurrentExecutions=1, duration=1)
     queue, stream = penstock.queue(), penstock.kinesis_stream()

@@ -161,7 +161,7 @@ class Functions:
     def of_handler(self, handler: run.Handler | str) -> DeclaredFunction | None:
         """Give the function that was declared with this very handler."""
         found = run.find_handler(handler) if isinstance(handler, str) else handler
-        return next((each for each in self._declared.values() if each.handler is found), None)
+        return next((each for each in self._declared.values() if each.handler == found), None)
 
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass for the handler that is being called.
@@ -177,6 +177,10 @@ class Functions:
                 "an async handler awaits asyncio.sleep"
             )
         self._calling.sleep(seconds)
+
+    def declared(self, function_arn: str) -> DeclaredFunction:
+        """Give a function that is there."""
+        return self._declared[unqualified_function_arn(function_arn)]
 
     def find(self, function_arn: str) -> Function | None:
         """Give a function's configuration; a qualifier is any."""
