@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol, assert_never
 
+from penstock.model.arn import unqualified_function_arn
 from penstock.model.errors import FunctionNotFoundError, InvokeUnavailableError
 from penstock.model.function import (
     Function,
@@ -14,8 +15,6 @@ from penstock.model.function import (
 )
 
 LATEST = "$LATEST"
-
-_ARN_PARTS = 7  # arn:aws:lambda:REGION:ACCOUNT:function:NAME, then the qualifier
 
 
 class EndpointInvoker(Protocol):
@@ -85,11 +84,11 @@ class FunctionRegistry:
 
         Versions and aliases exist only for functions of AWS Lambda, which knows them itself.
         """
-        parts = function_arn.split(":", _ARN_PARTS)
-        function = self._functions.get(":".join(parts[:_ARN_PARTS]))
-        qualifier = parts[_ARN_PARTS] if len(parts) > _ARN_PARTS else LATEST
+        unqualified = unqualified_function_arn(function_arn)
+        function = self._functions.get(unqualified)
         if function is None or isinstance(function.hosting, LambdaFunction):
             return function
+        qualifier = function_arn[len(unqualified) + 1 :] or LATEST
         return function if qualifier == LATEST else None
 
     async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
