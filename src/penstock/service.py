@@ -79,8 +79,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         function_logs: Whether functions' log lines go to CloudWatch Logs.
         assumes_roles: Sources are read, destinations written and functions run as the function's
             role; else all with the service's own credentials.
-        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
-            None looks beside the service only.
+        nodejs_client: Where npm installed Node.js' runtime client, if not beside the service.
         is_verbose: Log every batch.
     """
 
@@ -172,9 +171,7 @@ class Service:
         refuse_open_port(settings)
         self._listener = self._closing.enter_context(listen(settings.host, settings.port))
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(
-                check_function, function, nodejs_client=settings.nodejs_client
-            )
+            warning = await asyncio.to_thread(check_function, function, settings.nodejs_client)
             if warning is not None:
                 self._log.warning(warning)
         clock = SystemClock()

@@ -10,7 +10,7 @@ from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, LocalProcess
 
 
-def check_function(function: Function, *, nodejs_client: str | None = None) -> str | None:
+def check_function(function: Function, nodejs_client: str | None = None) -> str | None:
     """Refuse a local function that cannot run; other hostings are not looked at.
 
     It starts the function's interpreter once, and waits for it.
