@@ -69,7 +69,7 @@ def test_check_tells_of_a_queue_that_cannot_be_read_and_of_a_missing_function(
 
     assert checked["advice"] == []
     assert checked["problems"] == [
-        f"the function {FUNCTION_ARN} is not declared",
+        f"there is no function {FUNCTION_ARN}",
         "the queue cannot be read: refused",
     ]
 
