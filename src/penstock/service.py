@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from functools import partial
 
 import msgspec
 import structlog
@@ -15,9 +13,9 @@ from aiohttp import web
 
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
-from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
 from penstock.aws.endpoints import WILDCARDS
+from penstock.aws.roles import ExecutionRoles
 from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
@@ -30,12 +28,23 @@ from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
 from penstock.functions.code_downloads import S3Code
-from penstock.functions.code_store import CodeStore
+from penstock.functions.code_store import open_code_store
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
-from penstock.functions.host.check import check_function, check_runtime
-from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.function_logs import FunctionLogs, open_function_logs
+from penstock.functions.host.check import check_code, check_function
+from penstock.functions.host.host import HostSettings
+from penstock.functions.host.runtimes import choose_runtime
 from penstock.functions.lambda_api import LambdaApiInvoker
+from penstock.functions.local_hosts import LocalHosts
+from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
+from penstock.listening import (
+    LISTEN_BACKLOG,
+    SHUTDOWN_GRACE_S,
+    is_loopback,
+    listen,
+    make_runner,
+)
 from penstock.model.arn import Scope
 from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
@@ -48,10 +57,6 @@ from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-LISTEN_BACKLOG = 1_024
-HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
-SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +76,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         callers: One of them must have signed each request; none: signatures are not verified.
         open_metrics: ``/metrics`` needs no signature.
         filters_max: 1..10; how many filters a mapping may have.
-        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
-            None looks beside the service only.
+        function_logs: Whether functions' log lines go to CloudWatch Logs.
+        assumes_roles: Sources are read, destinations written and functions run as the function's
+            role; else all with the service's own credentials.
+        nodejs_client: Where npm installed Node.js' runtime client, if not beside the service.
         is_verbose: Log every batch.
     """
 
@@ -90,6 +97,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     callers: tuple[Caller, ...] = ()
     open_metrics: bool = False
     filters_max: int = 5
+    function_logs: FunctionLogs = FunctionLogs.OFF
+    assumes_roles: bool = False
     nodejs_client: str | None = None
     is_verbose: bool = False
 
@@ -160,11 +169,9 @@ class Service:
         """Open everything, in the reverse of the order in which it is closed."""
         settings = self._settings
         refuse_open_port(settings)
-        self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
+        self._listener = self._closing.enter_context(listen(settings.host, settings.port))
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(
-                check_function, function, nodejs_client=settings.nodejs_client
-            )
+            warning = await asyncio.to_thread(check_function, function, settings.nodejs_client)
             if warning is not None:
                 self._log.warning(warning)
         clock = SystemClock()
@@ -173,13 +180,14 @@ class Service:
         self._closing.push_async_callback(store_calls.close)
         wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
         self._closing.push_async_callback(wire.close)
-        registry = self._make_registry(clock, wire)
+        hosts = self._make_hosts(clock)
+        registry = FunctionRegistry(hosts.open, LambdaApiInvoker(wire), draw_fraction=draw_fraction)
+        wire_for = self._open_roles(wire, registry, hosts)
         slots = SlotLedger(registry)
-        deployed = self._make_deployed(store_calls, registry, slots)
         surroundings = Surroundings(
             store=store_calls,
-            sources=AwsSources(wire),
-            destinations=AwsDestinations(wire),
+            sources=AwsSources(wire_for),
+            destinations=AwsDestinations(wire_for),
             functions=registry,
             slots=slots,
             clock=clock,
@@ -187,6 +195,7 @@ class Service:
             metrics=NodeMetrics(clock),
             log_of=self._log_of,
         )
+        await self._open_logs(wire, wire_for, hosts, surroundings.metrics)
         supervisor = Supervisor(
             surroundings,
             EngineSettings(
@@ -196,13 +205,18 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
+
+        def follow(function_arn: str) -> None:
+            slots.function_changed(function_arn)
+            supervisor.function_changed(function_arn)
+
+        deployed = self._make_deployed(store_calls, registry, follow)
         context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
-        runner = _make_runner(build_application(context, fallback=self._fallback))
+        runner = make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
         self._closing.push_async_callback(self._stop_functions, registry)
         registry.declare(self._declared_functions)
-        await deployed.open()
-        self._warn_of_hidden(deployed)
+        await deployed.open(hidden_by=self._declared_functions)
         await self._take_up_declarations(context)
         await self._supervise(supervisor)
         await runner.setup()
@@ -274,57 +288,64 @@ class Service:
         left_s = self._drained_s - asyncio.get_running_loop().time()
         await registry.stop(max(0.0, left_s))
 
-    def _make_registry(self, clock: SystemClock, wire: WireClient) -> FunctionRegistry:
-        host_settings = HostSettings(
+    def _make_hosts(self, clock: SystemClock) -> LocalHosts:
+        settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
             nodejs_client=self._settings.nodejs_client,
         )
+        return LocalHosts(clock, draw_request_id=draw_uuid, log=self._log_line, settings=settings)
 
-        def open_host(function: Function) -> FunctionHost:
-            return FunctionHost(
-                function,
-                clock=clock,
-                draw_request_id=draw_uuid,
-                log=self._log_line,
-                settings=host_settings,
-            )
+    def _open_roles(
+        self, wire: WireClient, registry: FunctionRegistry, hosts: LocalHosts
+    ) -> Callable[[str], WireClient]:
+        """Say what carries the calls that are made for a function."""
+        if not self._settings.assumes_roles:
+            return lambda _: wire
+        roles = ExecutionRoles(wire, registry.find, self._log)
+        self._closing.callback(roles.close)
+        hosts.credentials_for = roles.credentials_for
+        return roles.wire_for
 
-        return FunctionRegistry(open_host, LambdaApiInvoker(wire), draw_fraction=draw_fraction)
+    async def _open_logs(
+        self,
+        wire: WireClient,
+        wire_for: Callable[[str], WireClient],
+        hosts: LocalHosts,
+        metrics: NodeMetrics,
+    ) -> None:
+        settings = self._settings
+        logs = await open_function_logs(
+            settings.function_logs, wire, wire_for, region=settings.region, log=self._log
+        )
+        if logs is not None:
+            hosts.logs = logs
+            metrics.watch_lost_log_lines(logs.lost_count)
+            self._closing.push_async_callback(self._stop_logs, logs)
+
+    async def _stop_logs(self, logs: LogDelivery) -> None:
+        # The functions have ended, and what they printed last is short: it always has its chance.
+        left_s = self._drained_s - asyncio.get_running_loop().time()
+        await logs.stop(max(SHUTDOWN_GRACE_S, left_s))
 
     def _make_deployed(
-        self, store_calls: StoreThread, registry: FunctionRegistry, slots: SlotLedger
+        self, store_calls: StoreThread, registry: FunctionRegistry, changed: Callable[[str], None]
     ) -> DeployedFunctions:
+        database = database_path(parse_url(self._settings.store_url))
         deployed = DeployedFunctions(
             store_calls,
-            CodeStore(self._code_folder()),
+            self._closing.enter_context(open_code_store(database)),
             registry,
             rules=DeploymentRules(
-                check_runtime=check_runtime,
+                check_runtime=choose_runtime,
+                check_code=partial(check_code, nodejs_client=self._settings.nodejs_client),
                 draw_id=draw_uuid,
                 warn=self._log.warning,
-                changed=slots.function_changed,
+                changed=changed,
             ),
         )
         self._closing.push_async_callback(deployed.close)
         return deployed
-
-    def _code_folder(self) -> Path:
-        """Give the place of deployed functions' code: beside the store, as long as the store."""
-        database = database_path(parse_url(self._settings.store_url))
-        if database is None:
-            made = tempfile.TemporaryDirectory(prefix="penstock-code-")
-            return Path(self._closing.enter_context(made))
-        return Path(f"{database.resolve()}.code")
-
-    def _warn_of_hidden(self, deployed: DeployedFunctions) -> None:
-        for function in self._declared_functions:
-            if deployed.get(function.scope, function.name) is not None:
-                self._log.warning(
-                    f"function {function.name}: the project file declares it, so the function of "
-                    "this name that was created through the API is hidden until it does no more; "
-                    "it is kept, with its code"
-                )
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)
@@ -340,7 +361,7 @@ def refuse_open_port(settings: ServiceSettings) -> None:
     Raises:
         ConfigurationError: The host is not a loopback address, and no callers are configured.
     """
-    if not settings.callers and not _is_loopback(settings.host):
+    if not settings.callers and not is_loopback(settings.host):
         raise ConfigurationError(
             f"host {settings.host!r} is not a loopback address, and without callers whoever"
             " reaches the port may run functions: give --callers FILE (callers in [service]), or"
@@ -350,53 +371,5 @@ def refuse_open_port(settings: ServiceSettings) -> None:
 
 def names_of_port(settings: ServiceSettings) -> tuple[str, ...]:
     """Give the names by which the port may be addressed, beyond those of loopback."""
-    is_named = settings.host not in WILDCARDS and not _is_loopback(settings.host)
+    is_named = settings.host not in WILDCARDS and not is_loopback(settings.host)
     return (*settings.allowed_hosts, *((settings.host.lower(),) if is_named else ()))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind the port before anything else is begun.
-
-    Raises:
-        ConfigurationError: No such address, or the port is in use.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
-    except OSError as exc:
-        raise ConfigurationError(explain_no_listening(host, port, exc)) from exc
-
-
-def explain_no_listening(host: str, port: int, exc: OSError) -> str:
-    """Say why a port cannot be listened on, and what to do."""
-    # The standard library adds the address to a bind's own words, and numbers resolvers' apart.
-    if exc.errno is None or isinstance(exc, socket.gaierror):
-        cause = exc.strerror
-    else:
-        cause = os.strerror(exc.errno)
-    return (
-        f"cannot listen on {host} port {port}: {cause}; stop what uses it, or choose another with"
-        " --port"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _make_runner(application: web.Application) -> web.AppRunner:
-    return web.AppRunner(
-        application,
-        access_log=None,
-        logger=ServerLogger(),
-        shutdown_timeout=SHUTDOWN_GRACE_S,
-        lingering_time=SHUTDOWN_GRACE_S,
-        auto_decompress=False,  # the fallback passes bodies on as they came
-        max_line_size=HEADER_BYTES_MAX,
-        max_field_size=HEADER_BYTES_MAX,
-    )

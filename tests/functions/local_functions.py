@@ -13,6 +13,7 @@ import msgspec
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_uuid
 from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.host.role import HostRole
 from penstock.model.arn import Scope
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
@@ -84,6 +85,7 @@ async def hosted(
     *,
     log: LogLines | None = None,
     clock: ShiftedClock | None = None,
+    role: HostRole | None = None,
     **settings: Any,
 ) -> AsyncIterator[FunctionHost]:
     """Host a function for the length of a test, with changes of the ``HostSettings``."""
@@ -97,6 +99,7 @@ async def hosted(
         draw_request_id=draw_uuid,
         log=log or LogLines(),
         settings=HostSettings(**{**of_test, **settings}),
+        role=role,
     )
     try:
         async with asyncio.timeout(TEST_S_MAX):

@@ -95,6 +95,47 @@ def test_role_that_is_no_role_s_arn_is_refused(tmp_path: Path) -> None:
     )
 
 
+ASSUME = "[service]\nassume_role = true\n"
+
+
+def test_function_without_a_role_is_refused_where_roles_are_assumed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, f"{ASSUME}{FUNCTION}")
+
+    assert str(raised.value).endswith(
+        "penstock.toml: functions.orders: Role is missing: [service] has assume_role = true, so"
+        " each function needs the ARN of the role that it is run as"
+    )
+
+
+def test_credentials_are_not_declared_where_the_role_gives_them(tmp_path: Path) -> None:
+    write_handler(tmp_path)
+
+    with pytest.raises(ConfigurationError) as raised:
+        read(
+            tmp_path,
+            f"""{ASSUME}
+            [functions.orders]
+            Handler = "app.handler"
+            code = "."
+            Role = "arn:aws:iam::123456789012:role/charge"
+            Environment = {{ AWS_SESSION_TOKEN = "mine" }}
+            """,
+        )
+
+    assert "functions.orders.Environment.AWS_SESSION_TOKEN: the function has its role's" in str(
+        raised.value
+    )
+
+
+def test_roles_are_assumed_where_the_file_says_so(tmp_path: Path) -> None:
+    project = read(tmp_path, f'{ASSUME}{FUNCTION}Role = "arn:aws:iam::123456789012:role/charge"\n')
+
+    settings = service_settings(project, address=("127.0.0.1", 0), store_url="", is_verbose=False)
+
+    assert settings.assumes_roles
+
+
 def test_interpreter_defaults_to_the_environment_beside_the_file(tmp_path: Path) -> None:
     write_handler(tmp_path)
     beside = tmp_path / ".venv" / "bin" / "python"

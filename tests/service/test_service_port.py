@@ -6,12 +6,12 @@ import socket
 import msgspec
 import pytest
 
+from penstock.listening import explain_no_listening
 from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
 from penstock.service import (
     Service,
     ServiceSettings,
-    explain_no_listening,
     names_of_port,
     refuse_open_port,
 )

@@ -41,6 +41,8 @@ _TRANSPORT_ERRORS = (
     exceptions.HTTPClientError,
     exceptions.IncompleteReadError,
 )
+# An answer of XML that is not the operation's is a KeyError of botocore's parser.
+_UNREADABLE = (parsers.ResponseParserError, KeyError)
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]")  # would break a header: a pasted line break, usually
 
 
@@ -76,14 +78,27 @@ class BotocoreSession:
 
     def find_endpoint_url(self, service: str, region: str) -> str:
         """Resolve a service's endpoint."""
+        return self._find_endpoint_url(service, region)
+
+    def _find_endpoint_url(self, service: str, region: str, config: Config | None = None) -> str:
         unused = "unused"  # keys that are given keep the making of the client from looking for some
         client = self._session.create_client(
-            service, region_name=region, aws_access_key_id=unused, aws_secret_access_key=unused
+            service,
+            region_name=region,
+            aws_access_key_id=unused,
+            aws_secret_access_key=unused,
+            config=config,
         )
         try:
             return str(client.meta.endpoint_url)
         finally:
             client.close()
+
+    def has_configured_endpoint(self, service: str, region: str) -> bool:
+        """Tell whether a service's endpoint is configured: it is not what AWS's own would be."""
+        config = Config(ignore_configured_endpoint_urls=True)
+        own = self._find_endpoint_url(service, region, config)
+        return self._find_endpoint_url(service, region) != own
 
     def make_ssl_context(self) -> ssl.SSLContext:
         """Trust the system's authorities, or those of AWS_CA_BUNDLE.
@@ -152,7 +167,7 @@ class BotocoreClient:
             raise _answer_error(exc.response) from exc
         except _TRANSPORT_ERRORS as exc:
             raise TransportError(str(exc), written=True) from exc
-        except parsers.ResponseParserError as exc:
+        except _UNREADABLE as exc:
             raise AnswerMalformedError(f"the answer cannot be read: {exc}", written=True) from exc
         except exceptions.BotoCoreError as exc:
             raise ConfigurationError(f"{operation} cannot be asked for: {exc}") from exc

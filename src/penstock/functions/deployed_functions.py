@@ -9,7 +9,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -21,9 +21,13 @@ from penstock.functions.deployment import Deployment, make_deployment
 from penstock.model.arn import Scope
 from penstock.model.deployed_function import DeployedFunction, FunctionConfiguration
 from penstock.model.errors import ConfigurationError, StoreConflictError, StoreError
+from penstock.model.function import Function
 from penstock.ports import Store, StoreCalls
 
+BACKGROUND = "deployed functions"  # the name of every task
+
 Change = Callable[[DeployedFunction], DeployedFunction]
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Runner(Protocol):
@@ -46,13 +50,16 @@ class DeploymentRules(msgspec.Struct, frozen=True, kw_only=True):
     """What the service decides about deployed functions.
 
     Attributes:
-        check_runtime: Gives a warning, or refuses a Runtime with ConfigurationError; it may block.
+        check_runtime: Refuses a Runtime with ConfigurationError; it may block.
+        check_code: Gives a warning about a Runtime and the folder of its code, or refuses them
+            likewise.
         draw_id: Gives revision ids.
         warn: Takes what an operator should know.
         changed: Told the ARN of a function that was changed, after what runs has followed.
     """
 
-    check_runtime: Callable[[str], str | None]
+    check_runtime: Callable[[str], object]
+    check_code: Callable[[str, str], str | None]
     draw_id: Callable[[], str]
     warn: Callable[[str], None]
     changed: Callable[[str], None]
@@ -73,6 +80,7 @@ class DeployedFunctions:
     ) -> None:
         self.code = code
         self.check_runtime = rules.check_runtime
+        self._check_code = rules.check_code
         self._store_calls = store_calls
         self._runner = runner
         self._draw_id = rules.draw_id
@@ -82,8 +90,11 @@ class DeployedFunctions:
         self._turn = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> None:
+    async def open(self, *, hidden_by: Sequence[Function] = ()) -> None:
         """Take up what the store holds, and end what was left in a transition.
+
+        Args:
+            hidden_by: The declared functions.
 
         Raises:
             StoreError: The store cannot be read.
@@ -94,6 +105,13 @@ class DeployedFunctions:
         await self._sweep()
         for function in list(self._functions.values()):
             await self._prepare(function)
+        for declared in hidden_by:
+            if self.get(declared.scope, declared.name) is not None:
+                self._warn(
+                    f"function {declared.name}: the project file declares it, so the function of "
+                    "this name that was created through the API is hidden until it does no more; "
+                    "it is kept, with its code"
+                )
 
     async def close(self) -> None:
         """End what goes on in the background; the next start ends what it was about."""
@@ -146,7 +164,7 @@ class DeployedFunctions:
             changed = await self._store_calls.run(partial(_replace, function=changed))
             self._hold(changed)
         if not before.code_sha256s <= changed.code_sha256s:
-            self._begin(self._let_go())
+            self._begin(self._let_go)
         return changed
 
     async def delete(self, scope: Scope, name: str) -> bool:
@@ -165,7 +183,7 @@ class DeployedFunctions:
             del self._functions[scope, name]
             self._runner.deploy(function.arn, None)
             self._changed(function.arn)
-        self._begin(self._let_go())
+        self._begin(self._let_go)
         return True
 
     def _hold(self, function: DeployedFunction) -> None:
@@ -173,7 +191,7 @@ class DeployedFunctions:
         self._functions[function.scope, function.name] = function
         self._deploy(function)
         if not all(map(is_settled, function.versions)):
-            self._begin(self._settle(function.scope, function.name))
+            self._begin(partial(self._settle, function.scope, function.name))
 
     def _deploy(self, function: DeployedFunction) -> None:
         deployment = make_deployment(function, code_folder=self.code.code_folder)
@@ -211,7 +229,8 @@ class DeployedFunctions:
         """Unpack the code and look for the runtime; empty when both are there."""
         try:
             await self.code.unpack(configuration.code.sha256)
-            warning = await asyncio.to_thread(self.check_runtime, configuration.runtime)
+            folder = self.code.code_folder(configuration.code.sha256)
+            warning = await asyncio.to_thread(self._check_code, configuration.runtime, folder)
         except (ConfigurationError, OSError) as exc:
             self._warn(f"function {function.name} cannot run: {exc}")
             return str(exc)
@@ -235,14 +254,14 @@ class DeployedFunctions:
         wanted = {sha256 for each in self._functions.values() for sha256 in each.code_sha256s}
         return wanted | {self.code.sha256_of(folder) for folder in self._runner.folders_in_use()}
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._run_in_background(work))
+    def _begin(self, work: Work) -> None:
+        task = asyncio.create_task(self._run_in_background(work), name=BACKGROUND)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run_in_background(self, work: Work) -> None:
         try:
-            await work
+            await work()
         except StoreError as exc:
             self._warn(f"a function's state did not settle, and will at the next start: {exc}")
 

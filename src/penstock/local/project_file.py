@@ -16,10 +16,11 @@ import msgspec
 from penstock.declared_mappings import DeclaredMapping
 from penstock.functions.host.entry_points import BOOTSTRAP, check_entry_point
 from penstock.functions.host.node_client import NODE_CLIENT
-from penstock.functions.host.runtimes import ANY_PYTHON, RuntimeFamily, runtime_family
+from penstock.functions.host.runtimes import RuntimeFamily, runtime_family
 from penstock.local.omission import Omission
 from penstock.local.project_mappings import MappingReader
 from penstock.local.project_resources import read_resources
+from penstock.local.project_roles import check_roles
 from penstock.local.project_tables import (
     BucketTable,
     FunctionTable,
@@ -39,6 +40,7 @@ from penstock.local.toml_table import (
 from penstock.model.arn import Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import (
+    ANY_PYTHON,
     Function,
     Hosting,
     InvokeEndpoint,
@@ -125,6 +127,8 @@ def make_project(
     service = _read_service(document, place.at("service"), folder)
     scope = Scope(service.account_id, service.region or find_region())
     functions = _read_functions(document, scope, place, folder)
+    if service.assume_role:
+        check_roles(functions, place.at("functions"))
     resources = read_resources(document, place)
     mappings = MappingReader(scope, functions, resources).read(document, place)
     return Project(

@@ -32,6 +32,9 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
         stream_pace: ``aws``: at most 5 reads per second and shard; ``local``: as fast as it comes.
         read_ahead_mb: Of stream records held over all mappings, in MiB.
         filters_max: How many filters a mapping may have; AWS's default is 5, its quota 10.
+        function_logs: Whether functions' log lines go to CloudWatch Logs too; ``auto``: where its
+            endpoint is configured.
+        assume_role: Act as each function's Role, as AWS does; else with the service's credentials.
         iterator_age_warning_s: A shard that is further behind is warned of.
         nodejs_client: The folder in which npm installed the runtime client of Node.js functions.
     """
@@ -47,6 +50,8 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     callers: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     open_metrics: bool = False
     filters_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
+    function_logs: Literal["auto", "on", "off"] = "auto"
+    assume_role: bool = False
     queue_ramp: QueueRampTable = QueueRampTable()
     stream_pace: Literal["aws", "local"] | None = None
     read_ahead_mb: Positive = 256

@@ -10,6 +10,7 @@ import uvloop
 
 from penstock.core.scaling import RampPolicy
 from penstock.engine.surroundings import STREAMS_OF_LOCAL_SERVERS, StreamSettings
+from penstock.functions.function_logs import FunctionLogs
 from penstock.local.project_file import Project
 from penstock.local.project_tables import ServiceTable
 from penstock.local.stop_signals import take_stop_signals
@@ -50,6 +51,8 @@ def service_settings(
         allowed_hosts=tuple(name.lower() for name in declared.allowed_hosts),
         open_metrics=declared.open_metrics,
         filters_max=declared.filters_max,
+        function_logs=FunctionLogs(declared.function_logs),
+        assumes_roles=declared.assume_role,
         nodejs_client=declared.nodejs_client,
         ramp=RampPolicy(
             initial=declared.queue_ramp.initial,

@@ -31,12 +31,13 @@ class KeptDestinations:
         self._faults = faults
         self._find_queue = find_queue
 
-    async def open(self, arn: str) -> "KeptDestination":
-        """Make a destination writable.
+    async def open(self, arn: str, *, function_arn: str) -> "KeptDestination":
+        """Make a destination writable, for whatever function.
 
         Raises:
             DestinationRefusedError: A FIFO queue or topic, which take no reports.
         """
+        del function_arn
         if arn.endswith(".fifo"):
             raise DestinationRefusedError(f"{arn} is FIFO: a destination is a standard one")
         return KeptDestination(arn, self)

@@ -42,18 +42,20 @@ class OwnSources:
         return found if isinstance(found, Queue) else None
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> QueueSource:
         """Open a queue."""
-        del count_request
+        del function_arn, count_request
         queue = self.find_queue(arn)
         if queue is None:
             raise SourceNotFoundError(f"the test has no queue {arn}; make it with penstock.queue")
         return queue
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> StreamSource:
         """Open a stream."""
-        del invoke_identity_arn
+        del function_arn, invoke_identity_arn
         found = self.by_arn.get(arn)
         if not isinstance(found, Stream):
             raise SourceNotFoundError(f"the test has no stream {arn}; make it first")

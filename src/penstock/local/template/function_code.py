@@ -4,12 +4,13 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.functions.host.runtimes import ANY_PYTHON, choose_runtime
+from penstock.functions.host.runtimes import choose_runtime
 from penstock.local.template.document import Where
 from penstock.local.template.resource import Resource
 from penstock.local.template.unknown import NotKnownHereError
 from penstock.local.template.values import Values
 from penstock.model.errors import ConfigurationError
+from penstock.model.function import ANY_PYTHON
 
 # CDK says there which folder or file beside the template an asset is.
 _ASSET_PATH, _ASSET_PROPERTY = "aws:asset:path", "aws:asset:property"
