@@ -5,7 +5,6 @@ from typing import assert_never
 
 import msgspec
 
-from penstock.core.lifecycle import Request, state_when_requested, update_request
 from penstock.model.errors import (
     DestinationUnavailableError,
     FunctionNotFoundError,
@@ -15,12 +14,13 @@ from penstock.model.errors import (
     SourceNotFoundError,
     SourceUnavailableError,
 )
-from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.mapping import State
 from penstock.simulation import incident_plans as p
 from penstock.simulation.function import DIRECT_PAYLOAD
 from penstock.simulation.loop import pass_s
-from penstock.simulation.names import SCOPE, function_arn
+from penstock.simulation.names import function_arn
 from penstock.simulation.option_tags import tags_of
+from penstock.simulation.requests import FindRow, Requests
 from penstock.simulation.world import World
 
 
@@ -49,14 +49,14 @@ class Incidents:
                 await self._world.stop_node()
                 await self._restart(for_ms)
             case p.CrashNode(for_ms=for_ms):
-                await self._world.node.crash()
+                await self._world.ground.crash_node()
                 await self._restart(for_ms)
             case p.BreakQueue():
                 await self._break_queue(incident)
             case p.ChangeConcurrency(function=function, concurrency=concurrency):
                 self._world.declare_function(function, concurrency)
-            case p.ChangeOptions():
-                await self._change_options(incident)
+            case p.ChangeOptions(mapping=mapping, options=options):
+                await self._requests.tag(self._finder(mapping), tags_of(options))
             case p.DestinationDown(for_ms=for_ms):
                 self._world.destinations.broken = DestinationUnavailableError("away")
                 await pass_s(for_ms / 1000)
@@ -85,7 +85,7 @@ class Incidents:
     async def _restart(self, after_ms: int) -> None:
         await pass_s(after_ms / 1000)
         if not self._world.node.is_running:
-            self._world.node.start()
+            self._world.ground.start_node()
             self._world.auditor.books.has_changed.set()
 
     async def _update(self, incident: p.UpdateMapping) -> None:
@@ -103,46 +103,24 @@ class Incidents:
         is_bound = plan.pollers is not None or plan.options.concurrency is not None
         return None if is_bound else incident.maximum_concurrency
 
-    async def _request(self, index: int, **changes: object) -> EventSourceMapping:
-        """Change a mapping's row as the API does; give the row."""
-        row = await self._wait_until_settled(index)
-        wanted: EventSourceMapping = msgspec.structs.replace(row, **changes)
-        request = update_request(was_enabled=row.enabled, enabled=wanted.enabled)
-        return self._write(wanted, state_when_requested(row.state, request))
+    async def _request(self, index: int, **changes: object) -> None:
+        """Change a mapping as the API does."""
+        await self._requests.update(self._finder(index), **changes)
 
-    def _write(self, row: EventSourceMapping, state: State | None) -> EventSourceMapping:
-        assert state is not None, "a settled mapping takes requests"
-        store = self._world.store
-        written = store.replace_mapping(msgspec.structs.replace(row, state=state))
-        self._world.node.mapping_changed(written)
-        return written
+    def _finder(self, index: int) -> FindRow:
+        return lambda: self._world.find_row(index)
 
-    async def _wait_until_settled(self, index: int) -> EventSourceMapping:
-        """Wait for the row of a queue's mapping: requests are refused while it is in use."""
-        while True:
-            rows = self._world.store.list_mappings(event_source_arn=self._world.queue_arn_of(index))
-            if rows and rows[0].state in {State.ENABLED, State.DISABLED}:
-                return rows[0]
-            self._world.row_changed.clear()
-            await self._world.row_changed.wait()
+    @property
+    def _requests(self) -> Requests:
+        return self._world.ground.requests
 
     async def _recreate(self, index: int, after_ms: int) -> None:
-        row = await self._wait_until_settled(index)
-        self._write(row, state_when_requested(row.state, Request.DELETE))
-        while self._world.store.get_mapping(SCOPE, row.uuid) is not None:
-            self._world.row_changed.clear()
-            await self._world.row_changed.wait()
+        row = await self._requests.delete(self._finder(index))
         await pass_s(after_ms / 1000)
         again = msgspec.structs.replace(
             row, uuid=f"{row.uuid}+", state=State.CREATING, enabled=True, version=0
         )
-        self._world.store.insert_mapping(again)
-        self._world.node.mapping_changed(again)
-
-    async def _change_options(self, incident: p.ChangeOptions) -> None:
-        """Change a mapping's tags as TagResource does: its row changes, its state does not."""
-        row = await self._wait_until_settled(incident.mapping)
-        self._write(msgspec.structs.replace(row, tags=tags_of(incident.options)), row.state)
+        await self._requests.create(again)
 
     async def _remove_function(self, incident: p.RemoveFunction) -> None:
         function = self._world.functions.find(function_arn(incident.function))

@@ -15,17 +15,18 @@ from penstock.simulation.destination import SimulatedDestinations
 from penstock.simulation.failure_reports import decode_report
 from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
+from penstock.simulation.ground import Ground
 from penstock.simulation.incident_plans import ChangeOptions, Incident
-from penstock.simulation.ledger import DARK, Rule
-from penstock.simulation.loop import VirtualClock, pass_s
+from penstock.simulation.ledger import DARK, AuditedMapping, Rule
+from penstock.simulation.loop import pass_s
 from penstock.simulation.mapping_plans import BIG_BODY_BYTES, MappingPlan
 from penstock.simulation.names import SCOPE, function_arn, queue_arn
 from penstock.simulation.node import Node, SimulatedSources
 from penstock.simulation.option_tags import tags_of
 from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.queue import SimulatedQueue
+from penstock.simulation.requests import DirectRequests
 from penstock.simulation.store import SimulatedStore
-from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Wire
 from penstock.simulation.workload import WorldPlan
 
@@ -43,17 +44,23 @@ class World:
 
     Attributes:
         plan: What was drawn.
-        row_changed: Set when a mapping's row was written.
+        ground: What it stands on, alone or with others.
     """
 
-    def __init__(self, seed: int, plan: WorldPlan, *, keeps_trace: bool = False) -> None:
-        loop = asyncio.get_running_loop()
+    def __init__(
+        self,
+        seed: int,
+        plan: WorldPlan,
+        *,
+        keeps_trace: bool = False,
+        ground: Ground | None = None,
+    ) -> None:
+        self.ground = ground or Ground(keeps_trace=keeps_trace)
         self.seed = seed
         self.plan = plan
-        self.loop = loop
-        self.row_changed = asyncio.Event()
-        self.clock = VirtualClock(loop)
-        self.trace = Trace(self.now_ms, keeps_all=keeps_trace)
+        self.loop = self.ground.loop
+        self.clock = self.ground.clock
+        self.trace = self.ground.trace
         self.auditor = Auditor(self.now_ms, self.trace.lines)
         self._faults = FaultModel(plan.rates)
         self.functions = SimulatedFunctions(
@@ -71,17 +78,28 @@ class World:
         )
         wires = {arn: Wire(self._part_of(f"way to {arn}")) for arn in self.queues}
         self.sources = SimulatedSources(self.queues, wires, auditor=self.auditor, trace=self.trace)
-        self.store = SimulatedStore(self._row_written, self._row_deleted)
-        self.node = Node(
-            store=self.store,
+        if ground is None:
+            self._stand_alone()
+
+    def _stand_alone(self) -> None:
+        """Be the whole world: nothing but queues."""
+        store = SimulatedStore(self.row_written, self.row_deleted)
+        node = Node(
+            store=store,
             sources=self.sources,
             destinations=self.destinations,
             functions=self.functions,
             clock=self.clock,
-            settings=EngineSettings(ramp=plan.ramp, long_poll_s=plan.long_poll_s),
+            settings=EngineSettings(ramp=self.plan.ramp, long_poll_s=self.plan.long_poll_s),
             auditor=self.auditor,
             trace=self.trace,
         )
+        self.ground.open(store, node, DirectRequests(self.ground, store, node))
+
+    @property
+    def node(self) -> Node:
+        """The node that runs the mappings."""
+        return self.ground.node
 
     def queue_arn_of(self, index: int) -> str:
         """Name the queue of a mapping of the plan."""
@@ -97,7 +115,9 @@ class World:
         Args:
             befall: Waits for an incident's moment and lets it happen to this world.
         """
-        self._declare()
+        self.declare()
+        for row in self.rows():
+            self.ground.store.insert_mapping(row)
         loop = self.loop
         life = loop.create_task(self._live(befall), name="world")
         broken = loop.create_task(self.auditor.books.broken.wait(), name="judge")
@@ -141,15 +161,29 @@ class World:
             trace=self.trace,
         )
 
-    def _declare(self) -> None:
+    def declare(self) -> None:
+        """Declare functions, and let messages be sent when it is their time."""
         for index, each in enumerate(self.plan.functions):
             self.declare_function(index, each.concurrency)
         for index, plan in enumerate(self.plan.mappings):
             arn = self.queue_arn_of(index)
-            row = EventSourceMapping(
+            if self.plan.never_receives_twice(plan) and self.ground.is_undisturbed:
+                self.auditor.books.never_twice.add(arn)
+            mapping = self.auditor.books.mappings[arn] = AuditedMapping(arn)
+            mapping.visibility_ms = plan.visibility_s * 1000
+            mapping.max_receive_count = plan.max_receive_count
+            mapping.has_big_messages = plan.body_bytes >= BIG_BODY_BYTES
+            for number, at_ms in enumerate(plan.sent_at_ms):
+                for _ in range(2 if number in plan.resent else 1):
+                    self.loop.call_at(at_ms / 1000, self._send, index, number)
+
+    def rows(self) -> list[EventSourceMapping]:
+        """Give the mappings as they are wanted."""
+        return [
+            EventSourceMapping(
                 uuid=f"mapping-{index}",
                 scope=SCOPE,
-                event_source_arn=arn,
+                event_source_arn=self.queue_arn_of(index),
                 function_arn=function_arn(plan.function, index),
                 batch_size=plan.batch_size,
                 maximum_batching_window_s=plan.window_s,
@@ -159,16 +193,13 @@ class World:
                 filters=(LIT_ONLY,) if plan.dark else (),
                 tags=tags_of(plan.options),
             )
-            self.store.insert_mapping(row)
-            if self.plan.never_receives_twice(plan):
-                self.auditor.books.never_twice.add(arn)
-            mapping = self.auditor.books.mappings[arn]
-            mapping.visibility_ms = plan.visibility_s * 1000
-            mapping.max_receive_count = plan.max_receive_count
-            mapping.has_big_messages = plan.body_bytes >= BIG_BODY_BYTES
-            for number, at_ms in enumerate(plan.sent_at_ms):
-                for _ in range(2 if number in plan.resent else 1):
-                    self.loop.call_at(at_ms / 1000, self._send, index, number)
+            for index, plan in enumerate(self.plan.mappings)
+        ]
+
+    def find_row(self, index: int) -> EventSourceMapping | None:
+        """Give a mapping's row, whatever its uuid is by now."""
+        rows = self.ground.store.list_mappings(event_source_arn=self.queue_arn_of(index))
+        return rows[0] if rows else None
 
     def declare_function(self, index: int, concurrency: int) -> None:
         """Declare a function, or declare it anew with other slots."""
@@ -188,18 +219,20 @@ class World:
         )
         self.functions.declare(function, temper)
 
-    def _row_written(self, row: EventSourceMapping) -> None:
+    def row_written(self, row: EventSourceMapping) -> None:
+        """Take note of a row that the store has."""
         self.trace.note(row.uuid, "is", row.state, f"v{row.version}")
         self.auditor.mapping_changed(row)
         if row.state is State.DISABLED:
             self._check_stopped(row.event_source_arn)
         self.auditor.books.has_changed.set()
-        self.row_changed.set()
+        self.ground.row_changed.set()
 
-    def _row_deleted(self, row: EventSourceMapping) -> None:
+    def row_deleted(self, row: EventSourceMapping) -> None:
+        """Take note of a row that is gone."""
         self.trace.note(row.uuid, "is deleted")
         self._check_stopped(row.event_source_arn)
-        self.row_changed.set()
+        self.ground.row_changed.set()
 
     def _check_stopped(self, arn: str) -> None:
         self.auditor.queues.mapping_stopped(arn, self.queues[arn].hidden_handles())
@@ -216,16 +249,20 @@ class World:
     # How it lives.
 
     async def _live(self, befall: Befall) -> None:
-        self.node.start()
+        self.ground.start_node()
         try:
             await self._live_until_settled(befall)
         except* TimeoutError:
             self._report_stuck("did not settle")
         if not self.auditor.books.violations:
-            await pass_s(UNTIMED_S if self.auditor.books.untimed else IDLE_S)
-            await self._check_slots()
+            await pass_s(self.idle_s())
+            await self.check_slots()
             await self.stop_node()
             self.auditor.check_final()
+
+    def idle_s(self) -> int:
+        """Say how long an idle world is watched."""
+        return UNTIMED_S if self.auditor.books.untimed else IDLE_S
 
     async def _live_until_settled(self, befall: Befall) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -233,11 +270,12 @@ class World:
                 name = type(incident).__name__
                 tasks.create_task(befall(incident), name=name)
             await pass_s(self.plan.safety_ms / 1000)
-            self._heal()
-            async with asyncio.timeout(self._settle_s_max()):
+            self.heal()
+            async with asyncio.timeout(self.settle_s_max()):
                 await self._settle()
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
+        """Let nothing go wrong any more."""
         self.trace.note("world", "is healed")
         self._faults.is_on = False
         self.destinations.broken = None
@@ -248,15 +286,18 @@ class World:
 
     async def _settle(self) -> None:
         books = self.auditor.books
-        while not (self.auditor.is_settled() and self.node.is_running and self._all_enabled()):
+        while not self.is_settled():
             books.has_changed.clear()
             await books.has_changed.wait()
 
-    def _all_enabled(self) -> bool:
-        enabled = [row for row in self.store.list_mappings() if row.state is State.ENABLED]
-        return len(enabled) == len(self.plan.mappings)
+    def is_settled(self) -> bool:
+        """Tell whether every message has ended, and every mapping runs."""
+        if not (self.auditor.is_settled() and self.node.is_running):
+            return False
+        rows = [self.find_row(index) for index, _ in enumerate(self.plan.mappings)]
+        return all(row is not None and row.state is State.ENABLED for row in rows)
 
-    def _settle_s_max(self) -> float:
+    def settle_s_max(self) -> float:
         """Bound how long a healed world may take: every receive a message may need, in turn."""
         longest_s = max(each.duration_ms[1] for each in self.plan.functions) / 1000
         tagged = [each.options for each in self.plan.incidents if isinstance(each, ChangeOptions)]
@@ -271,7 +312,7 @@ class World:
             total_s += tries * len(plan.sent_at_ms) * longest_s
         return total_s
 
-    async def _check_slots(self) -> None:
+    async def check_slots(self) -> None:
         """Take every slot of every function at once: an idle mapping holds none."""
         for index, _ in enumerate(self.plan.functions):
             function = self.functions.find(function_arn(index))
@@ -287,22 +328,29 @@ class World:
         """Stop the node gracefully, and check what it leaves behind."""
         try:
             async with asyncio.timeout(STOP_S_MAX):
-                await self.node.stop()
+                await self.ground.stop_node()
         except TimeoutError:
             self._report_stuck("did not stop")
             return
         if not self.node.is_running and not self.node.has_crashed:
-            for arn in self.queues:
-                self._check_stopped(arn)
+            self.check_stopped()
+
+    def check_stopped(self) -> None:
+        """Check what a graceful stop leaves behind."""
+        for arn in self.queues:
+            self._check_stopped(arn)
 
     def _report_stuck(self, what: str) -> None:
+        self.auditor.books.report(Rule.STUCK, f"{what}; {self.tell_unfinished()}")
+
+    def tell_unfinished(self) -> str:
+        """Say what has not settled."""
         names = [task.get_name() for task in asyncio.all_tasks()]
         queues = [
             f"{queue.name} has {visible} visible and {hidden} hidden"
             for queue in self.queues.values()
             for visible, hidden in [queue.counts()]
         ]
-        states = [f"{row.uuid} is {row.state}" for row in self.store.list_mappings()]
+        states = [f"{row.uuid} is {row.state}" for row in self.ground.store.list_mappings()]
         left = [message.message_id for message in self.auditor.unsettled()]
-        text = "; ".join([what, *queues, *states, f"left: {left}", f"tasks: {sorted(names)}"])
-        self.auditor.books.report(Rule.STUCK, text)
+        return "; ".join([*queues, *states, f"left: {left}", f"tasks: {sorted(names)}"])

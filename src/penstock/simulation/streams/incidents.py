@@ -4,21 +4,13 @@ import asyncio
 from random import Random
 from typing import assert_never
 
-import msgspec
-
-from penstock.core import shard_positions as positions
-from penstock.core.lifecycle import state_when_requested, update_request
-from penstock.core.shard_lineage import settle_incarnation
 from penstock.model.errors import (
-    ConfigurationError,
     DestinationUnavailableError,
     PenstockError,
     SourceAccessDeniedError,
     SourceNotFoundError,
     SourceUnavailableError,
 )
-from penstock.model.mapping import EventSourceMapping, State
-from penstock.model.position import PositionChange, StreamPlace, Tenure
 from penstock.model.stream import StreamDescription
 from penstock.simulation.loop import WALL_MS_AT_START, pass_s
 from penstock.simulation.streams import incident_plans as i
@@ -56,10 +48,10 @@ class StreamIncidents:
                 await world.stop_node()
                 await self._restart(for_ms)
             case i.CrashNode(for_ms=for_ms):
-                await world.crash_node()
+                await world.ground.crash_node()
                 await self._restart(for_ms)
             case i.MovePosition():
-                self._move(incident)
+                await self._move(incident)
             case i.JumpWall(by_ms=by_ms):
                 world.clock.jump_wall(by_ms)
             case i.Reshard():
@@ -90,7 +82,7 @@ class StreamIncidents:
     async def _restart(self, after_ms: int) -> None:
         await pass_s(after_ms / 1000)
         if not self._world.node.is_running:
-            self._world.start_node()
+            self._world.ground.start_node()
 
     async def _update(self, incident: i.UpdateMapping) -> None:
         plan = self._world.plan.mappings[incident.mapping]
@@ -104,24 +96,9 @@ class StreamIncidents:
         )
 
     async def _request(self, index: int, **changes: object) -> None:
-        """Change a mapping's row as the API does."""
-        row = await self._wait_until_settled(index)
-        wanted: EventSourceMapping = msgspec.structs.replace(row, **changes)
-        request = update_request(was_enabled=row.enabled, enabled=wanted.enabled)
-        state = state_when_requested(row.state, request)
-        assert state is not None, "a settled mapping takes requests"
-        store = self._world.store
-        written = store.replace_mapping(msgspec.structs.replace(wanted, state=state))
-        self._world.node.mapping_changed(written)
-
-    async def _wait_until_settled(self, index: int) -> EventSourceMapping:
-        while True:
-            for row in self._world.store.list_mappings():
-                is_asked = row.uuid == mapping_uuid(index)
-                if is_asked and row.state in {State.ENABLED, State.DISABLED}:
-                    return row
-            self._world.row_changed.clear()
-            await self._world.row_changed.wait()
+        """Change a mapping as the API does."""
+        world = self._world
+        await world.ground.requests.update(lambda: world.find_row(index), **changes)
 
     async def _reshard(self, incident: i.Reshard) -> None:
         stream = self._world.streams[incident.stream]
@@ -166,37 +143,23 @@ class StreamIncidents:
 
     # Positions.
 
-    def _move(self, incident: i.MovePosition) -> None:
+    async def _move(self, incident: i.MovePosition) -> None:
         """Put a mapping elsewhere as the API does."""
         world, uuid = self._world, mapping_uuid(incident.mapping)
         stream = world.stream_of(incident.mapping)
-        rows = [row for row in world.store.list_mappings() if row.uuid == uuid]
-        if not rows or not stream.incarnation:
+        if world.find_row(incident.mapping) is None or not stream.incarnation:
             return
+        place = world.ground.store.read_place(uuid)
         description = stream.describe()
-        never_ran = StreamPlace(tenure=Tenure(uuid, lease_counter=0, epoch=0))
-        place = world.store.read_place(uuid) or never_ran
         asked = self._ask(incident, stream, description)
         is_of_a_record = isinstance(asked, ToRecord | SkipRecord)
-        if asked is None or (is_of_a_record and not place.incarnation):
+        if asked is None or (is_of_a_record and not (place and place.incarnation)):
             return
-        begun = settle_incarnation(place, description)
+        world.trace.note(uuid, "is to be moved", asked)
         try:
-            moved = _moved(begun, description, asked)
-        except ConfigurationError as error:
-            world.trace.note(uuid, "is not moved", error)
-            return
-        world.auditor.places.expect(asked, description)
-        world.trace.note(uuid, "is moved", asked)
-        change = PositionChange(
-            mapping_uuid=uuid, action="rewind", detail=str(asked), changed_ms=0, epoch=0
-        )
-        try:
-            world.store.change_place(moved, change)
+            await world.ground.requests.move(uuid, asked, description, world.auditor.places.expect)
         except PenstockError as error:
             world.trace.note(uuid, "is not moved", error)
-            return
-        world.node.position_changed(uuid)
 
     def _ask(
         self, incident: i.MovePosition, stream: SimulatedStream, description: StreamDescription
@@ -218,23 +181,6 @@ class StreamIncidents:
         if incident.to == "skip":
             return SkipRecord(shard_id, number)
         return ToRecord(shard_id, number)
-
-
-def _moved(place: StreamPlace, description: StreamDescription, asked: Move) -> StreamPlace:
-    shards = description.shards
-    match asked:
-        case ToHorizon():
-            return positions.rewind_to_horizon(place)
-        case ToTimestamp(wall_ms):
-            return positions.rewind_to_timestamp(place, wall_ms)
-        case ToRecord(shard_id, number):
-            return positions.rewind_to_sequence_number(
-                place, shards, shard_id=shard_id, sequence_number=str(number)
-            )
-        case SkipRecord(shard_id, number):
-            return positions.skip(place, shards, shard_id=shard_id, sequence_number=str(number))
-        case _:
-            assert_never(asked)
 
 
 _ERRORS: dict[str, type[PenstockError]] = {

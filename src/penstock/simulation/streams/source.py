@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from penstock.model.arn import parse_arn
 from penstock.model.errors import (
     SourceError,
     SourceIteratorExpiredError,
@@ -121,21 +120,21 @@ class SimulatedStreamSource:
 
 
 class SimulatedStreamSources:
-    """Keeps ``ports.Sources``: each mapping is of an account of its own, and has its own client.
+    """Keeps ``ports.Sources``: each mapping has its own alias of its function, and its own client.
 
     Args:
-        by_account: Each account's client and its way to the server.
+        by_mapping: Each mapping's client and its way to the server, by uuid: the alias.
     """
 
-    def __init__(self, by_account: dict[str, tuple[SimulatedStreamSource, Wire]]) -> None:
-        self._by_account = by_account
+    def __init__(self, by_mapping: dict[str, tuple[SimulatedStreamSource, Wire]]) -> None:
+        self._by_mapping = by_mapping
 
     async def open_stream(
         self, arn: str, *, function_arn: str, invoke_identity_arn: str
     ) -> StreamSource:
         """Open a stream; a broken way to it is found here too."""
-        del function_arn
-        source, wire = self._by_account[parse_arn(invoke_identity_arn).account]
+        del invoke_identity_arn
+        source, wire = self._by_mapping[function_arn.rpartition(":")[2]]
         if wire.broken is not None:
             raise wire.broken
         assert source.arn == arn, "a mapping reads its own stream"

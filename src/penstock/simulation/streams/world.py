@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 from penstock.engine.surroundings import EngineSettings, StreamSettings
-from penstock.model.arn import Scope
 from penstock.model.function import Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.stream import ShardEnd, StartingPosition, StreamKind
@@ -14,10 +13,12 @@ from penstock.simulation.chance import Chance
 from penstock.simulation.destination import SimulatedDestinations
 from penstock.simulation.faults import FaultModel, StreamFaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, Temper
-from penstock.simulation.loop import WALL_MS_AT_START, VirtualClock, pass_s
+from penstock.simulation.ground import Ground
+from penstock.simulation.loop import WALL_MS_AT_START, pass_s
 from penstock.simulation.names import SCOPE
 from penstock.simulation.node import Node
 from penstock.simulation.outcome import Outcome, WorldKind
+from penstock.simulation.requests import DirectRequests
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.streams.auditor import StreamAuditor
 from penstock.simulation.streams.function import SimulatedStreamFunctions
@@ -27,8 +28,7 @@ from penstock.simulation.streams.rules import StreamRule
 from penstock.simulation.streams.source import SimulatedStreamSource, SimulatedStreamSources
 from penstock.simulation.streams.store_calls import SimulatedStoreCalls
 from penstock.simulation.streams.stream import SimulatedStream
-from penstock.simulation.streams.workload import Put, StreamMappingPlan, StreamWorldPlan
-from penstock.simulation.trace import Trace
+from penstock.simulation.streams.workload import Put, StreamWorldPlan
 from penstock.simulation.wire import Wire
 
 Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
@@ -46,7 +46,7 @@ def function_arn(index: int) -> str:
 
 def mapping_uuid(index: int) -> str:
     """Name a mapping."""
-    return f"mapping-{index}"
+    return f"stream-mapping-{index}"
 
 
 def stream_arn(index: int, kind: StreamKind) -> str:
@@ -55,35 +55,38 @@ def stream_arn(index: int, kind: StreamKind) -> str:
     return f"arn:aws:{service}:{SCOPE.region}:{SCOPE.account}:{name}/stream-{index}"
 
 
-def _account(index: int) -> str:
-    return f"{index:012}"
-
-
 class StreamWorld:
     """One seed's world.
 
     Attributes:
         plan: What was drawn.
-        row_changed: Set when a mapping's row was written.
+        ground: What it stands on, alone or with others.
+        store_chance: What goes wrong with calls of the store.
     """
 
-    def __init__(self, seed: int, plan: StreamWorldPlan, *, keeps_trace: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        plan: StreamWorldPlan,
+        *,
+        keeps_trace: bool = False,
+        ground: Ground | None = None,
+    ) -> None:
         rng = Random(f"stream world {seed}")
-        loop = asyncio.get_running_loop()
+        self.ground = ground or Ground(keeps_trace=keeps_trace)
         self.seed = seed
         self.plan = plan
-        self.loop = loop
-        self.row_changed = asyncio.Event()
-        self.clock = VirtualClock(loop)
-        self.trace = Trace(self.now_ms, keeps_all=keeps_trace)
+        self.loop = self.ground.loop
+        self.clock = self.ground.clock
+        self.trace = self.ground.trace
         self._faults = FaultModel(plan.rates)
         self.auditor = StreamAuditor(
             self.now_ms,
             self.trace.lines,
             wall_ms=lambda: self.clock.now().wall_ms,
-            trouble_ms=lambda: self.store_calls.trouble_ms,
+            trouble_ms=lambda: self.ground.trouble_ms,
         )
-        self.auditor.books.is_calm = plan.is_calm()
+        self.auditor.books.is_calm = plan.is_calm() and self.ground.is_undisturbed
         self.auditor.books.is_wall_steady = not any(
             isinstance(each, JumpWall) for each in plan.incidents
         )
@@ -97,13 +100,11 @@ class StreamWorld:
             watch=self.auditor.discards,
             trace=self.trace,
         )
-        self.store = SimulatedStore(self._row_written, self._row_written)
-        self.store.watch = self.auditor.places
-        self.store_calls = SimulatedStoreCalls(
-            self.store, chance=self._part_of(rng), trace=self.trace
-        )
+        self.store_chance = self._part_of(rng)
         self.wires = [Wire(self._part_of(rng)) for _ in plan.mappings]
-        self.node = self._build_node(rng)
+        self.sources = self._build_sources(rng)
+        if ground is None:
+            self._stand_alone()
 
     def now_ms(self) -> int:
         """Read virtual time."""
@@ -131,9 +132,13 @@ class StreamWorld:
         stream.create(plan.shard_count)
         return stream
 
-    def _build_node(self, rng: Random) -> Node:
-        plan = self.plan
-        by_account: dict[str, tuple[SimulatedStreamSource, Wire]] = {}
+    @property
+    def node(self) -> Node:
+        """The node that runs the mappings."""
+        return self.ground.node
+
+    def _build_sources(self, rng: Random) -> SimulatedStreamSources:
+        by_mapping: dict[str, tuple[SimulatedStreamSource, Wire]] = {}
         for index, wire in enumerate(self.wires):
             source = SimulatedStreamSource(
                 self.stream_of(index),
@@ -143,29 +148,41 @@ class StreamWorld:
                 watch=self.auditor,
                 trace=self.trace,
             )
-            by_account[_account(index)] = (source, wire)
-        settings = EngineSettings(
-            streams=StreamSettings(
-                kinesis_pace=plan.pace,
-                dynamodb_pace=plan.pace,
-                list_every_ms=plan.list_every_ms,
-                held_bytes_max=plan.held_bytes_max,
-            )
+            by_mapping[mapping_uuid(index)] = (source, wire)
+        return SimulatedStreamSources(by_mapping)
+
+    def settings(self) -> StreamSettings:
+        """Give what the node is told of streams."""
+        plan = self.plan
+        return StreamSettings(
+            kinesis_pace=plan.pace,
+            dynamodb_pace=plan.pace,
+            list_every_ms=plan.list_every_ms,
+            held_bytes_max=plan.held_bytes_max,
         )
-        return Node(
-            store=self.store_calls,
-            sources=SimulatedStreamSources(by_account),
+
+    def _stand_alone(self) -> None:
+        """Be the whole world: nothing but streams."""
+        store = SimulatedStore(self.row_written, self.row_written)
+        store.watch = self.auditor.places
+        calls = SimulatedStoreCalls(store, chance=self.store_chance, trace=self.trace)
+        node = Node(
+            store=calls,
+            sources=self.sources,
             functions=self.functions,
             clock=self.clock,
-            settings=settings,
+            settings=EngineSettings(streams=self.settings()),
             auditor=self.auditor,
             trace=self.trace,
             destinations=self.destinations,
         )
+        self.ground.open(store, node, DirectRequests(self.ground, store, node), calls=calls)
 
     async def run(self, befall: Befall) -> Outcome:
         """Let the world live until its end, or until a rule is broken."""
-        self._declare()
+        self.declare()
+        for index, mapping in enumerate(self.plan.mappings):
+            self.loop.call_at(mapping.created_ms / 1000, self._create, index)
         loop = self.loop
         life = loop.create_task(self._live(befall), name="world")
         broken = loop.create_task(self.auditor.books.broken.wait(), name="judge")
@@ -195,7 +212,8 @@ class StreamWorld:
 
     # How it begins.
 
-    def _declare(self) -> None:
+    def declare(self) -> None:
+        """Declare functions and mappings, and let records be put when it is their time."""
         for index, plan in enumerate(self.plan.functions):
             function = Function(
                 scope=SCOPE,
@@ -214,23 +232,28 @@ class StreamWorld:
         for index, stream in enumerate(self.plan.streams):
             for put in stream.puts:
                 self.loop.call_at(put.at_ms / 1000, self._put, self.streams[index], put)
-        for index, mapping in enumerate(self.plan.mappings):
+        for index, _ in enumerate(self.plan.mappings):
             self.auditor.mapping_declared(mapping_uuid(index), self.stream_of(index))
-            self.loop.call_at(mapping.created_ms / 1000, self._create, index, mapping)
 
     def _put(self, stream: SimulatedStream, put: Put) -> None:
         stream.put(f"key-{put.key}", b"x" * put.filler_bytes, is_poison=put.is_poison)
 
-    def _create(self, index: int, plan: StreamMappingPlan) -> None:
-        stream = self.stream_of(index)
+    def _create(self, index: int) -> None:
+        row = self.row(index)
+        self.ground.store.insert_mapping(row)
+        self.node.mapping_changed(row)
+
+    def row(self, index: int) -> EventSourceMapping:
+        """Give a mapping as it is wanted."""
+        stream, plan = self.stream_of(index), self.plan.mappings[index]
         starting, timestamp_ms = plan.starting_position, None
         if starting is StartingPosition.AT_TIMESTAMP:
             timestamp_ms = WALL_MS_AT_START + plan.timestamp_ms
             if stream.kind is StreamKind.DYNAMODB:
                 starting, timestamp_ms = StartingPosition.LATEST, None
-        row = EventSourceMapping(
+        return EventSourceMapping(
             uuid=mapping_uuid(index),
-            scope=Scope(_account(index), SCOPE.region),
+            scope=SCOPE,
             event_source_arn=stream.arn,
             function_arn=f"{function_arn(plan.function)}:{mapping_uuid(index)}",
             stream_kind=stream.kind,
@@ -249,58 +272,64 @@ class StreamWorld:
             else None,
             filters=(DARK_ONLY,) if plan.has_filter else (),
         )
-        self.store.insert_mapping(row)
-        self.node.mapping_changed(row)
 
-    def _row_written(self, row: EventSourceMapping) -> None:
+    def find_row(self, index: int) -> EventSourceMapping | None:
+        """Give a mapping's row."""
+        return self.ground.store.get_mapping(SCOPE, mapping_uuid(index))
+
+    def rows(self) -> list[EventSourceMapping]:
+        """Give the rows of all mappings that there are."""
+        rows = [self.find_row(index) for index, _ in enumerate(self.plan.mappings)]
+        return [row for row in rows if row is not None]
+
+    def row_written(self, row: EventSourceMapping) -> None:
+        """Take note of a row that the store has."""
         self.trace.note(row.uuid, "is", row.state, f"v{row.version}")
         self.auditor.mapping_changed(row)
         if row.state is State.DISABLED:
             self._check_left(row.uuid)
-        self.row_changed.set()
+        self.ground.row_changed.set()
 
     def _check_left(self, uuid: str) -> None:
-        self.auditor.check_left(uuid, self.store.read_place(uuid))
+        self.auditor.check_left(uuid, self.ground.store.read_place(uuid))
+
+    def check_stopped(self) -> None:
+        """Check what a graceful stop leaves behind."""
+        for index, _ in enumerate(self.plan.mappings):
+            self._check_left(mapping_uuid(index))
 
     # How it lives.
-
-    def start_node(self) -> None:
-        """Start the node: its first call of the store is not one that fails."""
-        self.store_calls.spare_next()
-        self.node.start()
-
-    async def crash_node(self) -> None:
-        """Kill the node, and what it asks of the store with it."""
-        self.store_calls.cut_off()
-        await self.node.crash()
 
     async def stop_node(self) -> None:
         """Stop the node gracefully, and check what it leaves behind."""
         was_running = self.node.is_running
         try:
             async with asyncio.timeout(STOP_S_MAX):
-                await self.node.stop()
+                await self.ground.stop_node()
         except TimeoutError:
             self._report_stuck("did not stop")
             return
         if was_running and not self.node.has_crashed:
-            for index, _ in enumerate(self.plan.mappings):
-                self._check_left(mapping_uuid(index))
+            self.check_stopped()
 
     async def _live(self, befall: Befall) -> None:
-        self.start_node()
+        self.ground.start_node()
         try:
             await self._live_until_settled(befall)
         except TimeoutError:
             self._report_stuck("did not settle")
         if not self.auditor.books.violations:
-            await self._wait_until_idle()
+            await self.wait_until_idle()
             await self._check_slots()
             await self.stop_node()
-            for text in self._owing():
-                self.auditor.report(StreamRule.LOST, text)
+            self.check_final()
 
-    async def _wait_until_idle(self) -> None:
+    def check_final(self) -> None:
+        """Check the end of the world: nothing is owed."""
+        for text in self.owing():
+            self.auditor.report(StreamRule.LOST, text)
+
+    async def wait_until_idle(self) -> None:
         """Wait for what may run although nothing is owed: records that were trimmed meanwhile."""
         is_idle = False
         while not is_idle:
@@ -310,36 +339,37 @@ class StreamWorld:
             is_idle &= not any(each.invocations for each in self.auditor.books.mappings.values())
 
     async def _live_until_settled(self, befall: Befall) -> None:
-        async with asyncio.timeout(self.plan.safety_ms / 1000 + self._settle_s_max()):
+        async with asyncio.timeout(self.plan.safety_ms / 1000 + self.settle_s_max()):
             async with asyncio.TaskGroup() as tasks:
                 for incident in self.plan.incidents:
                     tasks.create_task(befall(incident), name=type(incident).__name__)
                 await pass_s(self.plan.safety_ms / 1000)
-                self._heal()
-            while self._owing() or not self.node.is_running:
+                self.heal()
+            while self.owing() or not self.node.is_running:
                 await pass_s(LOOK_EVERY_S)
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
+        """Let nothing go wrong any more."""
         self.trace.note("world", "is healed")
-        if self.plan.isolates():
+        if self.plan.isolates() and self.ground.is_undisturbed:
             self.auditor.isolation.check()
         self._faults.is_on = False
         self.destinations.broken = None
         self.functions.is_down.clear()
         for wire in self.wires:
             wire.broken = None
-        attempts = [row.maximum_retry_attempts for row in self.store.list_mappings()]
+        attempts = [row.maximum_retry_attempts for row in self.rows()]
         attempts += [
             each.retry_attempts for each in self.plan.incidents if isinstance(each, UpdateMapping)
         ]
         if None in attempts:
             self.functions.is_mended = True
 
-    def _owing(self) -> list[str]:
+    def owing(self) -> list[str]:
         """Say what is still to be done: records, and shards that must end."""
         found = self.auditor.owing()
-        for row in self.store.list_mappings():
-            place = self.store.read_place(row.uuid)
+        for row in self.rows():
+            place = self.ground.store.read_place(row.uuid)
             mapping = self.auditor.books.mappings[row.uuid]
             if mapping.incarnation == mapping.stream.incarnation:
                 found += self.auditor.places.uncovered(mapping, place)
@@ -351,7 +381,7 @@ class StreamWorld:
                     found.append(f"{row.uuid}, {served.shard_id} has not ended: {checkpoint}")
         return found
 
-    def _settle_s_max(self) -> float:
+    def settle_s_max(self) -> float:
         """Bound how long a healed world may take: every record, one after another."""
         longest_s = max(each.timeout_s for each in self.plan.functions)
         count = sum(len(stream.puts) for stream in self.plan.streams)
@@ -376,5 +406,5 @@ class StreamWorld:
 
     def _report_stuck(self, what: str) -> None:
         names = sorted(task.get_name() for task in asyncio.all_tasks())
-        text = "; ".join([what, *self._owing(), f"tasks: {names}"])
+        text = "; ".join([what, *self.owing(), f"tasks: {names}"])
         self.auditor.report(StreamRule.STUCK, text)

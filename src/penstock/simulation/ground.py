@@ -1,0 +1,70 @@
+"""What the parts of a world stand on together: one loop, clock, trace, store, and node."""
+
+import asyncio
+
+from penstock.ports import Store
+from penstock.simulation.loop import VirtualClock
+from penstock.simulation.node import Node
+from penstock.simulation.requests import Requests
+from penstock.simulation.streams.store_calls import SimulatedStoreCalls
+from penstock.simulation.trace import Trace
+
+_NEVER_MS = -(10**9)
+
+
+class Ground:
+    """Begins with time and trace; the rest is there once it is opened.
+
+    Attributes:
+        row_changed: Set when a mapping's row was written.
+        store: What survives a node, looked into without its calls.
+        requests: How users change mappings.
+        is_undisturbed: Nobody else on this ground has faults or incidents.
+    """
+
+    store: Store
+    node: Node
+    requests: Requests
+
+    def __init__(self, *, keeps_trace: bool = False, is_undisturbed: bool = True) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.clock = VirtualClock(self.loop)
+        self.trace = Trace(lambda: self.clock.now().monotonic_ms, keeps_all=keeps_trace)
+        self.row_changed = asyncio.Event()
+        self.is_undisturbed = is_undisturbed
+        self._calls: SimulatedStoreCalls | None = None
+
+    def open(
+        self,
+        store: Store,
+        node: Node,
+        requests: Requests,
+        *,
+        calls: SimulatedStoreCalls | None = None,
+    ) -> None:
+        """Say what stands here; ``calls``: of the store, where they take time and fail."""
+        self.store = store
+        self.node = node
+        self.requests = requests
+        self._calls = calls
+
+    @property
+    def trouble_ms(self) -> int:
+        """When a call of the store last failed, or took long."""
+        return _NEVER_MS if self._calls is None else self._calls.trouble_ms
+
+    def start_node(self) -> None:
+        """Start the node: its first call of the store is not one that fails."""
+        if self._calls is not None:
+            self._calls.spare_next()
+        self.node.start()
+
+    async def crash_node(self) -> None:
+        """Kill the node, and what it asks of the store with it."""
+        if self._calls is not None:
+            self._calls.cut_off()
+        await self.node.crash()
+
+    async def stop_node(self) -> None:
+        """Stop the node gracefully."""
+        await self.node.stop()
