@@ -15,7 +15,7 @@ from typing import assert_never
 import msgspec
 
 from penstock.api.answers import refused, show_time
-from penstock.api.context import ApiContext
+from penstock.api.context import MappingContext
 from penstock.api.errors import RESOURCE_IN_USE, ApiError, ErrorKind
 from penstock.core import shard_positions as positions
 from penstock.core.shard_lineage import must_pin, settle_incarnation
@@ -88,7 +88,7 @@ class Standing(msgspec.Struct, frozen=True):
     shards: tuple[Shard, ...]
 
 
-async def read_standing(context: ApiContext, mapping: EventSourceMapping) -> Standing:
+async def read_standing(context: MappingContext, mapping: EventSourceMapping) -> Standing:
     """Read where a mapping stands.
 
     Raises:
@@ -100,7 +100,7 @@ async def read_standing(context: ApiContext, mapping: EventSourceMapping) -> Sta
 
 
 async def change_position(
-    context: ApiContext, mapping: EventSourceMapping, asked: AskedChange
+    context: MappingContext, mapping: EventSourceMapping, asked: AskedChange
 ) -> Standing:
     """Put a mapping elsewhere; durable and audited when this returns.
 
@@ -193,7 +193,7 @@ def _audit(mapping_uuid: str, asked: AskedChange, *, now_ms: int) -> PositionCha
 
 
 async def _look(
-    context: ApiContext, mapping: EventSourceMapping
+    context: MappingContext, mapping: EventSourceMapping
 ) -> tuple[StreamSource, StreamDescription]:
     arn = mapping.event_source_arn
     function = context.functions.find(mapping.function_arn)

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from penstock.api.context import ApiContext
+from penstock.api.context import ApiContext, MappingContext
 from penstock.api.errors import RESOURCE_CONFLICT, RESOURCE_NOT_FOUND, ApiError, invalid_parameter
 from penstock.api.functions.finding import FunctionFinder
 from penstock.api.functions.names import read_reference
@@ -31,62 +31,25 @@ ATTEMPTS_MAX = 10
 _Change = Callable[[dict[str, str]], dict[str, str]]
 
 
-class TagOperations:
-    """ListTags, TagResource and UntagResource of mappings and of deployed functions.
+class MappingTags:
+    """The tags of mappings, for callers in this process.
 
-    Options among the tags apply to a mapping that runs as soon as they are written; its state stays
-    as it is. A change of options looks at the queue, as a change of parameters does.
-
-    All raise ``ApiError``, and ``StoreError`` when the store fails.
+    Raises ``ApiError``, and ``StoreError`` when the store fails.
     """
 
-    def __init__(self, context: ApiContext) -> None:
+    def __init__(self, context: MappingContext) -> None:
         self._context = context
-        self._functions = FunctionFinder(context)
 
-    async def list_tags(self, scope: Scope, resource: str) -> dict[str, str]:
-        """Read a mapping's or a function's tags by its ARN."""
-        check_parameters("ListTags", {"Resource": resource})
-        if not _is_function_arn(resource):
-            return (await self._read(scope, resource)).tags
-        function = self._functions.find(_read_function(resource, scope))
-        return {} if isinstance(function, Function) else function.tags
-
-    async def tag(self, scope: Scope, resource: str, request: Mapping[str, object]) -> None:
-        """Add tags; a key that is there gets the new value."""
-        check_parameters("TagResource", {**request, "Resource": resource})
-        added = msgspec.convert(request["Tags"], dict[str, str])
-        if not added:
-            raise invalid_parameter("An error occurred and the request cannot be processed.")
-        await self._change(scope, resource, lambda tags: tags | added)
-
-    async def untag(self, scope: Scope, resource: str, keys: Sequence[str] | None) -> None:
-        """Remove tags; keys that are not there are passed over."""
-        check_parameters("UntagResource", {"Resource": resource, "TagKeys": keys})
-        removed = keys or ()
-        await self._change(
-            scope, resource, lambda tags: {k: v for k, v in tags.items() if k not in removed}
-        )
+    async def read(self, scope: Scope, resource: str) -> dict[str, str]:
+        """Read a mapping's tags by its ARN."""
+        return (await self._read(scope, resource)).tags
 
     async def replace(self, scope: Scope, resource: str, tags: dict[str, str]) -> None:
-        """Give a mapping these tags and no others, in one step; for callers in this process."""
-        await self._change_mapping(scope, resource, lambda _: tags)
+        """Give a mapping these tags and no others, in one step."""
+        await self.change(scope, resource, lambda _: tags)
 
-    async def _change(self, scope: Scope, resource: str, change: _Change) -> None:
-        if _is_function_arn(resource):
-            await self._change_function(_read_function(resource, scope), change)
-        else:
-            await self._change_mapping(scope, resource, change)
-
-    async def _change_function(self, reference: FunctionReference, change: _Change) -> None:
-        def with_tags(function: DeployedFunction) -> DeployedFunction:
-            tags = change(function.tags)
-            check_function_tags(reference.unqualified_arn, tags)
-            return msgspec.structs.replace(function, tags=tags)
-
-        await self._functions.change(reference, with_tags, what="be tagged")
-
-    async def _change_mapping(self, scope: Scope, resource: str, change: _Change) -> None:
+    async def change(self, scope: Scope, resource: str, change: _Change) -> None:
+        """Make other tags of a mapping's tags."""
         for _ in range(ATTEMPTS_MAX):
             mapping = await self._read(scope, resource)
             changed = msgspec.structs.replace(mapping, tags=change(mapping.tags))
@@ -115,6 +78,62 @@ class TagOperations:
         if mapping is None or mapping.arn != resource:
             raise ApiError(RESOURCE_NOT_FOUND, f"Event source mapping not found: {resource}")
         return mapping
+
+
+class TagOperations:
+    """ListTags, TagResource and UntagResource of mappings and of deployed functions.
+
+    Options among the tags apply to a mapping that runs as soon as they are written; its state stays
+    as it is. A change of options looks at the queue, as a change of parameters does.
+
+    All raise ``ApiError``, and ``StoreError`` when the store fails.
+    """
+
+    def __init__(self, context: ApiContext) -> None:
+        self._mappings = MappingTags(context)
+        self._functions = FunctionFinder(context)
+
+    async def list_tags(self, scope: Scope, resource: str) -> dict[str, str]:
+        """Read a mapping's or a function's tags by its ARN."""
+        check_parameters("ListTags", {"Resource": resource})
+        if not _is_function_arn(resource):
+            return await self._mappings.read(scope, resource)
+        function = self._functions.find(_read_function(resource, scope))
+        return {} if isinstance(function, Function) else function.tags
+
+    async def tag(self, scope: Scope, resource: str, request: Mapping[str, object]) -> None:
+        """Add tags; a key that is there gets the new value."""
+        check_parameters("TagResource", {**request, "Resource": resource})
+        added = msgspec.convert(request["Tags"], dict[str, str])
+        if not added:
+            raise invalid_parameter("An error occurred and the request cannot be processed.")
+        await self._change(scope, resource, lambda tags: tags | added)
+
+    async def untag(self, scope: Scope, resource: str, keys: Sequence[str] | None) -> None:
+        """Remove tags; keys that are not there are passed over."""
+        check_parameters("UntagResource", {"Resource": resource, "TagKeys": keys})
+        removed = keys or ()
+        await self._change(
+            scope, resource, lambda tags: {k: v for k, v in tags.items() if k not in removed}
+        )
+
+    async def replace(self, scope: Scope, resource: str, tags: dict[str, str]) -> None:
+        """Give a mapping these tags and no others, in one step; for callers in this process."""
+        await self._mappings.replace(scope, resource, tags)
+
+    async def _change(self, scope: Scope, resource: str, change: _Change) -> None:
+        if _is_function_arn(resource):
+            await self._change_function(_read_function(resource, scope), change)
+        else:
+            await self._mappings.change(scope, resource, change)
+
+    async def _change_function(self, reference: FunctionReference, change: _Change) -> None:
+        def with_tags(function: DeployedFunction) -> DeployedFunction:
+            tags = change(function.tags)
+            check_function_tags(reference.unqualified_arn, tags)
+            return msgspec.structs.replace(function, tags=tags)
+
+        await self._functions.change(reference, with_tags, what="be tagged")
 
 
 def _replace(store: Store, *, mapping: EventSourceMapping) -> EventSourceMapping:

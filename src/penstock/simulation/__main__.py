@@ -6,10 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from penstock.simulation.outcome import WorldKind
-from penstock.simulation.swarm import describe_failure, run_one, run_seeds
+from penstock.simulation.swarm import describe_failure, run_one, run_seeds, what_is_sent
 
 SEEDS_DEFAULT = 1_000
-BOTH = "both"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,11 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when every rule held, 1 when one was broken.
     """
     options = _parse(argv)
-    kinds = tuple(WorldKind) if options.worlds == BOTH else (WorldKind(options.worlds),)
+    kind = WorldKind(options.worlds)
     if options.seed is not None:
-        return max(_replay(kind, options.seed, is_traced=options.trace) for kind in kinds)
-    minutes = None if options.minutes is None else options.minutes / len(kinds)
-    return max(_swarm(kind, options.seeds, minutes, first=options.first) for kind in kinds)
+        return _replay(kind, options.seed, is_traced=options.trace)
+    return _swarm(kind, options.seeds, options.minutes, first=options.first)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -33,13 +31,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--worlds",
-        choices=[*WorldKind, BOTH],
-        default=BOTH,
-        help="worlds of queues, of streams, or both, half of the time each",
+        choices=[*WorldKind],
+        default=WorldKind.ALL,
+        help="worlds of queues, of streams, or of both at once under one engine (the default)",
     )
-    parser.add_argument(
-        "--seeds", type=int, help=f"how many worlds of a kind; {SEEDS_DEFAULT} by default"
-    )
+    parser.add_argument("--seeds", type=int, help=f"how many worlds; {SEEDS_DEFAULT} by default")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--minutes", type=float, help="run for so long instead")
     parser.add_argument("--seed", type=int, help="run this world only")
@@ -60,10 +56,9 @@ def _replay(kind: WorldKind, seed: int, *, is_traced: bool) -> int:
         return 1
     if is_traced:
         print("\n".join(outcome.lines))
-    what = "messages" if kind is WorldKind.QUEUES else "records"
     print(
-        f"seed {seed}: {outcome.message_count} {what}, {outcome.invocation_count} invocations, "
-        f"{outcome.virtual_s:.0f} virtual s, every rule held"
+        f"seed {seed}: {outcome.message_count} {what_is_sent(kind)}, "
+        f"{outcome.invocation_count} invocations, {outcome.virtual_s:.0f} virtual s, every rule held"
     )
     return 0
 

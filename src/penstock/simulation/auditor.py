@@ -56,6 +56,7 @@ class Auditor:
             row.event_source_arn, AuditedMapping(row.event_source_arn)
         )
         is_changed = bool(mapping.rows) and _asks_for(row) != _asks_for(mapping.row)
+        mapping.has_filter = bool(row.filters)
         mapping.rows.append((self.books.now_ms(), row))
         mapping.is_stopping = not row.enabled or row.state is State.DELETING
         if mapping.is_stopping:
@@ -108,7 +109,7 @@ class Auditor:
         for mapping in self.books.mappings.values():
             mapping.held.clear()
             self.functions.forget_lost(mapping)
-            mapping.is_stopping = not mapping.row.enabled
+            mapping.is_stopping = bool(mapping.rows) and not mapping.row.enabled
             mapping.waited_through = 0
 
 

@@ -121,7 +121,9 @@ class FunctionAudit:
         dispatching.waited_through = 0
         concurrency = max(limit for _, limit in self._books.concurrency[function_arn])
         for other in self._books.mappings.values():
-            if other is dispatching or unqualified(other.row.function_arn) != function_arn:
+            if other is dispatching or not other.rows:
+                continue
+            if unqualified(other.row.function_arn) != function_arn:
                 continue
             is_served = other.running_count or self._pace.is_receiving_shortly(other.queue_arn)
             if other.is_stopping or is_served or not self._is_waiting(other):

@@ -2,10 +2,11 @@
 
 import asyncio
 
+from penstock.model.mapping import EventSourceMapping
 from penstock.ports import Store
 from penstock.simulation.loop import VirtualClock
 from penstock.simulation.node import Node
-from penstock.simulation.requests import Requests
+from penstock.simulation.requests import FindRow, Requests
 from penstock.simulation.streams.store_calls import SimulatedStoreCalls
 from penstock.simulation.trace import Trace
 
@@ -68,3 +69,10 @@ class Ground:
     async def stop_node(self) -> None:
         """Stop the node gracefully."""
         await self.node.stop()
+
+    async def wait_for_row(self, find: FindRow) -> EventSourceMapping:
+        """Wait until a row is there."""
+        while (row := find()) is None:
+            self.row_changed.clear()
+            await self.row_changed.wait()
+        return row

@@ -18,7 +18,7 @@ from penstock.model.mapping import State
 from penstock.simulation import incident_plans as p
 from penstock.simulation.function import DIRECT_PAYLOAD
 from penstock.simulation.loop import pass_s
-from penstock.simulation.names import function_arn
+from penstock.simulation.names import function_arn, next_uuid
 from penstock.simulation.option_tags import tags_of
 from penstock.simulation.requests import FindRow, Requests
 from penstock.simulation.world import World
@@ -118,7 +118,7 @@ class Incidents:
         row = await self._requests.delete(self._finder(index))
         await pass_s(after_ms / 1000)
         again = msgspec.structs.replace(
-            row, uuid=f"{row.uuid}+", state=State.CREATING, enabled=True, version=0
+            row, uuid=next_uuid(row.uuid), state=State.CREATING, enabled=True, version=0
         )
         await self._requests.create(again)
 

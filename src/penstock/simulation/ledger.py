@@ -215,6 +215,7 @@ class AuditedMapping(msgspec.Struct):
         calm_since_ms: No throttle, error or change touched it since then; a start is no trouble.
         is_stopping: A graceful stop was asked for.
         stopping_ms: When one was asked for last, or the node was killed.
+        has_filter: It leaves out the messages that are dark.
         body_bytes_max: The size of its queue's largest message.
         visibility_ms: Its queue's visibility timeout.
         max_receive_count: Its queue's; None without a redrive policy.
@@ -232,6 +233,7 @@ class AuditedMapping(msgspec.Struct):
     calm_since_ms: int = CALM_FOR_EVER_MS
     is_stopping: bool = False
     stopping_ms: int = CALM_FOR_EVER_MS
+    has_filter: bool = False
     has_big_messages: bool = False
     body_bytes_max: int = 0
     visibility_ms: int = 0

@@ -2,15 +2,15 @@
 
 import asyncio
 import enum
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
+from penstock.api.context import ApiSettings, MappingContext
 from penstock.engine.metrics import NodeMetrics
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, Surroundings
-from penstock.model.errors import SourceNotFoundError
-from penstock.model.function import FunctionResult
+from penstock.model.errors import PenstockError, SourceNotFoundError
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import (
     Clock,
@@ -24,10 +24,17 @@ from penstock.ports import (
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.counted_queue import CountedQueue
 from penstock.simulation.ledger import Rule
+from penstock.simulation.names import SCOPE
 from penstock.simulation.queue import SimulatedQueue
 from penstock.simulation.queue_client import SimulatedQueueSource
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Wire
+
+AnswerT = TypeVar("AnswerT")
+
+
+class NodeGoneError(PenstockError):
+    """Nobody listens at the node's port."""
 
 
 class Judge(Protocol):
@@ -140,7 +147,7 @@ class Node:
         self._trace = trace
         self._supervisor: Supervisor | None = None
         self._task: asyncio.Task[None] | None = None
-        self._direct: set[asyncio.Task[FunctionResult]] = set()
+        self._direct: set[asyncio.Task[Any]] = set()
         self._uuid_count = 0
         self.slots = SlotLedger(functions)
         self.metrics = NodeMetrics(clock)
@@ -190,14 +197,50 @@ class Node:
         Raises:
             InvokeError: As ``SlotLedger.invoke``.
         """
-        call = asyncio.get_running_loop().create_task(
-            self.slots.invoke(function_arn, payload), name="direct invoke"
+        call = await self._attend(self.slots.invoke(function_arn, payload), "direct invoke")
+        if not call.cancelled():
+            call.result()
+
+    async def ask(
+        self, operation: Callable[[MappingContext], Coroutine[Any, Any, AnswerT]], sources: Sources
+    ) -> AnswerT:
+        """Let the API of this node do something; cut off when the node crashes.
+
+        Args:
+            operation: Given what the API calls.
+            sources: As the API sees them.
+
+        Raises:
+            NodeGoneError: No engine runs, or it was killed meanwhile.
+            PenstockError: As the operation.
+        """
+        if self._supervisor is None:
+            raise NodeGoneError("connection refused")
+        context = MappingContext(
+            store_calls=self._store,
+            sources=sources,
+            functions=self._functions,
+            direct_invoker=self.slots,
+            mappings=self._supervisor,
+            metrics=self.metrics,
+            clock=self._clock,
+            draw_uuid=self._draw_uuid,
+            settings=ApiSettings(account=SCOPE.account, region=SCOPE.region),
         )
+        call = await self._attend(operation(context), "api request")
+        if call.cancelled():
+            raise NodeGoneError("connection reset")
+        return call.result()
+
+    async def _attend(
+        self, work: Coroutine[Any, Any, AnswerT], name: str
+    ) -> "asyncio.Task[AnswerT]":
+        """Do something in the node's process, for somebody outside."""
+        call = asyncio.get_running_loop().create_task(work, name=name)
         self._direct.add(call)
         await asyncio.wait([call])
         self._direct.discard(call)
-        if not call.cancelled():
-            call.result()
+        return call
 
     async def stop(self) -> None:
         """Ask for a graceful stop, and wait for its end; direct Invokes end first."""
@@ -219,7 +262,7 @@ class Node:
             cut.cancel()
         await self._end(self._task, *self._direct)
 
-    async def _end(self, task: asyncio.Task[None], *direct: asyncio.Task[FunctionResult]) -> None:
+    async def _end(self, task: asyncio.Task[None], *direct: asyncio.Task[Any]) -> None:
         await asyncio.wait([task, *direct])
         if not task.cancelled() and task.exception() is not None:
             self._auditor.report(Rule.BROKEN, f"the node: {task.exception()!r}")

@@ -6,8 +6,9 @@ import msgspec
 
 
 class WorldKind(enum.StrEnum):
-    """The two kinds of simulated worlds; a seed is of one of them."""
+    """The kinds of simulated worlds; a seed is of one of them."""
 
+    ALL = "all"
     QUEUES = "queues"
     STREAMS = "streams"
 

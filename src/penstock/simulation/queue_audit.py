@@ -47,7 +47,7 @@ class QueueAudit:
     ) -> None:
         """Take note of a message that must end some day."""
         mapping = self._books.mappings[queue_arn]
-        is_excluded = bool(mapping.row.filters) and body.startswith(DARK)
+        is_excluded = mapping.has_filter and body.startswith(DARK)
         message = SentMessage(message_id, queue_arn, body, is_excluded=is_excluded)
         self._books.messages[message_id] = message
         self._books.unsettled_count += 1

@@ -8,6 +8,7 @@ import msgspec
 from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.run import run_world
 from penstock.simulation.streams.run import run_stream_world
+from penstock.simulation.whole.run import run_whole_world
 
 PROGRESS_EVERY_S = 5.0
 
@@ -33,7 +34,7 @@ class Tally(msgspec.Struct):
             self.broken = outcome
 
     def __str__(self) -> str:
-        what = "messages" if self.kind is WorldKind.QUEUES else "records"
+        what = what_is_sent(self.kind)
         rate = self.seed_count / self.elapsed_s if self.elapsed_s else 0.0
         return (
             f"{self.kind}: {self.seed_count} seeds in {self.elapsed_s:.1f} s ({rate:.0f}/s): "
@@ -86,11 +87,26 @@ def describe_failure(outcome: Outcome) -> str:
     )
 
 
+def what_is_sent(kind: WorldKind) -> str:
+    """Name what a world of that kind is about."""
+    match kind:
+        case WorldKind.QUEUES:
+            return "messages"
+        case WorldKind.STREAMS:
+            return "records"
+        case WorldKind.ALL:
+            return "messages and records"
+
+
 def run_one(kind: WorldKind, seed: int, *, keeps_trace: bool = False) -> Outcome:
     """Run one seed's world of a kind."""
-    if kind is WorldKind.QUEUES:
-        return run_world(seed, keeps_trace=keeps_trace)
-    return run_stream_world(seed, keeps_trace=keeps_trace)
+    match kind:
+        case WorldKind.QUEUES:
+            return run_world(seed, keeps_trace=keeps_trace)
+        case WorldKind.STREAMS:
+            return run_stream_world(seed, keeps_trace=keeps_trace)
+        case WorldKind.ALL:
+            return run_whole_world(seed, keeps_trace=keeps_trace)
 
 
 def _outcomes(kind: WorldKind, seeds: Iterable[int]) -> Iterator[Outcome]:

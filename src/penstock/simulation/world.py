@@ -20,7 +20,12 @@ from penstock.simulation.incident_plans import ChangeOptions, Incident
 from penstock.simulation.ledger import DARK, AuditedMapping, Rule
 from penstock.simulation.loop import pass_s
 from penstock.simulation.mapping_plans import BIG_BODY_BYTES, MappingPlan
-from penstock.simulation.names import SCOPE, function_arn, queue_arn
+from penstock.simulation.names import (
+    SCOPE,
+    function_arn,
+    queue_arn,
+    queue_mapping_uuid,
+)
 from penstock.simulation.node import Node, SimulatedSources
 from penstock.simulation.option_tags import tags_of
 from penstock.simulation.outcome import Outcome, WorldKind
@@ -170,6 +175,7 @@ class World:
             if self.plan.never_receives_twice(plan) and self.ground.is_undisturbed:
                 self.auditor.books.never_twice.add(arn)
             mapping = self.auditor.books.mappings[arn] = AuditedMapping(arn)
+            mapping.has_filter = bool(plan.dark)
             mapping.visibility_ms = plan.visibility_s * 1000
             mapping.max_receive_count = plan.max_receive_count
             mapping.has_big_messages = plan.body_bytes >= BIG_BODY_BYTES
@@ -181,7 +187,7 @@ class World:
         """Give the mappings as they are wanted."""
         return [
             EventSourceMapping(
-                uuid=f"mapping-{index}",
+                uuid=queue_mapping_uuid(index),
                 scope=SCOPE,
                 event_source_arn=self.queue_arn_of(index),
                 function_arn=function_arn(plan.function, index),

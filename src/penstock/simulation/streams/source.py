@@ -39,7 +39,11 @@ class ReadWatch(Protocol):
 
 
 class SimulatedStreamSource:
-    """Keeps ``ports.StreamSource`` for one mapping."""
+    """Keeps ``ports.StreamSource`` for one mapping.
+
+    Attributes:
+        described: The list of shards that was read last.
+    """
 
     def __init__(  # noqa: PLR0913 - a world's parts, named where it is built
         self,
@@ -57,6 +61,7 @@ class SimulatedStreamSource:
         self._chance = chance
         self._watch = watch
         self._trace = trace
+        self.described: StreamDescription | None = None
 
     @property
     def arn(self) -> str:
@@ -67,7 +72,8 @@ class SimulatedStreamSource:
         """List the stream's shards."""
         if self._chance.strikes(self._chance.rates.listing_failed):
             raise SourceThrottledError("too many listings")
-        return await self._call(self._stream.describe)
+        self.described = await self._call(self._stream.describe)
+        return self.described
 
     async def pin_latest(self, shard_id: str) -> LatestPin:
         """Take an iterator at the shard's present end."""
@@ -128,6 +134,10 @@ class SimulatedStreamSources:
 
     def __init__(self, by_mapping: dict[str, tuple[SimulatedStreamSource, Wire]]) -> None:
         self._by_mapping = by_mapping
+
+    def client(self, mapping_uuid: str) -> SimulatedStreamSource:
+        """Give a mapping's client."""
+        return self._by_mapping[mapping_uuid][0]
 
     async def open_stream(
         self, arn: str, *, function_arn: str, invoke_identity_arn: str

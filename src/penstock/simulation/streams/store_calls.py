@@ -9,7 +9,6 @@ from penstock.model.errors import PenstockError, StoreUnavailableError
 from penstock.ports import Store
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import StreamFaultRates
-from penstock.simulation.store import SimulatedStore
 from penstock.simulation.trace import Trace
 
 ResultT = TypeVar("ResultT")
@@ -29,7 +28,7 @@ class SimulatedStoreCalls:
 
     def __init__(
         self,
-        store: SimulatedStore,
+        store: Store,
         *,
         chance: Chance[StreamFaultRates],
         trace: Trace,

@@ -104,7 +104,7 @@ class SimulatedStream:
         watch: StreamWatch,
     ) -> None:
         self.arn = arn
-        self.name = arn.rpartition("/")[2]
+        self.name = arn.split("/")[1]
         self.kind = kind
         self.traits = traits
         self.shards: dict[str, ServedShard] = {}

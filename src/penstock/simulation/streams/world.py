@@ -25,7 +25,11 @@ from penstock.simulation.streams.function import SimulatedStreamFunctions
 from penstock.simulation.streams.incident_plans import JumpWall, StreamIncident, UpdateMapping
 from penstock.simulation.streams.report import decode_report
 from penstock.simulation.streams.rules import StreamRule
-from penstock.simulation.streams.source import SimulatedStreamSource, SimulatedStreamSources
+from penstock.simulation.streams.source import (
+    ReadWatch,
+    SimulatedStreamSource,
+    SimulatedStreamSources,
+)
 from penstock.simulation.streams.store_calls import SimulatedStoreCalls
 from penstock.simulation.streams.stream import SimulatedStream
 from penstock.simulation.streams.workload import Put, StreamWorldPlan
@@ -34,6 +38,7 @@ from penstock.simulation.wire import Wire
 Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
 
 IDLE_S = 8  # a world in which nothing begins for so long is idle: longer than a batching window
+MAPPING_UUID = "5ea00000-0000-4000-8000-"  # how their uuids begin, and the aliases that they name
 DARK_ONLY = '{"shade":["dark"]}'
 LOOK_EVERY_S = 4  # how often a healed world is asked whether it has settled
 STOP_S_MAX = 120  # the longest function timeout, twice, and a destination that is slow
@@ -46,13 +51,15 @@ def function_arn(index: int) -> str:
 
 def mapping_uuid(index: int) -> str:
     """Name a mapping."""
-    return f"stream-mapping-{index}"
+    return f"{MAPPING_UUID}{index:012}"
 
 
 def stream_arn(index: int, kind: StreamKind) -> str:
     """Name a stream."""
-    service, name = ("kinesis", "stream") if kind is StreamKind.KINESIS else ("dynamodb", "table")
-    return f"arn:aws:{service}:{SCOPE.region}:{SCOPE.account}:{name}/stream-{index}"
+    place = f"{SCOPE.region}:{SCOPE.account}"
+    if kind is StreamKind.KINESIS:
+        return f"arn:aws:kinesis:{place}:stream/stream-{index}"
+    return f"arn:aws:dynamodb:{place}:table/table-{index}/stream/2026-01-01T00:00:00.000"
 
 
 class StreamWorld:
@@ -102,7 +109,7 @@ class StreamWorld:
         )
         self.store_chance = self._part_of(rng)
         self.wires = [Wire(self._part_of(rng)) for _ in plan.mappings]
-        self.sources = self._build_sources(rng)
+        self.sources = self.build_sources(rng, self.auditor)
         if ground is None:
             self._stand_alone()
 
@@ -137,7 +144,8 @@ class StreamWorld:
         """The node that runs the mappings."""
         return self.ground.node
 
-    def _build_sources(self, rng: Random) -> SimulatedStreamSources:
+    def build_sources(self, rng: Random, watch: ReadWatch) -> SimulatedStreamSources:
+        """Make clients of the streams, one for each mapping."""
         by_mapping: dict[str, tuple[SimulatedStreamSource, Wire]] = {}
         for index, wire in enumerate(self.wires):
             source = SimulatedStreamSource(
@@ -145,7 +153,7 @@ class StreamWorld:
                 wire,
                 mapping=mapping_uuid(index),
                 chance=self._part_of(rng),
-                watch=self.auditor,
+                watch=watch,
                 trace=self.trace,
             )
             by_mapping[mapping_uuid(index)] = (source, wire)

@@ -1,0 +1,1 @@
+"""Worlds of queues and streams at once: one engine, one store, one API."""
