@@ -14,7 +14,7 @@ RULER_JARS ?=
 REQUESTS ?= 20000
 SEED ?= 1
 
-.PHONY: help demo test test-peers bench lint coverage fuzz simulate format clean
+.PHONY: help demo test test-peers bench lint coverage fuzz simulate mutants format clean
 
 help:
 	@echo "make demo      run the main job for real: a queue, a stream, a table, functions, poison"
@@ -24,6 +24,7 @@ help:
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make coverage  branch coverage of core and model"
 	@echo "make fuzz      try every operation of the API with drawn requests (REQUESTS=20000 SEED=1)"
+	@echo "make mutants   draw defects of the core; the simulator alone must find them (some hours; goes on where it stood)"
 	@echo "make simulate  run the simulator for a minute"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -92,3 +93,6 @@ format: $(INSTALLED)
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+mutants: $(INSTALLED)
+	$(BIN)/python benchmarks/mutants.py

@@ -110,7 +110,7 @@ def running_at_idle_pace() -> Iterator[Endpoint]:
             [*command, str(free_port())], env=environment, stdout=subprocess.PIPE
         )
         try:
-            assert service.stdout is not None  # noqa: S101
+            assert service.stdout is not None
             service.stdout.readline()
             yield endpoint
         finally:

@@ -280,6 +280,7 @@ class FakeEngine:
         self.processing_results: dict[str, str] = {}
         self.repositioned: list[str] = []
         self.ages_ms: dict[str, int] = {}
+        self.looks = 0
 
     def mapping_changed(self, mapping: EventSourceMapping) -> None:
         """Note the row."""
@@ -289,6 +290,10 @@ class FakeEngine:
         """Give what the test set; None: it does not run. Whoever asks must be on the loop."""
         asyncio.get_running_loop()
         return self.processing_results.get(mapping_uuid)
+
+    def look_again(self) -> None:
+        """Take note."""
+        self.looks += 1
 
     def position_changed(self, mapping_uuid: str) -> None:
         """Note the mapping."""

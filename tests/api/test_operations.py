@@ -11,6 +11,7 @@ from penstock.api.context import ApiContext
 from penstock.api.errors import RESOURCE_CONFLICT, RESOURCE_IN_USE, ApiError
 from penstock.api.operations import MappingOperations
 from penstock.api.tag_operations import ATTEMPTS_MAX, TagOperations
+from penstock.model.errors import StoreUnavailableError
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.message import QueueAttributes
 from penstock.store.sql import SqlStore
@@ -185,3 +186,35 @@ def test_options_of_a_mapping_that_never_holds_still_are_refused_in_the_end(desk
 
     assert caught.value.kind is RESOURCE_CONFLICT
     assert desk.store.list_mappings()[0].tags == {}
+
+
+class _AnswerLost(SqlStore):
+    """Keeps every row that is written, and then says that it failed."""
+
+    def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
+        super().replace_mapping(mapping)
+        raise StoreUnavailableError("the connection broke")
+
+
+def test_write_whose_answer_is_lost_lets_the_engine_look_for_itself(desk: Desk) -> None:
+    desk.store.close()
+    desk.store = _AnswerLost("sqlite://")
+    operations = desk.over(desk.world.sources)
+    uuid = asyncio.run(operations.create(SCOPE, CREATE)).uuid
+    desk.store.delete_mapping(uuid)
+    row = msgspec.structs.replace(desk.world.engine.changed[0], state=State.ENABLED)
+    desk.store.insert_mapping(row)
+
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(operations.update(SCOPE, uuid, {"BatchSize": 5}))
+
+    assert desk.store.list_mappings()[0].batch_size == 5
+    assert desk.world.engine.looks == 1
+
+
+def test_write_that_meets_another_does_not_let_the_engine_look(desk: Desk) -> None:
+    operations = desk.over(MeetingSources())
+
+    meet(operations.create(SCOPE, CREATE), operations.create(SCOPE, CREATE))
+
+    assert desk.world.engine.looks == 0

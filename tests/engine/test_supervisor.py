@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from engine_fakes import FUNCTION, Engine, a_row, run
 
-from penstock.engine import mapping_keeper
+from penstock.engine import mapping_keeper, supervisor
 from penstock.model.errors import SourceUnavailableError, StoreError
 from penstock.model.function import FunctionResult
 from penstock.model.mapping import State
@@ -72,6 +72,45 @@ def test_supervisor_takes_up_a_mapping_that_is_created_while_it_runs() -> None:
             return engine.queue.deleted
 
     assert run(create()) == ["m1"]
+
+
+def test_supervisor_takes_up_a_row_that_nobody_told_it_of() -> None:
+    async def create() -> State | None:
+        async with Engine() as engine:
+            engine.store.insert_mapping(a_row(state=State.CREATING))
+            engine.supervisor.look_again()
+            await engine.until(lambda: state_of(engine) is State.ENABLED)
+            return state_of(engine)
+
+    assert run(create()) is State.ENABLED
+
+
+def test_supervisor_looks_again_until_the_store_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "STORE_RETRY_S", 0.001)
+
+    async def damage_and_mend() -> State | None:
+        async with Engine() as engine:
+            engine.store_calls.failure = StoreError("database is locked")
+            engine.store.insert_mapping(a_row(state=State.CREATING))
+            engine.supervisor.look_again()
+            await engine.turn()
+            engine.store_calls.failure = None
+            await engine.until(lambda: state_of(engine) is State.ENABLED)
+            return state_of(engine)
+
+    assert run(damage_and_mend()) is State.ENABLED
+
+
+def test_supervisor_ends_while_it_looks_again_at_a_store_that_is_away() -> None:
+    async def stop() -> Engine:
+        async with Engine() as engine:
+            engine.store_calls.failure = StoreError("database is locked")
+            engine.supervisor.look_again()
+            await engine.turn()
+        engine.supervisor.look_again()
+        return engine
+
+    assert run(stop()).log.events == []
 
 
 def test_supervisor_disabled_means_that_nothing_polls() -> None:

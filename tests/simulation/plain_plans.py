@@ -9,6 +9,7 @@ from penstock.simulation.incident_plans import Incident
 from penstock.simulation.incidents import Incidents
 from penstock.simulation.loop import run_virtual
 from penstock.simulation.mapping_plans import FunctionPlan, MappingPlan
+from penstock.simulation.names import queue_mapping_uuid
 from penstock.simulation.workload import WorldPlan
 from penstock.simulation.world import World
 
@@ -68,6 +69,6 @@ def count_requests(plan: WorldPlan) -> dict[str, int]:
         world = World(1, plan)
         outcome = await world.run(Incidents(world).befall)
         assert outcome.violation == ""
-        return world.node.metrics.requests_of("mapping-0").by_operation
+        return world.node.metrics.requests_of(queue_mapping_uuid(0)).by_operation
 
     return run_virtual(main)

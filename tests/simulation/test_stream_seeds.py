@@ -13,8 +13,8 @@ from penstock.simulation.outcome import WorldKind
 from penstock.simulation.streams.run import run_stream_world
 from penstock.simulation.swarm import describe_failure, run_seeds
 
-# Worlds of queues have the other half: test_seeds.py.
-LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60")) / 2
+# Worlds of queues and whole ones have a third each, too.
+LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60")) / 3
 DIGEST = (
     "from penstock.simulation.streams.run import run_stream_world; "
     "print(run_stream_world({}, keeps_trace=True).digest)"

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
 from penstock.functions.deployed_functions import DeployedFunctions
 from penstock.model.arn import Scope
 from penstock.model.caller import Caller
+from penstock.model.errors import StoreConflictError, StoreError
 from penstock.model.function import Function, FunctionResult
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.mapping_status import MappingStatus
-from penstock.ports import Clock, FunctionInvoker, Sources, StoreCalls
+from penstock.ports import Clock, FunctionInvoker, Sources, Store, StoreCalls
+
+ResultT = TypeVar("ResultT")
 
 
 class Mappings(Protocol):
@@ -24,6 +27,10 @@ class Mappings(Protocol):
         It settles the row's state in the store. Tags that were changed are told too: the state
         stays as it was, and options among them apply to what runs.
         """
+        ...
+
+    def look_again(self) -> None:
+        """Read all rows; called after a write of one that failed and may have taken effect."""
         ...
 
     def processing_result(self, mapping_uuid: str) -> str | None:
@@ -139,6 +146,20 @@ class MappingContext:
     clock: Clock
     draw_uuid: Callable[[], str]
     settings: ApiSettings
+
+    async def write(self, call: Callable[[Store], ResultT]) -> ResultT:
+        """Write a mapping's row; the engine looks for itself when nobody knows how that ended.
+
+        Raises:
+            StoreError: As the store: a conflict has left nothing behind, all else may have.
+        """
+        try:
+            return await self.store_calls.run(call)
+        except StoreConflictError:
+            raise
+        except StoreError:
+            self.mappings.look_again()
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

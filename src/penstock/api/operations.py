@@ -234,7 +234,7 @@ class MappingOperations:
 
     async def _insert(self, mapping: EventSourceMapping) -> None:
         try:
-            await self._context.store_calls.run(lambda store: store.insert_mapping(mapping))
+            await self._context.write(lambda store: store.insert_mapping(mapping))
         except StoreConflictError as exc:
             await self._refuse_duplicate(mapping)
             raise ApiError(
@@ -242,7 +242,7 @@ class MappingOperations:
             ) from exc
 
     async def _replace(self, mapping: EventSourceMapping) -> EventSourceMapping:
-        return await self._context.store_calls.run(lambda store: store.replace_mapping(mapping))
+        return await self._context.write(lambda store: store.replace_mapping(mapping))
 
     def _find_function(self, name: str, scope: Scope) -> tuple[FunctionReference, Function]:
         reference = _read_function_name(name, scope)

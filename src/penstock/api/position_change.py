@@ -28,6 +28,7 @@ from penstock.model.errors import (
     SourcePositionError,
     SourceTrimmedError,
     StoreConflictError,
+    StoreError,
 )
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.position import PositionChange, StreamPlace, Tenure
@@ -132,6 +133,9 @@ async def change_position(
         except StoreConflictError:
             if attempt == CHANGE_ATTEMPTS_MAX:
                 raise
+        except StoreError:
+            context.mappings.position_changed(mapping.uuid)  # it may have been written
+            raise
     context.mappings.position_changed(mapping.uuid)
     return Standing(place, description.shards)
 

@@ -56,7 +56,7 @@ class MappingTags:
             check_tags(changed)
             await self._check_options(mapping, changed)
             try:
-                changed = await self._context.store_calls.run(partial(_replace, mapping=changed))
+                changed = await self._context.write(partial(_replace, mapping=changed))
             except StoreConflictError:
                 continue  # it was judged by a row that is no more
             self._context.mappings.mapping_changed(changed)

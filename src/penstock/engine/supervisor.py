@@ -4,9 +4,10 @@ import asyncio
 
 from penstock.engine.consumption import Consumption
 from penstock.engine.consumptions import Consumptions
-from penstock.engine.mapping_keeper import MappingKeeper
+from penstock.engine.mapping_keeper import STORE_RETRY_S, MappingKeeper
 from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.model.arn import unqualified_function_arn
+from penstock.model.errors import StoreError
 from penstock.model.mapping import EventSourceMapping
 
 
@@ -70,6 +71,32 @@ class Supervisor:
         """Give the iterator age of each running shard of a mapping, by shard id."""
         running = self._running(mapping_uuid)
         return {} if running is None else running.iterator_ages_ms()
+
+    def look_again(self) -> None:
+        """Read all rows from the store: one may have been written that nobody has told of."""
+        if self._tasks is not None and not self._stopping.is_set():
+            self._tasks.create_task(self._read_rows(), name="rows")
+
+    async def _read_rows(self) -> None:
+        """Take up what the store has; tried until it answers, or the node stops."""
+        while not self._stopping.is_set():
+            try:
+                rows = await self._surroundings.store.run(lambda store: store.list_mappings())
+            except StoreError:
+                await self._wait_for_stop(STORE_RETRY_S)
+                continue
+            # Calls of the store end in their order: a row that was deleted since still has its
+            # keeper here, and none is made for it anew.
+            for row in rows:
+                self.mapping_changed(row)
+            return
+
+    async def _wait_for_stop(self, at_most_s: float) -> None:
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
 
     def stop(self) -> None:
         """Receive no more and let what is in flight end."""

@@ -58,7 +58,8 @@ def _replay(kind: WorldKind, seed: int, *, is_traced: bool) -> int:
         print("\n".join(outcome.lines))
     print(
         f"seed {seed}: {outcome.message_count} {what_is_sent(kind)}, "
-        f"{outcome.invocation_count} invocations, {outcome.virtual_s:.0f} virtual s, every rule held"
+        f"{outcome.invocation_count} invocations, {outcome.virtual_s:.0f} virtual s, "
+        "every rule held"
     )
     return 0
 

@@ -13,7 +13,9 @@ from penstock.model.errors import (
 )
 from penstock.model.stream import StreamDescription
 from penstock.simulation.loop import WALL_MS_AT_START, pass_s
+from penstock.simulation.names import function_arn
 from penstock.simulation.streams import incident_plans as i
+from penstock.simulation.streams.names import mapping_uuid
 from penstock.simulation.streams.place_audit import (
     Move,
     SkipRecord,
@@ -22,7 +24,7 @@ from penstock.simulation.streams.place_audit import (
     ToTimestamp,
 )
 from penstock.simulation.streams.stream import SimulatedStream
-from penstock.simulation.streams.world import StreamWorld, function_arn, mapping_uuid
+from penstock.simulation.streams.world import StreamWorld
 
 
 class StreamIncidents:

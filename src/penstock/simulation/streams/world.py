@@ -15,7 +15,7 @@ from penstock.simulation.faults import FaultModel, StreamFaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, Temper
 from penstock.simulation.ground import Ground
 from penstock.simulation.loop import WALL_MS_AT_START, pass_s
-from penstock.simulation.names import SCOPE
+from penstock.simulation.names import SCOPE, function_arn
 from penstock.simulation.node import Node
 from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.requests import DirectRequests
@@ -23,6 +23,7 @@ from penstock.simulation.store import SimulatedStore
 from penstock.simulation.streams.auditor import StreamAuditor
 from penstock.simulation.streams.function import SimulatedStreamFunctions
 from penstock.simulation.streams.incident_plans import JumpWall, StreamIncident, UpdateMapping
+from penstock.simulation.streams.names import mapping_uuid, stream_arn
 from penstock.simulation.streams.report import decode_report
 from penstock.simulation.streams.rules import StreamRule
 from penstock.simulation.streams.source import (
@@ -38,28 +39,9 @@ from penstock.simulation.wire import Wire
 Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
 
 IDLE_S = 8  # a world in which nothing begins for so long is idle: longer than a batching window
-MAPPING_UUID = "5ea00000-0000-4000-8000-"  # how their uuids begin, and the aliases that they name
 DARK_ONLY = '{"shade":["dark"]}'
 LOOK_EVERY_S = 4  # how often a healed world is asked whether it has settled
 STOP_S_MAX = 120  # the longest function timeout, twice, and a destination that is slow
-
-
-def function_arn(index: int) -> str:
-    """Name a function; a mapping names it by an alias of its own."""
-    return f"arn:aws:lambda:{SCOPE.region}:{SCOPE.account}:function:function-{index}"
-
-
-def mapping_uuid(index: int) -> str:
-    """Name a mapping."""
-    return f"{MAPPING_UUID}{index:012}"
-
-
-def stream_arn(index: int, kind: StreamKind) -> str:
-    """Name a stream."""
-    place = f"{SCOPE.region}:{SCOPE.account}"
-    if kind is StreamKind.KINESIS:
-        return f"arn:aws:kinesis:{place}:stream/stream-{index}"
-    return f"arn:aws:dynamodb:{place}:table/table-{index}/stream/2026-01-01T00:00:00.000"
 
 
 class StreamWorld:

@@ -7,7 +7,7 @@ from penstock.simulation.function import SimulatedFunctions
 from penstock.simulation.function_audit import SLOT_GRACE_MS
 from penstock.simulation.ledger import Books, Rule, unqualified
 from penstock.simulation.streams.function import SimulatedStreamFunctions
-from penstock.simulation.streams.world import MAPPING_UUID
+from penstock.simulation.streams.names import MAPPING_UUID
 
 
 class SharedFunctions:

@@ -155,9 +155,9 @@ def _members(row: EventSourceMapping) -> dict[str, object]:
 
 def _difference(before: EventSourceMapping, wanted: EventSourceMapping) -> dict[str, object]:
     """Give the request that makes one row of another."""
-    old, new = _members(before), _members(wanted)
-    request = {name: value for name, value in new.items() if old.get(name) != value}
-    request |= {name: {} for name in old if name not in new}
+    known, asked = _members(before), _members(wanted)
+    request = {name: value for name, value in asked.items() if known.get(name) != value}
+    request |= {name: {} for name in known if name not in asked}
     if wanted.function_arn != before.function_arn:
         request["FunctionName"] = wanted.function_arn
     if wanted.enabled != before.enabled:

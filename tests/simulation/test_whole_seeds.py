@@ -1,0 +1,117 @@
+"""Whole worlds from seeds: one engine, the real store, the API; and seeds that found something."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import planted
+import planted_streams
+import pytest
+
+from penstock.api.context import MappingContext
+from penstock.simulation.__main__ import main
+from penstock.simulation.outcome import WorldKind
+from penstock.simulation.swarm import describe_failure, run_one, run_seeds
+from penstock.simulation.whole.run import draw_whole_world, run_whole_world
+
+# Worlds of queues and of streams have a third each, too: test_seeds.py, test_stream_seeds.py.
+LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60")) / 3
+DIGEST = (
+    "from penstock.simulation.whole.run import run_whole_world; "
+    "print(run_whole_world({}, keeps_trace=True).digest)"
+)
+
+
+@pytest.mark.timeout(LIMIT_S + 60)
+def test_seeds_keep_every_rule(capfd: pytest.CaptureFixture[str]) -> None:
+    tally = run_seeds(WorldKind.ALL, itertools.count(), limit_s=LIMIT_S, show=lambda _: None)
+
+    with capfd.disabled():  # On the terminal whichever process of the test run this is.
+        sys.stderr.write(f"\nsimulation: {tally}\n")
+    assert tally.broken is None, describe_failure(tally.broken)
+    assert tally.seed_count > 0
+
+
+@pytest.mark.parametrize("seed", [1, 17, 21])
+def test_seed_gives_the_same_trace_each_time(seed: int) -> None:
+    first, second = (run_whole_world(seed, keeps_trace=True) for _ in range(2))
+
+    assert first.lines == second.lines
+    assert len(first.lines) > 20
+    assert first.digest == second.digest
+
+
+def test_seed_gives_the_same_trace_in_another_process() -> None:
+    environment = os.environ | {"PYTHONHASHSEED": "4711"}
+    command = [sys.executable, "-c", DIGEST.format(17)]
+    other = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+
+    assert other.stdout.strip() == run_whole_world(17, keeps_trace=True).digest
+
+
+def test_world_has_mappings_of_every_kind_over_the_same_functions() -> None:
+    plans = [draw_whole_world(seed) for seed in range(50)]
+
+    assert all(plan.queues.mappings and plan.streams.mappings for plan in plans)
+    assert all(plan.queues.functions == plan.streams.functions for plan in plans)
+    assert any(each.is_fifo for plan in plans for each in plan.queues.mappings)
+    assert {each.kind.name for plan in plans for each in plan.streams.streams} == {
+        "KINESIS",
+        "DYNAMODB",
+    }
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(13, id="updating for ever"),
+        pytest.param(26, id="creating for ever"),
+        pytest.param(27, id="both"),
+    ],
+)
+def test_row_written_by_a_call_that_failed_is_taken_up(seed: int) -> None:
+    outcome = run_one(WorldKind.ALL, seed)
+
+    assert outcome.violation == ""
+
+
+def test_seed_finds_an_engine_that_is_not_told_of_a_failed_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        MappingContext, "write", lambda context, call: context.store_calls.run(call)
+    )
+
+    outcome = run_one(WorldKind.ALL, 26)
+
+    assert "without faults everything settles" in outcome.violation
+
+
+def test_defect_of_queues_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted.consumer(planted.TakesFailureForSuccess)(monkeypatch)
+
+    tally = run_seeds(WorldKind.ALL, range(50), show=lambda _: None)
+
+    assert tally.broken is not None
+
+
+def test_defect_of_streams_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted_streams.work(planted_streams.JournalsNothing)(monkeypatch)
+
+    tally = run_seeds(WorldKind.ALL, range(100), show=lambda _: None)
+
+    assert tally.broken is not None
+
+
+def test_failure_prints_how_to_see_it_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted.consumer(planted.TakesFailureForSuccess)(monkeypatch)
+
+    assert main(["--seeds", "50"]) == 1
+
+    printed = capsys.readouterr().out
+    assert "plan: {" in printed
+    assert "the last events:" in printed
+    assert "replay: python -m penstock.simulation --worlds all --seed " in printed
