@@ -88,11 +88,12 @@ class HttpConnection(asyncio.Protocol):
         self._timeouts = rules.timeouts
         self._body_bytes_max = rules.answer_bytes_max
         self._total_deadline_s = self._loop.time() + rules.timeouts.total_s
-        self._enter(_Stage.WRITING, rules.timeouts.write_s)
         try:
             if len(request.body) <= PIECE_BYTES:
+                self._stage = _Stage.WRITING
                 transport.write(request.encode_head() + request.body)
             else:
+                self._enter(_Stage.WRITING, rules.timeouts.write_s)
                 await self._write_pieces(transport, request)
             if not answer.done():
                 self._enter(_Stage.WAITING, rules.timeouts.first_byte_s)
