@@ -31,7 +31,7 @@ from penstock.aws.exchange import (
 
 IDLE_S_MAX = 30.0  # shorter than the idle limit of AWS's endpoints, so that we close first
 HEAD_BYTES_MAX = 64 * 1024  # of an answer; AWS's are below 2 KiB
-PIECE_BYTES = 64 * 1024  # of a request, between two looks at the server's pace
+PIECE_BYTES = 256 * 1024  # of a request, between two looks at the server's pace
 STATUS_INFORMATIONAL_MAX = 199
 
 
@@ -91,7 +91,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             if len(request.body) <= PIECE_BYTES:
                 self._stage = _Stage.WRITING
-                transport.write(request.encode_head() + request.body)
+                transport.writelines((request.encode_head(), request.body))
             else:
                 self._enter(_Stage.WRITING, rules.timeouts.write_s)
                 await self._write_pieces(transport, request)
