@@ -33,7 +33,7 @@ class _QueueRecord(msgspec.Struct, rename="camel", gc=False):
     body: msgspec.Raw
     attributes: msgspec.Raw
     message_attributes: msgspec.Raw
-    md5_of_message_attributes: str | None | msgspec.UnsetType
+    md5_of_message_attributes: str | msgspec.UnsetType | None
     md5_of_body: str
     event_source: str
     event_source_arn: str = msgspec.field(name="eventSourceARN")
@@ -84,7 +84,7 @@ def queue_records_bytes_max(messages: Sequence[Message], queue_arn: str) -> int:
 
 def _queue_record(message: Message, queue_arn: str, region: str) -> _QueueRecord:
     attributes = _NO_ATTRIBUTES_RAW
-    md5_of_attributes: str | None | msgspec.UnsetType = msgspec.UNSET
+    md5_of_attributes: str | msgspec.UnsetType | None = msgspec.UNSET
     if len(message.message_attributes) > len(_NO_ATTRIBUTES):
         written = event_attributes(message)
         attributes = msgspec.Raw(written)
