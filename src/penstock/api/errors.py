@@ -24,6 +24,7 @@ class ErrorKind(msgspec.Struct, frozen=True):
     has_type: bool = True
 
 
+CODE_STORAGE_EXCEEDED = ErrorKind("CodeStorageExceededException", 400)
 INVALID_PARAMETER_VALUE = ErrorKind("InvalidParameterValueException", 400)
 INVALID_REQUEST_CONTENT = ErrorKind("InvalidRequestContentException", 400)
 POLICY_LENGTH_EXCEEDED = ErrorKind("PolicyLengthExceededException", 400)
