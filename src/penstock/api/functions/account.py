@@ -23,9 +23,6 @@ class Account:
         """GetAccountSettings: AWS's defaults, and what the functions of this region use."""
         functions = self._context.deployed.list_functions(call.scope)
         reserved = sum(each.reserved_concurrency or 0 for each in functions)
-        used_bytes = sum(
-            version.configuration.code.size_bytes for each in functions for version in each.versions
-        )
         return {
             "AccountLimit": {
                 "TotalCodeSize": TOTAL_CODE_BYTES_MAX,
