@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+from role_fakes import FakeRoles
 
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.core.lifecycle import state_when_settled
@@ -348,6 +349,7 @@ class World(msgspec.Struct):
     buckets: FakeBuckets = msgspec.field(default_factory=FakeBuckets)
     code_folder: Path = Path("no-code-here")
     warnings: list[str] = []
+    roles: FakeRoles = msgspec.field(default_factory=FakeRoles)
 
     @classmethod
     def with_defaults(cls) -> "World":
@@ -379,6 +381,7 @@ class World(msgspec.Struct):
                 ),
             ),
             code_source=self.buckets,
+            roles=self.roles,
             direct_invoker=self.functions,
             mappings=self.engine,
             metrics=self.metrics,
