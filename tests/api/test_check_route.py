@@ -1,7 +1,6 @@
 """``/penstock/v1/check``: every queue mapping against AWS's advice."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from api_fakes import FUNCTION_ARN, QUEUE_ARN, FakeQueue
@@ -77,9 +76,9 @@ def test_check_tells_of_a_queue_that_cannot_be_read_and_of_a_missing_function(
 def test_check_does_not_wait_long_for_a_queue(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def hang(arn: str, *, count_request: Callable[[str], None] | None = None) -> FakeQueue:
+    async def hang(arn: str, *, function_arn: str) -> FakeQueue:
         await asyncio.Event().wait()
-        raise AssertionError((arn, count_request))
+        raise AssertionError((arn, function_arn))
 
     add_queue_mapping(server)
     monkeypatch.setattr(check, "LOOK_S", 0.01)

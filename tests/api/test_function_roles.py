@@ -13,7 +13,7 @@ from penstock.model.errors import (
     InvokeUnavailableError,
 )
 
-pytest_plugins = ["function_fixtures"]
+pytest_plugins = ["api_fixtures"]
 
 OTHER = "arn:aws:iam::000000000000:role/other"
 REFUSALS = pytest.mark.parametrize(
