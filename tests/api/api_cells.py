@@ -5,6 +5,7 @@ where the model's shape does not say what fits, and ``TOGETHER`` the members tha
 """
 
 import base64
+import hashlib
 from typing import Any
 
 from api_fakes import QUEUE_ARN, STREAM_ARN
@@ -12,7 +13,7 @@ from api_server import Answer, Server
 from api_table import Cell, make_members
 from fuzz_model import Operation
 from fuzz_requests import to_trial
-from fuzz_values import NOW_S, PATTERNS, ZIP, ValueMaker
+from fuzz_values import NOW_S, PATTERNS, ZIP, ValueMaker, zip_of
 
 from penstock.api.functions.configuration import this_architecture
 
@@ -34,9 +35,21 @@ FUNCTION = {
 }
 OTHER_FUNCTION = "bill"
 LAMBDA = "arn:aws:lambda:us-east-1:000000000000"
-# What names the thing itself: every request has it.
-KEYS = ("UUID", "Resource", "EventSourceArn", "Code.ZipFile", "TagKeys", "FunctionName")
-# Where @uuid and @arn are those of the column's mapping, and @name is nobody's yet.
+# What names the thing itself, or is needed always: every request has it.
+KEYS = frozenset(
+    {
+        *("UUID", "Resource", "EventSourceArn", "TagKeys", "FunctionName", "Code.ZipFile"),
+        *("ZipFile", "Name", "StatementId", "Action", "Principal", "ReservedConcurrentExecutions"),
+    }
+)
+STATEMENT = {
+    "StatementId": "invoke",
+    "Action": "lambda:InvokeFunction",
+    "Principal": "sqs.amazonaws.com",
+}
+# Where @uuid and @arn are those of the column's mapping, @name is nobody's yet, and @made a
+# function that was made for this cell, with the version 1.
+MADE = {"FunctionName": "@made"}
 BASES: dict[str, dict[str, Any]] = {
     "UpdateEventSourceMapping": {"UUID": "@uuid"},
     "GetEventSourceMapping": {"UUID": "@uuid"},
@@ -46,8 +59,34 @@ BASES: dict[str, dict[str, Any]] = {
     "UntagResource": {"Resource": "@arn", "TagKeys": ["team"]},
     "Invoke": {"FunctionName": "ship"},
     "CreateFunction": FUNCTION | {"FunctionName": "@name"},
+    "UpdateFunctionCode": MADE | {"ZipFile": ZIP},
+    "CreateAlias": MADE | {"Name": "next", "FunctionVersion": "1"},
+    "GetAlias": MADE | {"Name": "live"},
+    "UpdateAlias": MADE | {"Name": "live"},
+    "DeleteAlias": MADE | {"Name": "live"},
+    "AddPermission": MADE | STATEMENT | {"StatementId": "more"},
+    "RemovePermission": MADE | {"StatementId": "invoke"},
+    "PutFunctionConcurrency": MADE | {"ReservedConcurrentExecutions": 5},
 }
-MADE = {"FunctionName": "made"}  # of any other operation that has this member
+LIVE = ("CreateAlias", {"Name": "live", "FunctionVersion": "1"})
+SECOND = ("UpdateFunctionCode", {"ZipFile": zip_of("handler = print\n"), "Publish": True})
+ALLOWED = (("AddPermission", STATEMENT), ("AddPermission", STATEMENT | {"Qualifier": "1"}))
+# What must have been done with the function before.
+BEFORE: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "CreateAlias": (SECOND,),
+    "GetAlias": (LIVE,),
+    "UpdateAlias": (LIVE, SECOND),
+    "DeleteAlias": (LIVE,),
+    "AddPermission": ALLOWED,
+    "GetPolicy": ALLOWED,
+    "RemovePermission": ALLOWED,
+}
+# Which operation gives the RevisionId that another may ask for.
+REVISION_BY = {
+    "AddPermission": "GetPolicy",
+    "RemovePermission": "GetPolicy",
+    "UpdateAlias": "GetAlias",
+}
 VALUES: dict[str, Any] = {
     "Architectures": [this_architecture()],
     "AcceleratorConfig": {"AcceleratorMemorySize": 1},
@@ -57,6 +96,7 @@ VALUES: dict[str, Any] = {
         }
     },
     "Code.S3ObjectStorageMode": "REFERENCE",
+    "CodeSha256": base64.b64encode(hashlib.sha256(base64.b64decode(ZIP)).digest()).decode(),
     "CodeSigningConfigArn": f"{LAMBDA}:code-signing-config:csc-{'0' * 17}",
     "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"},
     "DurableConfig": {"RetentionPeriodInDays": 1},
@@ -81,6 +121,7 @@ VALUES: dict[str, Any] = {
         "RuntimeArn": f"{LAMBDA}:runtime/python",
         "RuntimeAlias": "a",
     },
+    "S3ObjectStorageMode": "REFERENCE",
     "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["kafka.test:9092"]}},
     "SnapStart": {"ApplyOn": "PublishedVersions"},
     "StartingPosition": "LATEST",
@@ -90,7 +131,7 @@ VALUES: dict[str, Any] = {
     "VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
     "BatchSize": 5,
     "DestinationConfig.OnFailure.Destination": "arn:aws:sqs:us-east-1:000000000000:failed",
-    "DestinationConfig.OnSuccess.Destination": "arn:aws:sqs:us-east-1:000000000000:failed",
+    "DestinationConfig.OnSuccess": {"Destination": "arn:aws:sqs:us-east-1:000000000000:failed"},
     "FilterCriteria.Filters.Pattern": PATTERNS[0],
     "FunctionVersion": "ALL",
     "Marker": "",
@@ -99,16 +140,29 @@ VALUES: dict[str, Any] = {
     "Payload": {"id": 1},
     "ProvisionedPollerConfig.MaximumPollers": 300,
     "ProvisionedPollerConfig.MinimumPollers": 3,
+    "PrincipalOrgID": "o-abcdefghij",
     "Publish": True,
     "Qualifier": "$LATEST",
+    "RoutingConfig.AdditionalVersionWeights": {"2": 0.25},
     "TumblingWindowInSeconds": 30,
 }
-VALUES_BY_OPERATION: dict[tuple[str, str], Any] = {("DeleteFunction", "Qualifier"): "1"}
+VALUES_BY_OPERATION: dict[tuple[str, str], Any] = {
+    ("AddPermission", "Qualifier"): "1",
+    ("CreateAlias", "FunctionVersion"): "1",
+    ("DeleteFunction", "Qualifier"): "1",
+    ("GetPolicy", "Qualifier"): "1",
+    ("ListAliases", "FunctionVersion"): "1",
+    ("RemovePermission", "Qualifier"): "1",
+    ("UpdateAlias", "FunctionVersion"): "1",
+}
 OBJECT = {"S3Bucket": "code", "S3Key": "made.zip"}
 TOGETHER: dict[str, dict[str, Any]] = {
     "Code.S3Bucket": {"Code": OBJECT},
     "Code.S3Key": {"Code": OBJECT},
     "Code.S3ObjectVersion": {"Code": OBJECT | {"S3ObjectVersion": "v1"}},
+    "S3Bucket": OBJECT | {"ZipFile": None},
+    "S3Key": OBJECT | {"ZipFile": None},
+    "S3ObjectVersion": OBJECT | {"S3ObjectVersion": "v1", "ZipFile": None},
     "StartingPositionTimestamp": {
         "StartingPosition": "AT_TIMESTAMP",
         "StartingPositionTimestamp": NOW_S - 60,
@@ -131,10 +185,9 @@ class Bench:
     def send_cell(self, cell: Cell) -> Answer:
         """Ask for what the cell's member is for, on the cell's kind of source."""
         self._server.forget_mappings()
-        column = "queue" if cell.column == "here" else cell.column
         operation = self._operations[cell.operation]
-        base = dict(self._base(operation, column))
-        if cell.path in TOGETHER:
+        base = self._base(operation, cell)
+        if cell.path in TOGETHER and cell.column != "queue":  # to which those are foreign, too
             return self._send(cell.operation, base | TOGETHER[cell.path])
         return self._send(cell.operation, _merged(base, self._members(operation, cell.path)))
 
@@ -143,24 +196,46 @@ class Bench:
             return {"FunctionName": OTHER_FUNCTION}
         if path in KEYS:
             return {}
+        if path == "RevisionId":
+            return {}  # is the base's
         value = VALUES_BY_OPERATION.get((operation.name, path), VALUES.get(path))
         return make_members(operation, path, self._values, value)
 
-    def _base(self, operation: Operation, column: str) -> dict[str, Any]:
+    def _base(self, operation: Operation, cell: Cell) -> dict[str, Any]:
         if operation.name == "CreateEventSourceMapping":
-            return CREATED[column]
+            return CREATED[cell.column]
         base = BASES.get(operation.name, MADE if "FunctionName" in operation.required else {})
-        if "@name" in str(base):
-            self._named += 1
-            return base | {"FunctionName": f"function-{self._named}"}
-        if base is MADE:
-            self._send("CreateFunction", FUNCTION)  # refused where it is still there
-        if "@" not in str(base):
-            return base
-        mapping = self._send("CreateEventSourceMapping", CREATED[column]).json
+        actual = {}
+        if {"@uuid", "@arn"} & set(map(str, base.values())):
+            actual = self._make_mapping("queue" if cell.column == "here" else cell.column)
+        if base.get("FunctionName") == "@made":
+            actual = {"@made": self._make_function(operation.name)}
+        self._named += 1
+        actual["@name"] = f"function-{self._named}"
+        base = {name: actual.get(str(value), value) for name, value in base.items()}
+        if cell.path == "RevisionId":
+            base["RevisionId"] = self._revision(operation, base)
+        return base
+
+    def _make_mapping(self, kind: str) -> dict[str, str]:
+        mapping = self._send("CreateEventSourceMapping", CREATED[kind]).json
         self._server.settle(mapping["UUID"], "Enabled")
-        actual = {"@uuid": mapping["UUID"], "@arn": mapping["EventSourceMappingArn"]}
-        return {name: actual.get(str(value), value) for name, value in base.items()}
+        return {"@uuid": mapping["UUID"], "@arn": mapping["EventSourceMappingArn"]}
+
+    def _make_function(self, operation: str) -> str:
+        self._named += 1
+        named = {"FunctionName": f"made-{self._named}"}
+        assert self._send("CreateFunction", FUNCTION | named).status == 201
+        while self._send("GetFunctionConfiguration", named).json["State"] == "Pending":
+            pass
+        for name, members in BEFORE.get(operation, ()):
+            assert self._send(name, named | members).status < 300
+        return named["FunctionName"]
+
+    def _revision(self, operation: Operation, base: dict[str, Any]) -> str:
+        reading = self._operations[REVISION_BY.get(operation.name, "GetFunctionConfiguration")]
+        members = {name: base[name] for name in reading.required}
+        return str(self._send(reading.name, members).json["RevisionId"])
 
     def _send(self, name: str, members: dict[str, Any]) -> Answer:
         trial = to_trial(self._operations[name], members)

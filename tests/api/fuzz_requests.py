@@ -72,13 +72,14 @@ RAW_QUERIES = (
 PATH_PARTS = ("..", ".", "", "%00", "%ff", "%2F", "%25", "%", "a b", ":", "\u00e9", "x" * 3_000)
 
 # Without their source or code hardly any creation would be taken, nor with those of other sources.
-USUAL = {"EventSourceArn": 0.97, "Code": 1, "Runtime": 1, "Role": 1, "Handler": 1}
+USUAL = {"EventSourceArn": 0.97, "ZipFile": 0.9, "Code": 1, "Runtime": 1, "Role": 1, "Handler": 1}
 SELDOM = frozenset(
     {
         "AcceleratorConfig",
         "AmazonManagedKafkaEventSourceConfig",
         "Architectures",
         "CapacityProviderConfig",
+        "CodeSha256",
         "CodeSigningConfigArn",
         "DeadLetterConfig",
         "DocumentDBEventSourceConfig",
@@ -86,17 +87,24 @@ SELDOM = frozenset(
         "EphemeralStorage",
         "FileSystemConfigs",
         "ImageConfig",
+        "ImageUri",
         "KMSKeyArn",
         "Layers",
         "LoggingConfig",
         "PackageType",
         "PublishTo",
         "Queues",
+        "RevisionId",
         "RuntimeConfig",
+        "S3Bucket",
+        "S3Key",
+        "S3ObjectStorageMode",
+        "S3ObjectVersion",
         "SelfManagedEventSource",
         "SelfManagedKafkaEventSourceConfig",
         "SnapStart",
         "SourceAccessConfigurations",
+        "SourceKMSKeyArn",
         "TenancyConfig",
         "Topics",
         "TracingConfig",

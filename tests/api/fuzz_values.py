@@ -88,19 +88,26 @@ ODD_NUMBERS: tuple[int | float, ...] = (
 PATTERNS = ('{"body": ["a"]}', '{"data": {"n": [{"numeric": [">", 1]}]}}', "{}", "[]", "null", "{")
 
 
-def _zip_of(source: str) -> str:
+def zip_of(source: str) -> str:
+    """Give a function's code as the API takes it."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
         archive.writestr("app.py", source)
     return base64.b64encode(held.getvalue()).decode()
 
 
-ZIP = _zip_of("def handler(event, context):\n    return event\n")
+ZIP = zip_of("def handler(event, context):\n    return event\n")
 # By the shape's name or the member's: where a value that fits cannot be found by trying TEXTS, or
 # would rarely meet what is there.
 EXAMPLES: dict[str, tuple[object, ...]] = {
     "NamespacedFunctionName": ("ship", "ship:$LATEST", *(f"ship:v{n}" for n in range(60))),
-    "FunctionName": ("ship", *(f"function-{n}" for n in range(200))),
+    "FunctionName": ("ship", *(f"function-{n}" for n in range(12))),
+    "Action": ("lambda:InvokeFunction",),
+    "FunctionVersion": ("1", "$LATEST"),
+    "Name": ("live", "next"),
+    "Principal": ("sqs.amazonaws.com",),
+    "ReservedConcurrentExecutions": (0, 1, 5),
+    "StatementId": ("invoke", "more"),
     "EventSourceArn": (QUEUE_ARN, f"{QUEUE_ARN}.fifo", STREAM_ARN, TABLE_STREAM_ARN),
     "Pattern": PATTERNS,
     "Handler": ("app.handler",),
@@ -147,6 +154,7 @@ class ValueMaker:
         is_resource = name.endswith("Arn") and value.startswith("arn:aws:lambda:")
         names = {name, "Resource"} if is_resource else {name}
         if name == "FunctionArn":
+            value = ":".join(value.split(":")[:7])  # a qualifier stands for itself elsewhere
             names.add("FunctionName")
         for each in names:
             kept = self.known[each]
@@ -158,9 +166,10 @@ class ValueMaker:
     def fitting(self, shape: Shape, name: str, depth: int = 0) -> Any:
         """Give a value that the model allows, or ``ABSENT``."""
         examples = EXAMPLES.get(shape.name, EXAMPLES.get(name, ()))
-        pools = [pool for pool in (examples, self.known.get(name, [])[-RECENT:]) if pool]
-        if pools and self.random.random() < 0.95:
-            return self.random.choice(self.random.choice(pools))
+        recent = self.known.get(name, [])[-RECENT:]
+        if (examples or recent) and self.random.random() < 0.95:
+            pool = recent if not examples or (recent and self.random.random() < 0.6) else examples
+            return self.random.choice(pool)
         makers: dict[str, Callable[[], Any]] = {
             "string": lambda: self._text(shape),
             "blob": lambda: base64.b64encode(self.random.randbytes(5)).decode(),
