@@ -174,6 +174,41 @@ def test_a_table_gives_the_records_of_dynamodb(penstock: Penstock) -> None:
     assert mapping.succeeded[2] == {"Id": 101}
 
 
+def test_a_tables_records_have_the_production_shape(penstock: Penstock) -> None:
+    table = penstock.dynamodb_table("orders")
+    mapping = penstock.map(table, accept)
+
+    table.put({"id": "a", "total": 1.5, "tags": ["x"], "paid": True, "note": None, "raw": b"\x00"})
+    penstock.run_until_idle()
+
+    (record,) = mapping.invocations[0].event["Records"]
+    image = {
+        "id": {"S": "a"},
+        "total": {"N": "1.5"},
+        "tags": {"L": [{"S": "x"}]},
+        "paid": {"BOOL": True},
+        "note": {"NULL": True},
+        "raw": {"B": "AA=="},
+    }
+    change = record.pop("dynamodb")
+    assert change.pop("SequenceNumber").isdecimal()
+    assert change == {
+        "ApproximateCreationDateTime": 1767225600.0,
+        "Keys": {"id": {"S": "a"}},
+        "NewImage": image,
+        "SizeBytes": 36,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    assert len(record.pop("eventID")) == 32
+    assert record == {
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": table.arn,
+    }
+
+
 def test_a_change_that_changes_nothing_makes_no_record(penstock: Penstock) -> None:
     table = penstock.dynamodb_table(key=("customer", "number"))
     mapping = penstock.map(table, accept)
