@@ -177,11 +177,11 @@ def run_fuzz(count: int, seed: int, *, port: int | None = None) -> Fuzz:
 
 
 def _print(fuzz: Fuzz, seed: int, took_s: float) -> None:
-    print(f"{'operation':48}{'requests':>10}{'taken':>8}{'refused':>9}{'broken':>8}  errors")
+    print(f"{'operation':54}{'requests':>10}{'taken':>8}{'refused':>9}{'broken':>8}  errors")
     for name, tally in fuzz.tallies.items():
         codes = ", ".join(f"{code} {count}" for code, count in tally.codes.most_common())
         sent = tally.taken + tally.refused
-        print(f"{name:48}{sent:>10}{tally.taken:>8}{tally.refused:>9}{tally.broken:>8}  {codes}")
+        print(f"{name:54}{sent:>10}{tally.taken:>8}{tally.refused:>9}{tally.broken:>8}  {codes}")
     sent = sum(tally.taken + tally.refused for tally in fuzz.tallies.values())
     print(f"{sent} requests in {took_s:.0f} s, seed {seed}: {len(fuzz.complaints)} complaints")
     for complaint in fuzz.complaints:
