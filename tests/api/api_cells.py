@@ -5,7 +5,6 @@ where the model's shape does not say what fits, and ``TOGETHER`` the members tha
 """
 
 import base64
-import hashlib
 from typing import Any
 
 from api_fakes import QUEUE_ARN, STREAM_ARN
@@ -13,7 +12,7 @@ from api_server import Answer, Server
 from api_table import Cell, make_members
 from fuzz_model import Operation
 from fuzz_requests import to_trial
-from fuzz_values import NOW_S, PATTERNS, ZIP, ValueMaker, zip_of
+from fuzz_values import NOW_S, PATTERNS, ZIP, ValueMaker
 
 from penstock.api.functions.configuration import this_architecture
 
@@ -35,21 +34,20 @@ FUNCTION = {
 }
 OTHER_FUNCTION = "bill"
 LAMBDA = "arn:aws:lambda:us-east-1:000000000000"
-# What names the thing itself, or is needed always: every request has it.
-KEYS = frozenset(
-    {
-        *("UUID", "Resource", "EventSourceArn", "TagKeys", "FunctionName", "Code.ZipFile"),
-        *("ZipFile", "Name", "StatementId", "Action", "Principal", "ReservedConcurrentExecutions"),
-    }
+# What names the thing itself: every request has it.
+KEYS = (
+    "UUID",
+    "Resource",
+    "EventSourceArn",
+    "Code.ZipFile",
+    "TagKeys",
+    "FunctionName",
+    "Name",
+    "Principal",
+    "StatementId",
+    "ZipFile",
 )
-STATEMENT = {
-    "StatementId": "invoke",
-    "Action": "lambda:InvokeFunction",
-    "Principal": "sqs.amazonaws.com",
-}
-# Where @uuid and @arn are those of the column's mapping, @name is nobody's yet, and @made a
-# function that was made for this cell, with the version 1.
-MADE = {"FunctionName": "@made"}
+# Where @uuid and @arn are those of the column's mapping, and @name is nobody's yet.
 BASES: dict[str, dict[str, Any]] = {
     "UpdateEventSourceMapping": {"UUID": "@uuid"},
     "GetEventSourceMapping": {"UUID": "@uuid"},
@@ -59,34 +57,22 @@ BASES: dict[str, dict[str, Any]] = {
     "UntagResource": {"Resource": "@arn", "TagKeys": ["team"]},
     "Invoke": {"FunctionName": "ship"},
     "CreateFunction": FUNCTION | {"FunctionName": "@name"},
-    "UpdateFunctionCode": MADE | {"ZipFile": ZIP},
-    "CreateAlias": MADE | {"Name": "next", "FunctionVersion": "1"},
-    "GetAlias": MADE | {"Name": "live"},
-    "UpdateAlias": MADE | {"Name": "live"},
-    "DeleteAlias": MADE | {"Name": "live"},
-    "AddPermission": MADE | STATEMENT | {"StatementId": "more"},
-    "RemovePermission": MADE | {"StatementId": "invoke"},
-    "PutFunctionConcurrency": MADE | {"ReservedConcurrentExecutions": 5},
+    "CreateAlias": {"FunctionName": "made", "Name": "next", "FunctionVersion": "1"},
+    "GetAlias": {"FunctionName": "made", "Name": "prod"},
+    "UpdateAlias": {"FunctionName": "made", "Name": "prod"},
+    "DeleteAlias": {"FunctionName": "made", "Name": "prod"},
+    "UpdateFunctionCode": {"FunctionName": "made", "ZipFile": ZIP},
+    "PutFunctionConcurrency": {"FunctionName": "made", "ReservedConcurrentExecutions": 5},
+    "RemovePermission": {"FunctionName": "made", "StatementId": "s3"},
+    "AddPermission": {
+        "FunctionName": "made",
+        "StatementId": "sqs",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "sqs.amazonaws.com",
+    },
 }
-LIVE = ("CreateAlias", {"Name": "live", "FunctionVersion": "1"})
-SECOND = ("UpdateFunctionCode", {"ZipFile": zip_of("handler = print\n"), "Publish": True})
-ALLOWED = (("AddPermission", STATEMENT), ("AddPermission", STATEMENT | {"Qualifier": "1"}))
-# What must have been done with the function before.
-BEFORE: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
-    "CreateAlias": (SECOND,),
-    "GetAlias": (LIVE,),
-    "UpdateAlias": (LIVE, SECOND),
-    "DeleteAlias": (LIVE,),
-    "AddPermission": ALLOWED,
-    "GetPolicy": ALLOWED,
-    "RemovePermission": ALLOWED,
-}
-# Which operation gives the RevisionId that another may ask for.
-REVISION_BY = {
-    "AddPermission": "GetPolicy",
-    "RemovePermission": "GetPolicy",
-    "UpdateAlias": "GetAlias",
-}
+PERMISSION = BASES["AddPermission"] | {"StatementId": "s3"}
+MADE = {"FunctionName": "made"}  # of any other operation that has this member
 VALUES: dict[str, Any] = {
     "Architectures": [this_architecture()],
     "AcceleratorConfig": {"AcceleratorMemorySize": 1},
@@ -96,7 +82,6 @@ VALUES: dict[str, Any] = {
         }
     },
     "Code.S3ObjectStorageMode": "REFERENCE",
-    "CodeSha256": base64.b64encode(hashlib.sha256(base64.b64decode(ZIP)).digest()).decode(),
     "CodeSigningConfigArn": f"{LAMBDA}:code-signing-config:csc-{'0' * 17}",
     "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"},
     "DurableConfig": {"RetentionPeriodInDays": 1},
@@ -110,6 +95,7 @@ VALUES: dict[str, Any] = {
     ],
     "ImageConfig": {"Command": ["run"]},
     "InvocationType": "DryRun",
+    "ImageUri": "image",
     "Layers": [f"{LAMBDA}:layer:libraries:1"],
     "LoggingConfig": {"SystemLogLevel": "DEBUG"},
     "MasterRegion": "ALL",
@@ -121,7 +107,6 @@ VALUES: dict[str, Any] = {
         "RuntimeArn": f"{LAMBDA}:runtime/python",
         "RuntimeAlias": "a",
     },
-    "S3ObjectStorageMode": "REFERENCE",
     "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["kafka.test:9092"]}},
     "SnapStart": {"ApplyOn": "PublishedVersions"},
     "StartingPosition": "LATEST",
@@ -131,7 +116,7 @@ VALUES: dict[str, Any] = {
     "VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
     "BatchSize": 5,
     "DestinationConfig.OnFailure.Destination": "arn:aws:sqs:us-east-1:000000000000:failed",
-    "DestinationConfig.OnSuccess": {"Destination": "arn:aws:sqs:us-east-1:000000000000:failed"},
+    "DestinationConfig.OnSuccess.Destination": "arn:aws:sqs:us-east-1:000000000000:failed",
     "FilterCriteria.Filters.Pattern": PATTERNS[0],
     "FunctionVersion": "ALL",
     "Marker": "",
@@ -140,29 +125,33 @@ VALUES: dict[str, Any] = {
     "Payload": {"id": 1},
     "ProvisionedPollerConfig.MaximumPollers": 300,
     "ProvisionedPollerConfig.MinimumPollers": 3,
-    "PrincipalOrgID": "o-abcdefghij",
     "Publish": True,
+    "PrincipalOrgID": "o-0123456789",
+    "PublishTo": "LATEST_PUBLISHED",
     "Qualifier": "$LATEST",
-    "RoutingConfig.AdditionalVersionWeights": {"2": 0.25},
+    "ReservedConcurrentExecutions": 7,
+    "RoutingConfig.AdditionalVersionWeights": {"2": 0.5},
+    "SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k",
     "TumblingWindowInSeconds": 30,
 }
 VALUES_BY_OPERATION: dict[tuple[str, str], Any] = {
-    ("AddPermission", "Qualifier"): "1",
+    ("DeleteFunction", "Qualifier"): "2",
+    ("GetPolicy", "Qualifier"): "prod",
+    ("RemovePermission", "Qualifier"): "prod",
+    ("AddPermission", "Qualifier"): "prod",
     ("CreateAlias", "FunctionVersion"): "1",
-    ("DeleteFunction", "Qualifier"): "1",
-    ("GetPolicy", "Qualifier"): "1",
+    ("UpdateAlias", "FunctionVersion"): "2",
     ("ListAliases", "FunctionVersion"): "1",
-    ("RemovePermission", "Qualifier"): "1",
-    ("UpdateAlias", "FunctionVersion"): "1",
+    ("UpdateFunctionCode", "S3ObjectStorageMode"): "REFERENCE",
 }
 OBJECT = {"S3Bucket": "code", "S3Key": "made.zip"}
 TOGETHER: dict[str, dict[str, Any]] = {
-    "Code.S3Bucket": {"Code": OBJECT},
-    "Code.S3Key": {"Code": OBJECT},
-    "Code.S3ObjectVersion": {"Code": OBJECT | {"S3ObjectVersion": "v1"}},
     "S3Bucket": OBJECT | {"ZipFile": None},
     "S3Key": OBJECT | {"ZipFile": None},
     "S3ObjectVersion": OBJECT | {"S3ObjectVersion": "v1", "ZipFile": None},
+    "Code.S3Bucket": {"Code": OBJECT},
+    "Code.S3Key": {"Code": OBJECT},
+    "Code.S3ObjectVersion": {"Code": OBJECT | {"S3ObjectVersion": "v1"}},
     "StartingPositionTimestamp": {
         "StartingPosition": "AT_TIMESTAMP",
         "StartingPositionTimestamp": NOW_S - 60,
@@ -185,9 +174,10 @@ class Bench:
     def send_cell(self, cell: Cell) -> Answer:
         """Ask for what the cell's member is for, on the cell's kind of source."""
         self._server.forget_mappings()
+        column = "queue" if cell.column == "here" else cell.column
         operation = self._operations[cell.operation]
-        base = self._base(operation, cell)
-        if cell.path in TOGETHER and cell.column != "queue":  # to which those are foreign, too
+        base = dict(self._base(operation, column))
+        if cell.path in TOGETHER:
             return self._send(cell.operation, base | TOGETHER[cell.path])
         return self._send(cell.operation, _merged(base, self._members(operation, cell.path)))
 
@@ -196,46 +186,46 @@ class Bench:
             return {"FunctionName": OTHER_FUNCTION}
         if path in KEYS:
             return {}
-        if path == "RevisionId":
-            return {}  # is the base's
+        if path in ("RevisionId", "CodeSha256"):
+            return {path: self._present(operation)[path]}
         value = VALUES_BY_OPERATION.get((operation.name, path), VALUES.get(path))
         return make_members(operation, path, self._values, value)
 
-    def _base(self, operation: Operation, cell: Cell) -> dict[str, Any]:
+    def _base(self, operation: Operation, column: str) -> dict[str, Any]:
         if operation.name == "CreateEventSourceMapping":
-            return CREATED[cell.column]
+            return CREATED[column]
         base = BASES.get(operation.name, MADE if "FunctionName" in operation.required else {})
-        actual = {}
-        if {"@uuid", "@arn"} & set(map(str, base.values())):
-            actual = self._make_mapping("queue" if cell.column == "here" else cell.column)
-        if base.get("FunctionName") == "@made":
-            actual = {"@made": self._make_function(operation.name)}
-        self._named += 1
-        actual["@name"] = f"function-{self._named}"
-        base = {name: actual.get(str(value), value) for name, value in base.items()}
-        if cell.path == "RevisionId":
-            base["RevisionId"] = self._revision(operation, base)
-        return base
-
-    def _make_mapping(self, kind: str) -> dict[str, str]:
-        mapping = self._send("CreateEventSourceMapping", CREATED[kind]).json
+        if "@name" in str(base):
+            self._named += 1
+            return base | {"FunctionName": f"function-{self._named}"}
+        if base.get("FunctionName") == "made":
+            self._make_function()
+        if "@" not in str(base):
+            return base
+        mapping = self._send("CreateEventSourceMapping", CREATED[column]).json
         self._server.settle(mapping["UUID"], "Enabled")
-        return {"@uuid": mapping["UUID"], "@arn": mapping["EventSourceMappingArn"]}
+        actual = {"@uuid": mapping["UUID"], "@arn": mapping["EventSourceMappingArn"]}
+        return {name: actual.get(str(value), value) for name, value in base.items()}
 
-    def _make_function(self, operation: str) -> str:
-        self._named += 1
-        named = {"FunctionName": f"made-{self._named}"}
-        assert self._send("CreateFunction", FUNCTION | named).status == 201
-        while self._send("GetFunctionConfiguration", named).json["State"] == "Pending":
-            pass
-        for name, members in BEFORE.get(operation, ()):
-            assert self._send(name, named | members).status < 300
-        return named["FunctionName"]
+    def _make_function(self) -> None:
+        """Make the function anew: two versions, an alias of the first, and statements of both."""
+        alias = BASES["CreateAlias"] | {"Name": "prod"}
+        for name, members in (
+            ("DeleteFunction", MADE),
+            ("CreateFunction", FUNCTION),
+            ("UpdateFunctionConfiguration", MADE | {"Timeout": 9}),
+            ("PublishVersion", MADE),
+            ("CreateAlias", alias),
+            ("AddPermission", PERMISSION),
+            ("AddPermission", PERMISSION | {"Qualifier": "prod"}),
+        ):
+            self._send(name, members)
+            self._server.run_background()
 
-    def _revision(self, operation: Operation, base: dict[str, Any]) -> str:
-        reading = self._operations[REVISION_BY.get(operation.name, "GetFunctionConfiguration")]
-        members = {name: base[name] for name in reading.required}
-        return str(self._send(reading.name, members).json["RevisionId"])
+    def _present(self, operation: Operation) -> dict[str, Any]:
+        """Give what an operation's preconditions are about."""
+        reading = "GetAlias" if operation.name == "UpdateAlias" else "GetFunctionConfiguration"
+        return dict(self._send(reading, BASES.get(reading, MADE)).json)
 
     def _send(self, name: str, members: dict[str, Any]) -> Answer:
         trial = to_trial(self._operations[name], members)

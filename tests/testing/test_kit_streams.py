@@ -9,6 +9,15 @@ from kit_handlers import accept, refuse_poison, report_poison, values_of
 from penstock.testing import ConfigurationError, Penstock
 
 POISON = {"id": 3, "poison": True}
+ITEM = {"id": "a", "total": 1.5, "tags": ["x"], "paid": True, "note": None, "raw": b"\x00"}
+IMAGE = {
+    "id": {"S": "a"},
+    "total": {"N": "1.5"},
+    "tags": {"L": [{"S": "x"}]},
+    "paid": {"BOOL": True},
+    "note": {"NULL": True},
+    "raw": {"B": "AA=="},
+}
 
 
 def test_events_have_the_production_shape(penstock: Penstock) -> None:
@@ -178,24 +187,16 @@ def test_a_tables_records_have_the_production_shape(penstock: Penstock) -> None:
     table = penstock.dynamodb_table("orders")
     mapping = penstock.map(table, accept)
 
-    table.put({"id": "a", "total": 1.5, "tags": ["x"], "paid": True, "note": None, "raw": b"\x00"})
+    table.put(ITEM)
     penstock.run_until_idle()
 
     (record,) = mapping.invocations[0].event["Records"]
-    image = {
-        "id": {"S": "a"},
-        "total": {"N": "1.5"},
-        "tags": {"L": [{"S": "x"}]},
-        "paid": {"BOOL": True},
-        "note": {"NULL": True},
-        "raw": {"B": "AA=="},
-    }
     change = record.pop("dynamodb")
     assert change.pop("SequenceNumber").isdecimal()
     assert change == {
         "ApproximateCreationDateTime": 1767225600.0,
         "Keys": {"id": {"S": "a"}},
-        "NewImage": image,
+        "NewImage": IMAGE,
         "SizeBytes": 36,
         "StreamViewType": "NEW_AND_OLD_IMAGES",
     }

@@ -126,8 +126,9 @@ class QueueWork:
                 attempt_id=self._attempt_id(command.attempt_number),
             )
         except asyncio.CancelledError:
-            # As asyncio.timeout does, which costs more than all else here.
-            if not self._is_abandoning or receive.uncancel() > 0:
+            # As asyncio.timeout does, which costs more than all else here. One that is abandoned
+            # has been taken out before.
+            if receive in self._receives or receive.uncancel() > 0:
                 raise
             return q.MessagesReceived(command.receive_id, ())
         except SourceError as error:
