@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import ipaddress
+import dataclasses
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
@@ -15,7 +15,7 @@ from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
-from penstock.aws.endpoints import WILDCARDS
+from penstock.aws.errors import ConnectFailedError
 from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
@@ -31,9 +31,11 @@ from penstock.functions.host.check import check_function
 from penstock.functions.host.host import FunctionHost, HostSettings
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
+from penstock.functions.upstream_functions import UpstreamFunctions
+from penstock.functions.upstream_watch import UpstreamWatch
+from penstock.listening import LISTEN_BACKLOG, listen, names_of_port, refuse_open_port
 from penstock.model.arn import Scope
 from penstock.model.caller import Caller
-from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.sources.aws_sources import AwsSources
@@ -43,7 +45,6 @@ from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-LISTEN_BACKLOG = 1_024
 HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
 SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
 
@@ -64,6 +65,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         allowed_hosts: Names beyond loopback by which this port may be addressed.
         callers: One of them must have signed each request; none: signatures are not verified.
         open_metrics: ``/metrics`` needs no signature.
+        upstream: Where services are that the AWS configuration names no endpoint for; the fallback
+            forwards to it.
+        functions_upstream: Functions are those of the upstream.
         filters_max: 1..10; how many filters a mapping may have.
         nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
             None looks beside the service only.
@@ -83,6 +87,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     callers: tuple[Caller, ...] = ()
     open_metrics: bool = False
+    upstream: str | None = None
+    functions_upstream: bool = False
     filters_max: int = 5
     nodejs_client: str | None = None
     is_verbose: bool = False
@@ -153,8 +159,8 @@ class Service:
     async def _start(self) -> None:
         """Open everything, in the reverse of the order in which it is closed."""
         settings = self._settings
-        refuse_open_port(settings)
-        self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
+        refuse_open_port(settings.host, has_callers=bool(settings.callers))
+        self._listener = self._closing.enter_context(listen(settings.host, settings.port))
         for function in self._declared_functions:
             warning = await asyncio.to_thread(
                 check_function, function, nodejs_client=settings.nodejs_client
@@ -165,8 +171,14 @@ class Service:
         self._closing.enter_context(hold_store(settings.store_url))
         store_calls = StoreThread(SqlStore(settings.store_url))
         self._closing.push_async_callback(store_calls.close)
-        wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
+        wire = WireClient(
+            clock=clock,
+            draw_fraction=draw_fraction,
+            own_addresses=(self.address,),
+            default_endpoint=settings.upstream,
+        )
         self._closing.push_async_callback(wire.close)
+        await self._refuse_loop(wire)
         registry = self._make_registry(clock, wire)
         surroundings = Surroundings(
             store=store_calls,
@@ -189,14 +201,34 @@ class Service:
             ),
         )
         context = self._make_context(surroundings, supervisor)
+        watch = None
+        if settings.upstream is not None and settings.functions_upstream:
+            functions = UpstreamFunctions(wire, settings.upstream, registry.declare)
+            context = dataclasses.replace(context, look_up=functions)
+            watch = UpstreamWatch(functions, store_calls, supervisor.function_changed)
         runner = _make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
         self._closing.push_async_callback(self._stop_functions, registry)
         registry.declare(self._declared_functions)
+        if watch is not None:
+            await watch.look()
         await self._take_up_declarations(context)
         await self._supervise(supervisor)
+        if watch is not None:
+            await self._closing.enter_async_context(_running(watch))
         await runner.setup()
         await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
+
+    async def _refuse_loop(self, wire: WireClient) -> None:
+        """Refuse an upstream that is this service; one that is away now may come.
+
+        Raises:
+            ConfigurationError: It is this service's own address, or no URL.
+        """
+        url, region = self._settings.upstream, self._settings.region
+        if url is not None:
+            with contextlib.suppress(ConnectFailedError):
+                await wire.open_url(url, service="lambda", region=region, named_by="upstream")
 
     def _make_context(self, surroundings: Surroundings, supervisor: Supervisor) -> ApiContext:
         settings = self._settings
@@ -213,7 +245,7 @@ class Service:
                 account=settings.account_id,
                 region=settings.region,
                 filters_max=settings.filters_max,
-                hosts=names_of_port(settings),
+                hosts=names_of_port(settings.host, settings.allowed_hosts),
                 callers=settings.callers,
                 open_metrics=settings.open_metrics,
             ),
@@ -270,7 +302,9 @@ class Service:
                 settings=host_settings,
             )
 
-        return FunctionRegistry(open_host, LambdaApiInvoker(wire))
+        settings = self._settings
+        lambda_url = settings.upstream if settings.functions_upstream else None
+        return FunctionRegistry(open_host, LambdaApiInvoker(wire, lambda_url=lambda_url))
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)
@@ -280,59 +314,17 @@ class Service:
         return bound
 
 
-def refuse_open_port(settings: ServiceSettings) -> None:
-    """Refuse to listen beyond loopback where anybody could call.
-
-    Raises:
-        ConfigurationError: The host is not a loopback address, and no callers are configured.
-    """
-    if not settings.callers and not _is_loopback(settings.host):
-        raise ConfigurationError(
-            f"host {settings.host!r} is not a loopback address, and without callers whoever"
-            " reaches the port may run functions: give --callers FILE (callers in [service]), or"
-            " listen on 127.0.0.1 or ::1"
-        )
-
-
-def names_of_port(settings: ServiceSettings) -> tuple[str, ...]:
-    """Give the names by which the port may be addressed, beyond those of loopback."""
-    is_named = settings.host not in WILDCARDS and not _is_loopback(settings.host)
-    return (*settings.allowed_hosts, *((settings.host.lower(),) if is_named else ()))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind the port before anything else is begun.
-
-    Raises:
-        ConfigurationError: No such address, or the port is in use.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+@contextlib.asynccontextmanager
+async def _running(watch: UpstreamWatch) -> AsyncIterator[None]:
+    """Let it run beside the service."""
+    stop = asyncio.Event()
+    watching = asyncio.create_task(watch.run(stop), name="upstream watch")
     try:
-        return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
-    except OSError as exc:
-        raise ConfigurationError(explain_no_listening(host, port, exc)) from exc
-
-
-def explain_no_listening(host: str, port: int, exc: OSError) -> str:
-    """Say why a port cannot be listened on, and what to do."""
-    # The standard library adds the address to a bind's own words, and numbers resolvers' apart.
-    if exc.errno is None or isinstance(exc, socket.gaierror):
-        cause = exc.strerror
-    else:
-        cause = os.strerror(exc.errno)
-    return (
-        f"cannot listen on {host} port {port}: {cause}; stop what uses it, or choose another with"
-        " --port"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        yield
+    finally:
+        stop.set()
+        watching.cancel()
+        await asyncio.wait({watching})
 
 
 def _make_runner(application: web.Application) -> web.AppRunner:

@@ -15,7 +15,7 @@ from api_fakes import REGION, FakeClock, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
-from penstock.api.context import ApiSettings
+from penstock.api.context import ApiSettings, FunctionLookUp
 from penstock.model.caller import Caller
 from penstock.ports import Clock, Store
 from penstock.store.sql import SqlStore
@@ -109,11 +109,13 @@ def running_server(
     store_url: str = "sqlite://",
     settings: ApiSettings = OPEN,
     clock: Clock = CLOCK,
+    look_up: FunctionLookUp | None = None,
 ) -> Iterator[Server]:
     """Run the application on a free port until the block ends."""
     world = World.with_defaults()
     store = SqlStore(store_url)
-    context = replace(world.context(InlineStore(store)), settings=settings, clock=clock)
+    context = world.context(InlineStore(store))
+    context = replace(context, settings=settings, clock=clock, look_up=look_up)
     application = build_application(context, fallback=fallback)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="api server")

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from penstock.model.caller import Caller
-from penstock.model.function import FunctionResult
+from penstock.model.function import Function, FunctionResult
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.mapping_status import MappingStatus
 from penstock.ports import Clock, FunctionInvoker, Sources, StoreCalls
@@ -58,6 +58,19 @@ class DirectInvoker(Protocol):
         ...
 
 
+class FunctionLookUp(Protocol):
+    """Asks whoever keeps the functions, where that is not this service."""
+
+    async def refresh(self, function_arn: str) -> Function | None:
+        """Ask for a function as it is now, a version or an alias of it; None: there is none.
+
+        Raises:
+            InvokeUnavailableError: Nobody tells.
+            ConfigurationError: It is there, and cannot be used from here.
+        """
+        ...
+
+
 class Metrics(Protocol):
     """What the node counts.
 
@@ -100,7 +113,11 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext:
-    """Everything that the API calls."""
+    """Everything that the API calls.
+
+    Attributes:
+        look_up: None: functions are kept here. Else requests for functions go on to the fallback.
+    """
 
     store_calls: StoreCalls
     sources: Sources
@@ -111,3 +128,4 @@ class ApiContext:
     clock: Clock
     draw_uuid: Callable[[], str]
     settings: ApiSettings
+    look_up: FunctionLookUp | None = None

@@ -60,6 +60,11 @@ class MappingKeeper:
             self._surroundings.metrics.note_mapping(mapping)
             self._wake.set()
 
+    def function_changed(self, function_arn: str) -> None:
+        """Let what runs follow the mapping's function; another mapping's is passed over."""
+        if function_arn == self._mapping.function_arn:
+            self._wake.set()
+
     def stop(self) -> None:
         """The node stops: end the consumer, leave the row as it is."""
         self._is_node_stopping = True

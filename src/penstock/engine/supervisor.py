@@ -48,6 +48,15 @@ class Supervisor:
         task = self._tasks.create_task(keeper.run(), name=f"mapping {mapping.uuid}")
         task.add_done_callback(lambda _: self._keepers.pop(mapping.uuid, None))
 
+    def function_changed(self, function_arn: str) -> None:
+        """Let the mappings of a function run by its new timeout.
+
+        Args:
+            function_arn: As the mappings name it, qualified or not.
+        """
+        for keeper in self._keepers.values():
+            keeper.function_changed(function_arn)
+
     def processing_result(self, mapping_uuid: str) -> str | None:
         """Give a running stream mapping's LastProcessingResult; None when it does not run."""
         running = self._running(mapping_uuid)

@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from penstock.listening import explain_no_listening
 from penstock.local.child_process import ChildProcess, ChildStartError
 from penstock.local.embedded_aws import (
     LOOPBACK,
@@ -39,7 +40,6 @@ from penstock.local.service_child import ServiceChildSettings
 from penstock.local.stop_signals import STOPPING, take_stop_signals
 from penstock.local.temporary_folder import temporary_folder
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
-from penstock.service import explain_no_listening
 
 PORT_DEFAULT = 4566
 _EXIT_AT_ONCE = 130  # as shells say: ended by Ctrl-C

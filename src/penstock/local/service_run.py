@@ -49,6 +49,8 @@ def service_settings(
         function_environment=dict(function_environment or {}),
         allowed_hosts=tuple(name.lower() for name in declared.allowed_hosts),
         open_metrics=declared.open_metrics,
+        upstream=declared.upstream,
+        functions_upstream=declared.functions == "upstream",
         filters_max=declared.filters_max,
         nodejs_client=declared.nodejs_client,
         ramp=RampPolicy(
