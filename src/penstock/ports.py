@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from penstock.model.arn import Scope
+from penstock.model.deployed_function import DeployedFunction
 from penstock.model.failure import Failure, FailureReport
 from penstock.model.function import Function, FunctionResult
 from penstock.model.instant import Instant
@@ -340,7 +341,31 @@ class FunctionStore(Protocol):
         ...
 
     def list_functions(self) -> list[Function]:
-        """Read every function."""
+        """Read every declared function."""
+        ...
+
+    def insert_deployed_function(self, function: DeployedFunction) -> None:
+        """Add a function that the API made.
+
+        Raises:
+            StoreConflictError: There is one of that scope and name.
+        """
+        ...
+
+    def replace_deployed_function(self, function: DeployedFunction) -> DeployedFunction:
+        """Write the function if the row is still of ``function.row_version``; gives the row back.
+
+        Raises:
+            StoreConflictError: The row is gone or was changed since it was read.
+        """
+        ...
+
+    def delete_deployed_function(self, scope: Scope, name: str) -> None:
+        """Remove a function that the API made; removing one that is gone does nothing."""
+        ...
+
+    def list_deployed_functions(self) -> list[DeployedFunction]:
+        """Read every function that the API made."""
         ...
 
 

@@ -5,7 +5,9 @@ import contextlib
 import dataclasses
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -15,7 +17,6 @@ from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
-from penstock.aws.errors import ConnectFailedError
 from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
@@ -27,11 +28,14 @@ from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
-from penstock.functions.host.check import check_function
+from penstock.functions.code_downloads import S3Code
+from penstock.functions.code_store import CodeStore
+from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
+from penstock.functions.host.check import check_function, check_runtime
 from penstock.functions.host.host import FunctionHost, HostSettings
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
-from penstock.functions.upstream_functions import UpstreamFunctions
+from penstock.functions.upstream_functions import UpstreamFunctions, refuse_own_address
 from penstock.functions.upstream_watch import UpstreamWatch
 from penstock.listening import LISTEN_BACKLOG, listen, names_of_port, refuse_open_port
 from penstock.model.arn import Scope
@@ -41,6 +45,7 @@ from penstock.model.mapping import EventSourceMapping
 from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
+from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -161,12 +166,7 @@ class Service:
         settings = self._settings
         refuse_open_port(settings.host, has_callers=bool(settings.callers))
         self._listener = self._closing.enter_context(listen(settings.host, settings.port))
-        for function in self._declared_functions:
-            warning = await asyncio.to_thread(
-                check_function, function, nodejs_client=settings.nodejs_client
-            )
-            if warning is not None:
-                self._log.warning(warning)
+        await self._check_functions()
         clock = SystemClock()
         self._closing.enter_context(hold_store(settings.store_url))
         store_calls = StoreThread(SqlStore(settings.store_url))
@@ -178,20 +178,58 @@ class Service:
             default_endpoint=settings.upstream,
         )
         self._closing.push_async_callback(wire.close)
-        await self._refuse_loop(wire)
+        if settings.upstream is not None:
+            await refuse_own_address(wire, settings.upstream, settings.region)
         registry = self._make_registry(clock, wire)
+        slots = SlotLedger(registry)
+        deployed = self._make_deployed(store_calls, registry, slots)
         surroundings = Surroundings(
             store=store_calls,
             sources=AwsSources(wire),
             destinations=AwsDestinations(wire),
             functions=registry,
-            slots=SlotLedger(registry),
+            slots=slots,
             clock=clock,
             draw_uuid=draw_uuid,
             metrics=NodeMetrics(clock),
             log_of=self._log_of,
         )
-        supervisor = Supervisor(
+        supervisor = self._make_supervisor(surroundings)
+        context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
+        watch = None
+        if settings.upstream is not None and settings.functions_upstream:
+            upstream = UpstreamFunctions(wire, settings.upstream, registry.declare)
+            context = dataclasses.replace(context, look_up=upstream)
+            watch = UpstreamWatch(
+                upstream, store_calls, (supervisor.function_changed, slots.function_changed)
+            )
+        runner = _make_runner(build_application(context, fallback=self._fallback))
+        self._closing.push_async_callback(runner.cleanup)
+        self._closing.push_async_callback(self._stop_functions, registry)
+        registry.declare(self._declared_functions)
+        if watch is None:
+            await deployed.open()
+            self._warn_of_hidden(deployed)
+        else:
+            await watch.look()
+        await self._take_up_declarations(context)
+        await self._supervise(supervisor)
+        if watch is not None:
+            await self._closing.enter_async_context(watch.running())
+        await runner.setup()
+        await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
+
+    async def _check_functions(self) -> None:
+        for function in self._declared_functions:
+            warning = await asyncio.to_thread(
+                check_function, function, nodejs_client=self._settings.nodejs_client
+            )
+            if warning is not None:
+                self._log.warning(warning)
+
+    def _make_supervisor(self, surroundings: Surroundings) -> Supervisor:
+        settings = self._settings
+        return Supervisor(
             surroundings,
             EngineSettings(
                 ramp=settings.ramp,
@@ -200,42 +238,23 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
-        context = self._make_context(surroundings, supervisor)
-        watch = None
-        if settings.upstream is not None and settings.functions_upstream:
-            functions = UpstreamFunctions(wire, settings.upstream, registry.declare)
-            context = dataclasses.replace(context, look_up=functions)
-            watch = UpstreamWatch(functions, store_calls, supervisor.function_changed)
-        runner = _make_runner(build_application(context, fallback=self._fallback))
-        self._closing.push_async_callback(runner.cleanup)
-        self._closing.push_async_callback(self._stop_functions, registry)
-        registry.declare(self._declared_functions)
-        if watch is not None:
-            await watch.look()
-        await self._take_up_declarations(context)
-        await self._supervise(supervisor)
-        if watch is not None:
-            await self._closing.enter_async_context(_running(watch))
-        await runner.setup()
-        await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
 
-    async def _refuse_loop(self, wire: WireClient) -> None:
-        """Refuse an upstream that is this service; one that is away now may come.
-
-        Raises:
-            ConfigurationError: It is this service's own address, or no URL.
-        """
-        url, region = self._settings.upstream, self._settings.region
-        if url is not None:
-            with contextlib.suppress(ConnectFailedError):
-                await wire.open_url(url, service="lambda", region=region, named_by="upstream")
-
-    def _make_context(self, surroundings: Surroundings, supervisor: Supervisor) -> ApiContext:
+    def _make_context(
+        self,
+        surroundings: Surroundings,
+        supervisor: Supervisor,
+        registry: FunctionRegistry,
+        deployed: DeployedFunctions,
+        code_source: S3Code,
+    ) -> ApiContext:
         settings = self._settings
         return ApiContext(
             store_calls=surroundings.store,
             sources=surroundings.sources,
             functions=surroundings.functions,
+            declared=registry,
+            deployed=deployed,
+            code_source=code_source,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
             metrics=surroundings.metrics,
@@ -304,7 +323,42 @@ class Service:
 
         settings = self._settings
         lambda_url = settings.upstream if settings.functions_upstream else None
-        return FunctionRegistry(open_host, LambdaApiInvoker(wire, lambda_url=lambda_url))
+        invoker = LambdaApiInvoker(wire, lambda_url=lambda_url)
+        return FunctionRegistry(open_host, invoker, draw_fraction=draw_fraction)
+
+    def _make_deployed(
+        self, store_calls: StoreThread, registry: FunctionRegistry, slots: SlotLedger
+    ) -> DeployedFunctions:
+        deployed = DeployedFunctions(
+            store_calls,
+            CodeStore(self._code_folder()),
+            registry,
+            rules=DeploymentRules(
+                check_runtime=check_runtime,
+                draw_id=draw_uuid,
+                warn=self._log.warning,
+                changed=slots.function_changed,
+            ),
+        )
+        self._closing.push_async_callback(deployed.close)
+        return deployed
+
+    def _code_folder(self) -> Path:
+        """Give the place of deployed functions' code: beside the store, as long as the store."""
+        database = database_path(parse_url(self._settings.store_url))
+        if database is None:
+            made = tempfile.TemporaryDirectory(prefix="penstock-code-")
+            return Path(self._closing.enter_context(made))
+        return Path(f"{database.resolve()}.code")
+
+    def _warn_of_hidden(self, deployed: DeployedFunctions) -> None:
+        for function in self._declared_functions:
+            if deployed.get(function.scope, function.name) is not None:
+                self._log.warning(
+                    f"function {function.name}: the project file declares it, so the function of "
+                    "this name that was created through the API is hidden until it does no more; "
+                    "it is kept, with its code"
+                )
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)
@@ -312,19 +366,6 @@ class Service:
     def _log_of(self, mapping: EventSourceMapping) -> Log:
         bound: Log = self._log.bind(mapping=mapping.name or mapping.uuid)
         return bound
-
-
-@contextlib.asynccontextmanager
-async def _running(watch: UpstreamWatch) -> AsyncIterator[None]:
-    """Let it run beside the service."""
-    stop = asyncio.Event()
-    watching = asyncio.create_task(watch.run(stop), name="upstream watch")
-    try:
-        yield
-    finally:
-        stop.set()
-        watching.cancel()
-        await asyncio.wait({watching})
 
 
 def _make_runner(application: web.Application) -> web.AppRunner:

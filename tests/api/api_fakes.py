@@ -2,17 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
 from penstock.api.context import ApiContext, ApiSettings
+from penstock.core.lifecycle import state_when_settled
 from penstock.engine.identity import draw_uuid
-from penstock.model.arn import Scope
-from penstock.model.errors import InvokeError, SourceError, SourceNotFoundError
+from penstock.functions.code_store import CodeStore
+from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
+from penstock.functions.deployment import Deployment, qualifier_of
+from penstock.model.arn import Scope, unqualified_function_arn
+from penstock.model.errors import (
+    ConfigurationError,
+    InvokeError,
+    SourceError,
+    SourceNotFoundError,
+)
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.mapping_status import MappingStatus
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.stream import (
@@ -25,7 +35,7 @@ from penstock.model.stream import (
     StreamDescription,
     StreamRecord,
 )
-from penstock.ports import ByteBudget, StoreCalls
+from penstock.ports import ByteBudget, Store, StoreCalls
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -160,10 +170,11 @@ class FakeSources:
 
 
 class FakeFunctions:
-    """Functions by unqualified ARN, and one answer to every invocation."""
+    """Functions by unqualified ARN, deployed ones too, and one answer to every invocation."""
 
     def __init__(self) -> None:
         self.functions: dict[str, Function] = {}
+        self.deployments: dict[str, Deployment] = {}
         self.answer: FunctionResult | InvokeError = FunctionResult(b"{}")
         self.payloads: list[tuple[str, bytes]] = []
 
@@ -178,7 +189,33 @@ class FakeFunctions:
 
     def find(self, function_arn: str) -> Function | None:
         """Find it by its ARN, qualified or not."""
-        return self.functions.get(":".join(function_arn.split(":")[:7]))
+        arn = unqualified_function_arn(function_arn)
+        deployment = self.deployments.get(arn)
+        if deployment is not None:
+            return deployment.find(qualifier_of(function_arn))
+        return self.functions.get(arn)
+
+    def deploy(self, function_arn: str, deployment: Deployment | None) -> None:
+        """Note what is deployed."""
+        if deployment is None:
+            del self.deployments[function_arn]
+        else:
+            self.deployments[function_arn] = deployment
+
+    async def drain(self) -> None:
+        """Nothing runs."""
+
+    def folders_in_use(self) -> frozenset[str]:
+        """Nothing runs."""
+        return frozenset()
+
+    def find_declared(self, function_arn: str) -> Function | None:
+        """Give a declared function."""
+        return self.functions.get(function_arn)
+
+    def list_declared(self, scope: Scope) -> list[Function]:
+        """Give the declared functions of a scope."""
+        return [function for function in self.functions.values() if function.scope == scope]
 
     async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
         """Note the payload and give the answer, or raise it."""
@@ -186,6 +223,33 @@ class FakeFunctions:
         if isinstance(self.answer, InvokeError):
             raise self.answer
         return self.answer
+
+
+class FakeBuckets:
+    """Objects by bucket and key; an error in the words of S3 in the place of what is missing."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str | None], bytes] = {}
+
+    async def fetch(
+        self, bucket: str, key: str, *, object_version: str | None, region: str
+    ) -> bytes:
+        """Give the object."""
+        assert region == REGION
+        found = self.objects.get((bucket, key, object_version))
+        if found is None:
+            raise ConfigurationError(
+                "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The "
+                "specified key does not exist."
+            )
+        return found
+
+
+def check_runtime(runtime: str) -> str | None:
+    """Have Python of one version."""
+    if not runtime.startswith("python3."):
+        raise ConfigurationError(f"Runtime {runtime} does not run here; this machine has python3.x")
+    return None
 
 
 class FakeEngine:
@@ -216,6 +280,26 @@ class FakeEngine:
         return self.ages_ms
 
 
+class SettlingEngine(FakeEngine):
+    """Settles what it is told of, at once; one change of twenty stays in its transition."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self._told = 0
+
+    def mapping_changed(self, mapping: EventSourceMapping) -> None:
+        """Do the keeper's part."""
+        self._told += 1
+        if self._told % 20 == 0 and mapping.state is not State.DELETING:
+            return
+        settled = state_when_settled(mapping.state, enabled=mapping.enabled)
+        if settled is None:
+            self._store.delete_mapping(mapping.uuid)
+        elif settled is not mapping.state:
+            self._store.replace_mapping(msgspec.structs.replace(mapping, state=settled))
+
+
 class FakeMetrics:
     """One series, and the status of mappings as the test set it."""
 
@@ -241,6 +325,9 @@ class World(msgspec.Struct):
     functions: FakeFunctions
     engine: FakeEngine
     metrics: FakeMetrics = msgspec.field(default_factory=FakeMetrics)
+    buckets: FakeBuckets = msgspec.field(default_factory=FakeBuckets)
+    code_folder: Path = Path("no-code-here")
+    warnings: list[str] = []
 
     @classmethod
     def with_defaults(cls) -> "World":
@@ -259,6 +346,19 @@ class World(msgspec.Struct):
             store_calls=store_calls,
             sources=self.sources,
             functions=self.functions,
+            declared=self.functions,
+            deployed=DeployedFunctions(
+                store_calls,
+                CodeStore(self.code_folder),
+                self.functions,
+                rules=DeploymentRules(
+                    check_runtime=check_runtime,
+                    draw_id=draw_uuid,
+                    warn=self.warnings.append,
+                    changed=lambda _: None,
+                ),
+            ),
+            code_source=self.buckets,
             direct_invoker=self.functions,
             mappings=self.engine,
             metrics=self.metrics,

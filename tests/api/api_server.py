@@ -1,23 +1,27 @@
 """The application on a real port, with real clients: boto3, and raw HTTP for the rest."""
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
 import msgspec
 from aiohttp import web
-from api_fakes import REGION, FakeClock, World
+from api_fakes import REGION, FakeClock, SettlingEngine, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
 from penstock.api.context import ApiSettings, FunctionLookUp
+from penstock.api.server_log import ServerLogger
 from penstock.model.caller import Caller
 from penstock.ports import Clock, Store
+from penstock.service import HEADER_BYTES_MAX
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
@@ -51,10 +55,17 @@ class Answer(msgspec.Struct, frozen=True):
 class Server:
     """The application, running on the loop of a thread of its own."""
 
-    def __init__(self, world: World, store: Store, port: int, run: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        world: World,
+        store: Store,
+        runner: web.AppRunner,
+        run: Callable[[Any], Any],
+    ) -> None:
         self.world = world
+        self.application = runner.app
         self.store = store
-        self.port = port
+        self.port = runner.addresses[0][1]
         self._run = run
 
     def settle(self, uuid: str, state: str) -> None:
@@ -102,36 +113,59 @@ async def _end(runner: web.AppRunner) -> None:
     await asyncio.gather(*rest, return_exceptions=True)
 
 
+def _make_runner(application: web.Application) -> web.AppRunner:
+    """Make it as the service does, but in a hurry to end."""
+    return web.AppRunner(
+        application,
+        logger=ServerLogger(),
+        shutdown_timeout=1,
+        lingering_time=1,
+        auto_decompress=False,
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+    )
+
+
 @contextmanager
-def running_server(
+def running_server(  # noqa: PLR0913 - all in which the tests' servers differ
     *,
     fallback: Handler | None = None,
-    store_url: str = "sqlite://",
+    data: Path | None = None,
     settings: ApiSettings = OPEN,
     clock: Clock = CLOCK,
     look_up: FunctionLookUp | None = None,
+    settles: bool = False,
 ) -> Iterator[Server]:
-    """Run the application on a free port until the block ends."""
-    world = World.with_defaults()
-    store = SqlStore(store_url)
-    context = world.context(InlineStore(store))
-    context = replace(context, settings=settings, clock=clock, look_up=look_up)
-    application = build_application(context, fallback=fallback)
+    """Run the application on a free port until the block ends; what it keeps stays in ``data``."""
+    store_url = "sqlite://" if data is None else f"sqlite:///{data}/penstock.db"
+    with tempfile.TemporaryDirectory() as folder, running_loop() as run:
+        world = World.with_defaults()
+        world.code_folder = Path(data or folder, "code")
+        store = SqlStore(store_url)
+        if settles:
+            world.engine = SettlingEngine(store)
+        made = world.context(InlineStore(store))
+        context = replace(made, settings=settings, clock=clock, look_up=look_up)
+        runner = _make_runner(build_application(context, fallback=fallback))
+        try:
+            run(context.deployed.open())
+            run(runner.setup())
+            run(web.TCPSite(runner, "127.0.0.1", 0).start())
+            yield Server(world, store, runner, run)
+            run(_end(runner))
+        finally:
+            store.close()
+
+
+@contextmanager
+def running_loop() -> Iterator[Callable[[Any], Any]]:
+    """Run a loop on a thread of its own; what is given runs a coroutine there."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="api server")
     thread.start()
-
-    def run(coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
-
-    runner = web.AppRunner(application, shutdown_timeout=1, lingering_time=1)
     try:
-        run(runner.setup())
-        run(web.TCPSite(runner, "127.0.0.1", 0).start())
-        yield Server(world, store, runner.addresses[0][1], run)
-        run(_end(runner))
+        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
-        store.close()

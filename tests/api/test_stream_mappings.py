@@ -216,7 +216,7 @@ def test_member_that_is_given_once_is_none_of_update(
     answer = put(server, create_settled(server), {member: value})
 
     assert (answer.status, answer.code) == (400, "InvalidParameterValueException")
-    assert answer.json["message"] == f"UpdateEventSourceMapping has no parameter {member}"
+    assert answer.json["message"] == f"UpdateEventSourceMapping has no parameter {member!r}"
 
 
 @pytest.mark.parametrize(

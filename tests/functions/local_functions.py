@@ -70,6 +70,15 @@ def local_function(folder: Path, body: str, **changes: Any) -> Function:
     )
 
 
+def install_client(folder: Path, version: str = "3.3.0", source: str = "") -> Path:
+    """Put a runtime client for Node.js where npm would; gives its package's folder."""
+    package = folder / "node_modules" / "aws-lambda-ric"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text(f'{{"version": "{version}", "main": "index.mjs"}}')
+    (package / "index.mjs").write_text(source)
+    return package
+
+
 @asynccontextmanager
 async def hosted(
     function: Function,

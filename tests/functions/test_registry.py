@@ -66,7 +66,7 @@ class Registry(FunctionRegistry):
     def __init__(self, *functions: Function) -> None:
         self.opened: list[FakeHost] = []
         self.opening: list[type[FakeHost]] = []
-        super().__init__(self.open_host, FakeEndpoints())
+        super().__init__(self.open_host, FakeEndpoints(), draw_fraction=lambda: 0.0)
         self.declare(functions)
 
     def open_host(self, function: Function) -> FakeHost:

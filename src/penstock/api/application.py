@@ -26,6 +26,7 @@ from penstock.api.errors import (
     UNKNOWN_OPERATION,
     ApiError,
 )
+from penstock.api.functions.routes import FUNCTIONS_PATH, function_routes
 from penstock.api.invoke import InvokeHandler
 from penstock.api.mappings import MappingHandlers
 from penstock.api.operations import MappingOperations
@@ -45,7 +46,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MAPPINGS_PATH = "/2015-03-31/event-source-mappings"
 TAGS_PATH = "/2017-03-31/tags"
-FUNCTIONS_PATH = "/2015-03-31/functions"
 HEALTH_PATH = OPERATIONS_PATH + "/health"
 _OWN_PATH = "/penstock/"
 _OWN_OPERATIONS = (
@@ -90,6 +90,7 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
         ("POST", tags_path, handlers.tag),
         ("DELETE", tags_path, handlers.untag),
         ("POST", FUNCTIONS_PATH + "/{FunctionName}/invocations", InvokeHandler(context).invoke),
+        *function_routes(context),
         *operator_routes(context),
     ]
     for method, path, handler in lambda_routes:

@@ -135,8 +135,20 @@ async def read_body(
     return bytes(body)
 
 
-async def read_json_object(request: web.Request, operation: str) -> dict[str, object]:
+async def read_json_object(
+    request: web.Request,
+    operation: str,
+    *,
+    bytes_max: int | None = None,
+    s_max: float | None = None,
+) -> dict[str, object]:
     """Read the JSON object of a control request; an empty body is an empty object.
+
+    Args:
+        request: Its body is unread.
+        operation: For the errors.
+        bytes_max: Of the body; None: of one without code.
+        s_max: How long it may take to come, in seconds; None: likewise.
 
     Raises:
         ApiError: Too large, of another content type, not JSON, or not an object.
@@ -148,7 +160,12 @@ async def read_json_object(request: web.Request, operation: str) -> dict[str, ob
             UNSUPPORTED_MEDIA_TYPE,
             f"The content type of the {operation} request body is {content_type}, not JSON.",
         )
-    body = await read_body(request, operation, bytes_max=CONTROL_BYTES_MAX, s_max=CONTROL_S_MAX)
+    body = await read_body(
+        request,
+        operation,
+        bytes_max=CONTROL_BYTES_MAX if bytes_max is None else bytes_max,
+        s_max=CONTROL_S_MAX if s_max is None else s_max,
+    )
     parameters = decode_json(body or b"{}", SERIALIZATION)
     if not isinstance(parameters, dict):
         raise ApiError(SERIALIZATION, f"{_NO_JSON}: the body is no object")

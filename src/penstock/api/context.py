@@ -6,6 +6,8 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
+from penstock.functions.deployed_functions import DeployedFunctions
+from penstock.model.arn import Scope
 from penstock.model.caller import Caller
 from penstock.model.function import Function, FunctionResult
 from penstock.model.mapping import EventSourceMapping
@@ -71,6 +73,32 @@ class FunctionLookUp(Protocol):
         ...
 
 
+class DeclaredFunctions(Protocol):
+    """The functions of the project file; ``FunctionRegistry`` keeps it."""
+
+    def find_declared(self, function_arn: str) -> Function | None:
+        """Give a declared function by its unqualified ARN."""
+        ...
+
+    def list_declared(self, scope: Scope) -> list[Function]:
+        """Give the declared functions of a scope."""
+        ...
+
+
+class CodeSource(Protocol):
+    """Where zip files are fetched from that a request only names."""
+
+    async def fetch(
+        self, bucket: str, key: str, *, object_version: str | None, region: str
+    ) -> bytes:
+        """Read a zip file out of a bucket.
+
+        Raises:
+            ConfigurationError: There is none, or it cannot be read; in AWS's words.
+        """
+        ...
+
+
 class Metrics(Protocol):
     """What the node counts.
 
@@ -112,8 +140,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiContext:
-    """Everything that the API calls.
+class MappingContext:
+    """Everything that the operations on mappings call.
 
     Attributes:
         look_up: None: functions are kept here. Else requests for functions go on to the fallback.
@@ -129,3 +157,12 @@ class ApiContext:
     draw_uuid: Callable[[], str]
     settings: ApiSettings
     look_up: FunctionLookUp | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext(MappingContext):
+    """Everything that the API calls."""
+
+    declared: DeclaredFunctions
+    deployed: DeployedFunctions
+    code_source: CodeSource

@@ -1,19 +1,14 @@
 """HTTP handlers of mappings and tags: read the request, call the operation, shape the answer."""
 
-import re
-from collections.abc import Mapping
-
 from aiohttp import web
 
 from penstock.api.answers import check_query, json_answer
 from penstock.api.bodies import read_json_object
-from penstock.api.errors import SERIALIZATION, ApiError
+from penstock.api.list_query import read_list_query
 from penstock.api.operations import MappingOperations
 from penstock.api.tag_operations import TagOperations
 from penstock.model.arn import Scope
 from penstock.model.mapping import EventSourceMapping
-
-_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")  # Python's int() takes 1_0, blanks and other digits too
 
 
 class MappingHandlers:
@@ -36,7 +31,7 @@ class MappingHandlers:
 
     async def list_page(self, request: web.Request, scope: Scope) -> web.Response:
         """ListEventSourceMappings."""
-        page = await self._operations.list_page(scope, _list_parameters(request.query))
+        page = await self._operations.list_page(scope, read_list_query(request.query))
         answer: dict[str, object] = {
             "EventSourceMappings": await self._operations.show(page.mappings)
         }
@@ -80,19 +75,3 @@ class MappingHandlers:
     async def _show(self, mapping: EventSourceMapping, *, status: int = 200) -> web.Response:
         (shape,) = await self._operations.show([mapping])
         return json_answer(shape, status=status)
-
-
-def _list_parameters(query: Mapping[str, str]) -> dict[str, object]:
-    """Give the query's members with their types; one that List does not have stays, refused later.
-
-    Raises:
-        ApiError: MaxItems is not an integer.
-    """
-    parameters: dict[str, object] = dict(query)
-    if "MaxItems" in query:
-        if _INTEGER.fullmatch(query["MaxItems"]) is None:
-            raise ApiError(
-                SERIALIZATION, "STRING_VALUE can not be converted to integer at 'maxItems'"
-            )
-        parameters["MaxItems"] = int(query["MaxItems"])
-    return parameters

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from penstock.api.context import ApiContext
+from penstock.api.context import MappingContext
 from penstock.api.errors import (
     RESOURCE_CONFLICT,
     RESOURCE_IN_USE,
@@ -64,7 +64,7 @@ class MappingOperations:
     All raise ``ApiError``, and ``StoreError`` when the store fails.
     """
 
-    def __init__(self, context: ApiContext) -> None:
+    def __init__(self, context: MappingContext) -> None:
         self._context = context
 
     async def create(

@@ -60,7 +60,7 @@ def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
     shape = _load_model().operation_model(operation).input_shape
     unknown = [name for name in parameters if name not in shape.members]
     if unknown:
-        raise invalid_parameter(f"{operation} has no parameter {unknown[0]}")
+        raise invalid_parameter(f"{operation} has no parameter {unknown[0]!r}")
     violations = list(_structure_violations(shape, parameters, ""))
     if violations:
         count = len(violations)
@@ -86,9 +86,20 @@ def _violations(shape: Shape, value: object, path: str) -> Iterator[str]:
             yield from _member_violations(shape.value, members, (path, value, "Map value"))
         case list() if shape.member.type_name == "structure":
             for position, member in enumerate(value, start=1):
-                yield from _violations(shape.member, member, f"{path}.{position}.member")
+                yield from _listed_violations(shape.member, member, f"{path}.{position}.member")
         case list():
             yield from _member_violations(shape.member, value, (path, value, "Member"))
+
+
+def _listed_violations(shape: Shape, value: object, path: str) -> Iterator[str]:
+    if value is None:
+        yield _null_at(path)
+    else:
+        yield from _violations(shape, value, path)
+
+
+def _null_at(path: str) -> str:
+    return f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
 
 
 def _check_type(shape: Shape, value: object, path: str) -> None:
@@ -103,13 +114,10 @@ def _check_type(shape: Shape, value: object, path: str) -> None:
 def _structure_violations(shape: Shape, value: Mapping[str, object], prefix: str) -> Iterator[str]:
     for name in shape.required_members:
         if value.get(name) is None:
-            yield (
-                f"Value null at '{prefix}{_camel(name)}' failed to satisfy constraint: "
-                "Member must not be null"
-            )
+            yield _null_at(prefix + _camel(name))
     for name, member in value.items():
         if name not in shape.members:
-            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name}")
+            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name!r}")
         if member is not None:
             yield from _violations(shape.members[name], member, prefix + _camel(name))
 

@@ -74,6 +74,7 @@ class StreamConsumption:
                 counts=surroundings.metrics.stream_counts_of(mapping.uuid),
                 age_warning_ms=settings.streams.iterator_age_warning_ms,
                 is_verbose=settings.is_verbose,
+                watch=surroundings.watch,
             ),
             store=surroundings.store,
             budget=budget,
@@ -145,7 +146,10 @@ class StreamConsumption:
         return self._work.iterator_ages_ms()
 
     def _observe(self, inp: t.Input, commands: list[t.Command]) -> None:
+        watch = self._surroundings.watch
         self._log.observe(inp, commands)
+        if watch is not None:
+            watch.stream_stepped(self._mapping.uuid, inp, commands)
         self._result.observe_stream(inp)
         if isinstance(inp, t.StreamDescribed | t.DescribeFailed):
             self._work.watch_ages()

@@ -15,6 +15,7 @@ Source: docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html 
 API_GetFunctionConcurrency.html beside it; docs/semantics.md#functions-of-an-upstream (the rest)
 """
 
+import contextlib
 import http
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
@@ -23,7 +24,7 @@ from urllib.parse import quote
 import msgspec
 
 from penstock.aws.client import ServiceClient, WireClient
-from penstock.aws.errors import AnswerMalformedError, WireError
+from penstock.aws.errors import AnswerMalformedError, ConnectFailedError, WireError
 from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Timeouts
 from penstock.aws.json_protocol import UNREADABLE, parse_error
 from penstock.model.arn import FunctionReference, Scope, is_role_arn, parse_function_name
@@ -134,6 +135,16 @@ class UpstreamFunctions:
             concurrency=await _ask_concurrency(service, name),
             role=told.role if is_role_arn(told.role) else None,
         )
+
+
+async def refuse_own_address(wire: WireClient, url: str, region: str) -> None:
+    """Refuse an upstream that is this service itself; one that is away now may come.
+
+    Raises:
+        ConfigurationError: It is this service's own address, or no URL.
+    """
+    with contextlib.suppress(ConnectFailedError):
+        await wire.open_url(url, service="lambda", region=region, named_by="upstream")
 
 
 async def _ask_concurrency(service: ServiceClient, name: str) -> int:

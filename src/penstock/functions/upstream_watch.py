@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
@@ -20,21 +20,33 @@ class UpstreamWatch:
     Args:
         functions: Asked, and told.
         store_calls: Has the mappings.
-        function_changed: Told the ARN of each function that has changed, as mappings name it.
+        changed: Told the ARN of each function that has changed, as mappings name it.
     """
 
     def __init__(
         self,
         functions: UpstreamFunctions,
         store_calls: StoreCalls,
-        function_changed: Callable[[str], None],
+        changed: Sequence[Callable[[str], None]],
     ) -> None:
         self._functions = functions
         self._store_calls = store_calls
-        self._function_changed = function_changed
+        self._changed = changed
         self._log = structlog.get_logger()
         self._is_away = False
         self._is_complete = True
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look again and again, for as long as the block runs."""
+        stop = asyncio.Event()
+        watching = asyncio.create_task(self.run(stop), name="upstream watch")
+        try:
+            yield
+        finally:
+            stop.set()
+            watching.cancel()
+            await asyncio.wait({watching})
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again, until ``stop``."""
@@ -62,7 +74,8 @@ class UpstreamWatch:
                 return
             self._is_complete = self._is_complete and found is not None
             if found != known:
-                self._function_changed(function_arn)
+                for tell in self._changed:
+                    tell(function_arn)
         if self._is_away:
             self._is_away = False
             self._log.info("upstream tells of functions again")

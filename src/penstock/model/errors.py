@@ -23,6 +23,7 @@
     ├── InvokeError                      a function was not run to its end as far as we know
     │   ├── InvokeThrottledError         429: no capacity; the function did not run
     │   ├── InvokeUnavailableError       not reached, or a 5xx before it ran
+    │   ├── FunctionNotActiveError       it is being created, or its creation failed
     │   ├── FunctionNotFoundError        no such function, version or alias
     │   ├── InvokeAccessDeniedError      the credentials may not invoke it
     │   ├── InvokeRefusedError           the request itself is refused (413, 400)
@@ -155,6 +156,12 @@ class InvokeThrottledError(InvokeError):
 
 class InvokeUnavailableError(InvokeError):
     """The function was not reached; it did not run."""
+
+    retryable = True
+
+
+class FunctionNotActiveError(InvokeError):
+    """The function, or the version, is being created, or its creation failed."""
 
     retryable = True
 

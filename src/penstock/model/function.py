@@ -10,7 +10,7 @@ PAYLOAD_BYTES_MAX = 6 * 1024 * 1024  # AWS quota: synchronous invocation request
 TIMEOUT_S_DEFAULT = 3  # Lambda's own default
 TIMEOUT_S_MAX = 900  # Lambda's longest; it stands for a timeout that is not known
 MEMORY_MB_DEFAULT = 128  # Lambda's own default
-LATEST = "$LATEST"  # the version that is not published
+LATEST = "$LATEST"  # the version that is changed; a declared function has no other
 
 
 class LocalProcess(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
@@ -54,21 +54,21 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """A function that mappings may name.
 
     Attributes:
-        version: What runs: ``$LATEST``, or a published version's number.
         timeout_s: 1..900.
         memory_mb: Limit on the memory of one execution environment.
         concurrency: Invocations in flight at once on this node, direct Invokes included.
         role: ARN of the IAM role that it runs as, its execution role; None: none was given.
+        version: ``$LATEST``, or the number of the published version that this is.
     """
 
     scope: Scope
     name: str
     hosting: Hosting
-    version: str = LATEST
     timeout_s: int = TIMEOUT_S_DEFAULT
     memory_mb: int = MEMORY_MB_DEFAULT
     concurrency: int = 10
     role: str | None = None
+    version: str = LATEST
 
     @property
     def arn(self) -> str:

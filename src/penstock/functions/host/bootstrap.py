@@ -99,7 +99,8 @@ def become_program(*command: str) -> None:
 
 def report_init_error(error_type: str, text: str) -> None:
     """Tell the Runtime API why nothing runs."""
-    body = json.dumps({"errorType": error_type, "errorMessage": f"Error: {text}"})
+    error = {"errorType": error_type, "errorMessage": f"Error: {text}"}
+    body = json.dumps(error, separators=(",", ":"))
     connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     connection.request("POST", _INIT_ERROR, body, {"Content-Type": "application/json"})
     connection.getresponse().read()

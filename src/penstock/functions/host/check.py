@@ -46,6 +46,18 @@ def check_function(function: Function, *, nodejs_client: str | None = None) -> s
     return None if runtime.warning is None else f"function {name}: {runtime.warning}"
 
 
+def check_runtime(runtime: str) -> str | None:
+    """Refuse a Runtime that this machine does not have.
+
+    Returns:
+        What to warn of: it runs under another version than it names.
+
+    Raises:
+        ConfigurationError: It does not run here; the text names what does.
+    """
+    return choose_runtime(runtime, None).warning
+
+
 def _check_entry_point(name: str, hosting: LocalProcess, runtime: ChosenRuntime) -> None:
     try:
         check_entry_point(runtime.family, hosting.handler, Path(hosting.code))

@@ -149,7 +149,7 @@ class Environment:
         if self._init_ms is None:
             self._init_ms = self._clock.precise_ms() - self._started_ms
             self._init_report = f"\tInit Duration: {self._init_ms:.2f} ms"
-            self._memory.end()
+            self._memory.pause()
         self._listener.environment_ready(self._id)
 
     def runtime_init_failed(self, error: bytes) -> None:

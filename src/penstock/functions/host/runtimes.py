@@ -140,7 +140,7 @@ def choose_runtime(runtime: str, interpreter: str | None = None) -> ChosenRuntim
     if path is None:
         raise ConfigurationError(
             f"Runtime {runtime} does not run here: there is no node on the PATH;"
-            f" {_what_there_is()}; install Node.js, or set {kind.setting} to one"
+            f' {_what_there_is()}; install Node.js, or set node = "/path/to/node"'
         )
     version = _read_version(kind, path)
     its_own = runtime if family is RuntimeFamily.PYTHON else kind.setting
