@@ -41,6 +41,8 @@ test: $(INSTALLED)
 $(PEERS)/.installed: Makefile tests/peers/elasticmq.xml
 	mkdir -p $(PEERS)
 	npm install --no-audit --no-fund --prefix $(PEERS) kinesalite@3.3.3 kinesis-local@0.6.2
+	npm install --no-audit --no-fund --ignore-scripts --prefix $(PEERS)/nodejs-client-3 aws-lambda-ric@3.3.0
+	npm install --no-audit --no-fund --ignore-scripts --prefix $(PEERS)/nodejs-client-4 aws-lambda-ric@4.0.2
 	$(PYTHON) -m venv $(PEERS)/venv
 	$(PEERS)/venv/bin/python -m pip install --quiet --disable-pip-version-check ministack==1.5.33
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \

@@ -1,13 +1,18 @@
-"""Where the service listens, who may reach it there, and by which names."""
+"""The port that the service listens on: how it is bound, and what its HTTP server is told."""
 
 import ipaddress
 import os
 import socket
 
+from aiohttp import web
+
+from penstock.api.server_log import ServerLogger
 from penstock.aws.endpoints import WILDCARDS
 from penstock.model.errors import ConfigurationError
 
 LISTEN_BACKLOG = 1_024
+HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
+SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
 
 
 def refuse_open_port(host: str, *, has_callers: bool) -> None:
@@ -57,10 +62,24 @@ def explain_no_listening(host: str, port: int, exc: OSError) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
+    """Tell whether an address is of this machine alone."""
     if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def make_runner(application: web.Application) -> web.AppRunner:
+    """Make the HTTP server; it listens nowhere yet."""
+    return web.AppRunner(
+        application,
+        access_log=None,
+        logger=ServerLogger(),
+        shutdown_timeout=SHUTDOWN_GRACE_S,
+        lingering_time=SHUTDOWN_GRACE_S,
+        auto_decompress=False,  # the fallback passes bodies on as they came
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+    )

@@ -9,15 +9,13 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import structlog
 from aiohttp import web
 
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
-from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
-from penstock.core.scaling import RampPolicy
+from penstock.aws.roles import ExecutionRoles
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
@@ -27,21 +25,31 @@ from penstock.engine.open_files import open_files_needed, raise_open_files_limit
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
-from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
+from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.functions.code_downloads import S3Code
 from penstock.functions.code_store import CodeStore
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
+from penstock.functions.function_logs import open_function_logs
 from penstock.functions.host.check import check_function, check_runtime
-from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.host.host import HostSettings
 from penstock.functions.lambda_api import LambdaApiInvoker
+from penstock.functions.local_hosts import LocalHosts
+from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
 from penstock.functions.upstream_functions import UpstreamFunctions, refuse_own_address
 from penstock.functions.upstream_watch import UpstreamWatch
-from penstock.listening import LISTEN_BACKLOG, listen, names_of_port, refuse_open_port
+from penstock.listening import (
+    LISTEN_BACKLOG,
+    SHUTDOWN_GRACE_S,
+    listen,
+    make_runner,
+    names_of_port,
+    refuse_open_port,
+)
 from penstock.model.arn import Scope
-from penstock.model.caller import Caller
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
+from penstock.node_settings import ServiceSettings
 from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
@@ -49,54 +57,6 @@ from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
-SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
-
-
-class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node is told.
-
-    Attributes:
-        host: An address of this machine; one beyond loopback only with callers.
-        account_id: Owns mappings and functions.
-        region: For requests that name none.
-        store_url: ``sqlite:////absolute/path``.
-        drain_s: Limit for what is in flight to end when the service stops.
-        long_poll_s: 0..20; how long an idle receive waits.
-        ramp: How fast the concurrency of queue mappings rises.
-        streams: How streams are read, and the bounds of what is held of them.
-        function_environment: Added to every local function's variables.
-        allowed_hosts: Names beyond loopback by which this port may be addressed.
-        callers: One of them must have signed each request; none: signatures are not verified.
-        open_metrics: ``/metrics`` needs no signature.
-        upstream: Where services are that the AWS configuration names no endpoint for; the fallback
-            forwards to it.
-        functions_upstream: Functions are those of the upstream.
-        filters_max: 1..10; how many filters a mapping may have.
-        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
-            None looks beside the service only.
-        is_verbose: Log every batch.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 4567
-    account_id: str = "000000000000"
-    region: str = "us-east-1"
-    store_url: str
-    drain_s: int = 30
-    long_poll_s: int = 20
-    ramp: RampPolicy = RampPolicy()
-    streams: StreamSettings = StreamSettings()
-    function_environment: dict[str, str] = {}
-    allowed_hosts: tuple[str, ...] = ()
-    callers: tuple[Caller, ...] = ()
-    open_metrics: bool = False
-    upstream: str | None = None
-    functions_upstream: bool = False
-    filters_max: int = 5
-    nodejs_client: str | None = None
-    is_verbose: bool = False
 
 
 class Service:
@@ -171,22 +131,18 @@ class Service:
         self._closing.enter_context(hold_store(settings.store_url))
         store_calls = StoreThread(SqlStore(settings.store_url))
         self._closing.push_async_callback(store_calls.close)
-        wire = WireClient(
-            clock=clock,
-            draw_fraction=draw_fraction,
-            own_addresses=(self.address,),
-            default_endpoint=settings.upstream,
+        wire = await self._open_wire(clock)
+        hosts = self._make_hosts(clock)
+        invoker = LambdaApiInvoker(
+            wire, lambda_url=settings.upstream if settings.functions_upstream else None
         )
-        self._closing.push_async_callback(wire.close)
-        if settings.upstream is not None:
-            await refuse_own_address(wire, settings.upstream, settings.region)
-        registry = self._make_registry(clock, wire)
+        registry = FunctionRegistry(hosts.open, invoker, draw_fraction=draw_fraction)
+        wire_for = self._open_roles(wire, registry, hosts)
         slots = SlotLedger(registry)
-        deployed = self._make_deployed(store_calls, registry, slots)
         surroundings = Surroundings(
             store=store_calls,
-            sources=AwsSources(wire),
-            destinations=AwsDestinations(wire),
+            sources=AwsSources(wire_for),
+            destinations=AwsDestinations(wire_for),
             functions=registry,
             slots=slots,
             clock=clock,
@@ -194,16 +150,19 @@ class Service:
             metrics=NodeMetrics(clock),
             log_of=self._log_of,
         )
+        await self._open_logs(wire, wire_for, hosts, surroundings.metrics)
         supervisor = self._make_supervisor(surroundings)
+
+        def follow(function_arn: str) -> None:
+            slots.function_changed(function_arn)
+            supervisor.function_changed(function_arn)
+
+        deployed = self._make_deployed(store_calls, registry, follow)
         context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
-        watch = None
-        if settings.upstream is not None and settings.functions_upstream:
-            upstream = UpstreamFunctions(wire, settings.upstream, registry.declare)
-            context = dataclasses.replace(context, look_up=upstream)
-            watch = UpstreamWatch(
-                upstream, store_calls, (supervisor.function_changed, slots.function_changed)
-            )
-        runner = _make_runner(build_application(context, fallback=self._fallback))
+        watch = self._make_watch(wire, registry, store_calls, follow)
+        if watch is not None:
+            context = dataclasses.replace(context, look_up=watch.functions)
+        runner = make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
         self._closing.push_async_callback(self._stop_functions, registry)
         registry.declare(self._declared_functions)
@@ -227,6 +186,19 @@ class Service:
             if warning is not None:
                 self._log.warning(warning)
 
+    async def _open_wire(self, clock: SystemClock) -> WireClient:
+        upstream, region = self._settings.upstream, self._settings.region
+        wire = WireClient(
+            clock=clock,
+            draw_fraction=draw_fraction,
+            own_addresses=(self.address,),
+            default_endpoint=upstream,
+        )
+        self._closing.push_async_callback(wire.close)
+        if upstream is not None:
+            await refuse_own_address(wire, upstream, region)
+        return wire
+
     def _make_supervisor(self, surroundings: Surroundings) -> Supervisor:
         settings = self._settings
         return Supervisor(
@@ -238,6 +210,19 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
+
+    def _make_watch(
+        self,
+        wire: WireClient,
+        registry: FunctionRegistry,
+        store_calls: StoreThread,
+        changed: Callable[[str], None],
+    ) -> UpstreamWatch | None:
+        url = self._settings.upstream
+        if url is None or not self._settings.functions_upstream:
+            return None
+        functions = UpstreamFunctions(wire, url, registry.declare)
+        return UpstreamWatch(functions, store_calls, changed)
 
     def _make_context(
         self,
@@ -305,29 +290,48 @@ class Service:
         left_s = self._drained_s - asyncio.get_running_loop().time()
         await registry.stop(max(0.0, left_s))
 
-    def _make_registry(self, clock: SystemClock, wire: WireClient) -> FunctionRegistry:
-        host_settings = HostSettings(
+    def _make_hosts(self, clock: SystemClock) -> LocalHosts:
+        settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
             nodejs_client=self._settings.nodejs_client,
         )
+        return LocalHosts(clock, draw_request_id=draw_uuid, log=self._log_line, settings=settings)
 
-        def open_host(function: Function) -> FunctionHost:
-            return FunctionHost(
-                function,
-                clock=clock,
-                draw_request_id=draw_uuid,
-                log=self._log_line,
-                settings=host_settings,
-            )
+    def _open_roles(
+        self, wire: WireClient, registry: FunctionRegistry, hosts: LocalHosts
+    ) -> Callable[[str], WireClient]:
+        """Say what carries the calls that are made for a function."""
+        if not self._settings.assumes_roles:
+            return lambda _: wire
+        roles = ExecutionRoles(wire, registry.find, self._log)
+        self._closing.callback(roles.close)
+        hosts.credentials_for = roles.credentials_for
+        return roles.wire_for
 
+    async def _open_logs(
+        self,
+        wire: WireClient,
+        wire_for: Callable[[str], WireClient],
+        hosts: LocalHosts,
+        metrics: NodeMetrics,
+    ) -> None:
         settings = self._settings
-        lambda_url = settings.upstream if settings.functions_upstream else None
-        invoker = LambdaApiInvoker(wire, lambda_url=lambda_url)
-        return FunctionRegistry(open_host, invoker, draw_fraction=draw_fraction)
+        logs = await open_function_logs(
+            settings.function_logs, wire, wire_for, region=settings.region, log=self._log
+        )
+        if logs is not None:
+            hosts.logs = logs
+            metrics.watch_lost_log_lines(logs.lost_count)
+            self._closing.push_async_callback(self._stop_logs, logs)
+
+    async def _stop_logs(self, logs: LogDelivery) -> None:
+        # The functions have ended, and what they printed last is short: it always has its chance.
+        left_s = self._drained_s - asyncio.get_running_loop().time()
+        await logs.stop(max(SHUTDOWN_GRACE_S, left_s))
 
     def _make_deployed(
-        self, store_calls: StoreThread, registry: FunctionRegistry, slots: SlotLedger
+        self, store_calls: StoreThread, registry: FunctionRegistry, changed: Callable[[str], None]
     ) -> DeployedFunctions:
         deployed = DeployedFunctions(
             store_calls,
@@ -337,7 +341,7 @@ class Service:
                 check_runtime=check_runtime,
                 draw_id=draw_uuid,
                 warn=self._log.warning,
-                changed=slots.function_changed,
+                changed=changed,
             ),
         )
         self._closing.push_async_callback(deployed.close)
@@ -366,16 +370,3 @@ class Service:
     def _log_of(self, mapping: EventSourceMapping) -> Log:
         bound: Log = self._log.bind(mapping=mapping.name or mapping.uuid)
         return bound
-
-
-def _make_runner(application: web.Application) -> web.AppRunner:
-    return web.AppRunner(
-        application,
-        access_log=None,
-        logger=ServerLogger(),
-        shutdown_timeout=SHUTDOWN_GRACE_S,
-        lingering_time=SHUTDOWN_GRACE_S,
-        auto_decompress=False,  # the fallback passes bodies on as they came
-        max_line_size=HEADER_BYTES_MAX,
-        max_field_size=HEADER_BYTES_MAX,
-    )

@@ -143,6 +143,7 @@ class Penstock:
         self.ledger = folder / "ledger"
         self.environment = {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "HOME": str(folder),
             "AWS_ENDPOINT_URL": aws_url,
             "AWS_REGION": REGION,

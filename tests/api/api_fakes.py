@@ -1,6 +1,7 @@
 """What the API is given in tests: queues, streams, functions, an engine that only remembers."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -145,10 +146,14 @@ class FakeSources:
         self.refused: dict[str, SourceError] = {}
         self.written: dict[str, list[str]] = {}
         self.identities: list[str] = []
+        self.opened_for: list[str] = []
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> FakeStream:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> FakeStream:
         """Give the stream, or raise its error."""
         self.identities.append(invoke_identity_arn)
+        self.opened_for.append(function_arn)
         stream = self.streams.get(arn)
         if stream is None:
             raise SourceNotFoundError(f"no stream {arn}")
@@ -157,9 +162,10 @@ class FakeSources:
         return FakeStream(stream, self.refused, self.written)
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> FakeQueue:
         """Give the queue, or raise its error; a look at it is nobody's cost."""
+        self.opened_for.append(function_arn)
         assert count_request is None
         queue = self.queues.get(arn)
         if queue is None:
@@ -243,6 +249,20 @@ class FakeBuckets:
                 "specified key does not exist."
             )
         return found
+
+
+class GatedCode(CodeStore):
+    """Code that is unpacked when the gate is open."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    async def unpack(self, sha256: str) -> None:
+        """Wait for the gate first."""
+        await asyncio.to_thread(self.gate.wait, 10)
+        await super().unpack(sha256)
 
 
 def check_runtime(runtime: str) -> str | None:
@@ -349,7 +369,7 @@ class World(msgspec.Struct):
             declared=self.functions,
             deployed=DeployedFunctions(
                 store_calls,
-                CodeStore(self.code_folder),
+                GatedCode(self.code_folder),
                 self.functions,
                 rules=DeploymentRules(
                     check_runtime=check_runtime,

@@ -13,15 +13,16 @@ from typing import Any, TypeVar
 import boto3
 import msgspec
 from aiohttp import web
-from api_fakes import REGION, FakeClock, SettlingEngine, World
+from api_fakes import REGION, FakeClock, GatedCode, SettlingEngine, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
-from penstock.api.context import ApiSettings, FunctionLookUp
+from penstock.api.context import ApiContext, ApiSettings, FunctionLookUp
 from penstock.api.server_log import ServerLogger
+from penstock.functions.deployed_functions import BACKGROUND
+from penstock.listening import HEADER_BYTES_MAX
 from penstock.model.caller import Caller
 from penstock.ports import Clock, Store
-from penstock.service import HEADER_BYTES_MAX
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
@@ -58,6 +59,7 @@ class Server:
     def __init__(
         self,
         world: World,
+        context: ApiContext,
         store: Store,
         runner: web.AppRunner,
         run: Callable[[Any], Any],
@@ -66,7 +68,28 @@ class Server:
         self.application = runner.app
         self.store = store
         self.port = runner.addresses[0][1]
+        self._context = context
         self._run = run
+
+    @contextmanager
+    def code_that_waits(self) -> Iterator[None]:
+        """Let no function become active, and no update succeed, until the block ends."""
+        code = self._context.deployed.code
+        assert isinstance(code, GatedCode)
+        code.gate.clear()
+        try:
+            yield
+        finally:
+            code.gate.set()
+
+    def run_background(self) -> None:
+        """Wait for the end of what the deployed functions do in the background."""
+
+        async def wait() -> None:
+            while tasks := [each for each in asyncio.all_tasks() if each.get_name() == BACKGROUND]:
+                await asyncio.gather(*tasks)
+
+        self._run(wait())
 
     def settle(self, uuid: str, state: str) -> None:
         """Do the supervisor's part: write the state that a transition ended in."""
@@ -78,6 +101,15 @@ class Server:
             )
 
         self._run(write())
+
+    def forget_mappings(self) -> None:
+        """Remove every mapping, as if there had been none."""
+
+        async def remove() -> None:
+            for mapping in self.store.list_mappings():
+                self.store.delete_mapping(mapping.uuid)
+
+        self._run(remove())
 
     def client(
         self, service: str = "lambda", *, region: str = REGION, caller: Caller = ANYBODY
@@ -151,7 +183,7 @@ def running_server(  # noqa: PLR0913 - all in which the tests' servers differ
             run(context.deployed.open())
             run(runner.setup())
             run(web.TCPSite(runner, "127.0.0.1", 0).start())
-            yield Server(world, store, runner, run)
+            yield Server(world, context, store, runner, run)
             run(_end(runner))
         finally:
             store.close()

@@ -37,7 +37,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     Attributes:
         path: Of its request, with ``{Member}`` where a member stands.
-        status: Of its success.
+        status: Of its success; None: the answer chooses, it is one of its members.
         errors: Codes that it may answer.
         model: botocore's; None of the service's own.
     """
@@ -45,7 +45,7 @@ class Operation(msgspec.Struct, frozen=True):
     name: str
     method: str
     path: str
-    status: int
+    status: int | None
     errors: frozenset[str]
     model: Any
 
@@ -117,6 +117,12 @@ def _shape_of(path: str) -> str:
     return PLACE.sub("{}", path.partition("?")[0]).rstrip("/")
 
 
+def _chooses_status(model: OperationModel) -> bool:
+    shape = model.output_shape
+    members = [] if shape is None else shape.members.values()
+    return any(each.serialization.get("location") == "statusCode" for each in members)
+
+
 def _to_operation(model: OperationModel) -> Operation:
     errors = frozenset(
         shape.metadata.get("error", {}).get("code", shape.name) for shape in model.error_shapes
@@ -125,7 +131,7 @@ def _to_operation(model: OperationModel) -> Operation:
         name=model.name,
         method=model.http["method"],
         path=model.http["requestUri"],
-        status=model.http.get("responseCode", 200),
+        status=None if _chooses_status(model) else model.http.get("responseCode", 200),
         errors=errors | FRONT_ERRORS,
         model=model,
     )

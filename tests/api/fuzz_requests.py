@@ -75,15 +75,32 @@ PATH_PARTS = ("..", ".", "", "%00", "%ff", "%2F", "%25", "%", "a b", ":", "\u00e
 USUAL = {"EventSourceArn": 0.97, "Code": 1, "Runtime": 1, "Role": 1, "Handler": 1}
 SELDOM = frozenset(
     {
+        "AcceleratorConfig",
         "AmazonManagedKafkaEventSourceConfig",
+        "Architectures",
+        "CapacityProviderConfig",
+        "CodeSigningConfigArn",
+        "DeadLetterConfig",
         "DocumentDBEventSourceConfig",
+        "DurableConfig",
+        "EphemeralStorage",
+        "FileSystemConfigs",
+        "ImageConfig",
         "KMSKeyArn",
+        "Layers",
         "LoggingConfig",
+        "PackageType",
+        "PublishTo",
         "Queues",
+        "RuntimeConfig",
         "SelfManagedEventSource",
         "SelfManagedKafkaEventSourceConfig",
+        "SnapStart",
         "SourceAccessConfigurations",
+        "TenancyConfig",
         "Topics",
+        "TracingConfig",
+        "VpcConfig",
     }
 )
 

@@ -100,13 +100,14 @@ ZIP = _zip_of("def handler(event, context):\n    return event\n")
 # would rarely meet what is there.
 EXAMPLES: dict[str, tuple[object, ...]] = {
     "NamespacedFunctionName": ("ship", "ship:$LATEST", *(f"ship:v{n}" for n in range(60))),
-    "FunctionName": ("ship", *(f"function-{n}" for n in range(8))),
+    "FunctionName": ("ship", *(f"function-{n}" for n in range(200))),
     "EventSourceArn": (QUEUE_ARN, f"{QUEUE_ARN}.fifo", STREAM_ARN, TABLE_STREAM_ARN),
     "Pattern": PATTERNS,
     "Handler": ("app.handler",),
     "Runtime": ("python3.12", "python3.11", "nodejs22.x", "provided.al2023"),
     "Role": ("arn:aws:iam::000000000000:role/worker",),
     "ZipFile": (ZIP,),
+    "Code": ({"ZipFile": ZIP},),
     "StartingPosition": ("LATEST", "TRIM_HORIZON", "AT_TIMESTAMP"),
     "Metrics": (["EventCount"],),
 }
@@ -122,6 +123,11 @@ class ValueMaker:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.known: dict[str, list[str]] = defaultdict(list)
+
+    @classmethod
+    def of_seed(cls, seed: int) -> "ValueMaker":
+        """Make one that draws the same values each time."""
+        return cls(Random(seed))
 
     def remember(self, answer: object) -> None:
         """Keep the names that an answer gives."""

@@ -12,6 +12,7 @@ from penstock.model.errors import (
     SourceAccessDeniedError,
     SourceCredentialsError,
     SourceError,
+    SourceRoleError,
     SourceUnavailableError,
 )
 from penstock.model.mapping import State
@@ -128,6 +129,12 @@ def test_parameter_that_says_none_is_accepted(server: Server, neutral: dict[str,
             "InvalidParameterValueException",
             "The provided execution role does not have permissions to call GetQueueUrl on SQS",
             id="access denied",
+        ),
+        pytest.param(
+            SourceRoleError("ReceiveMessage: arn:aws:iam::1:role/charge cannot be assumed"),
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+            id="role refused",
         ),
         pytest.param(
             SourceCredentialsError("no AWS credentials: set AWS_ACCESS_KEY_ID"),
@@ -347,8 +354,10 @@ def test_fifty_tags_are_the_most_after_merging(server: Server) -> None:
     assert "cannot be processed" in refusal(tag, Resource=arn, Tags={})[1]
 
 
-def test_tags_of_functions_are_refused(server: Server) -> None:
-    code, message = refusal(server.client().list_tags, Resource=FUNCTION_ARN)
+def test_tags_of_what_is_not_offered_are_refused(server: Server) -> None:
+    arn = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0"
+
+    code, message = refusal(server.client().list_tags, Resource=arn)
 
     assert code == "InvalidParameterValueException"
-    assert "tags on event source mappings only" in message
+    assert message.endswith(f"{arn} is neither.")

@@ -9,7 +9,12 @@ from api_server import SIGNED, Answer, Server
 from botocore.exceptions import ClientError
 
 from penstock.model.arn import parse_arn
-from penstock.model.errors import SourceCredentialsError, SourceError, SourceUnavailableError
+from penstock.model.errors import (
+    SourceCredentialsError,
+    SourceError,
+    SourceRoleError,
+    SourceUnavailableError,
+)
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.position import CheckpointSave
 from penstock.model.stream import Checkpoint, StreamKind, TrimHorizon
@@ -161,6 +166,12 @@ def test_parameter_that_says_none_is_accepted(server: Server) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
+        pytest.param(
+            SourceRoleError("ReceiveMessage: arn:aws:iam::1:role/charge cannot be assumed"),
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+            id="role refused",
+        ),
         pytest.param(
             SourceCredentialsError("no AWS credentials: set AWS_ACCESS_KEY_ID"),
             "InvalidParameterValueException",

@@ -67,7 +67,7 @@ def fixture_refusal(run: RunFixture, monkeypatch: pytest.MonkeyPatch) -> Refusal
                 wire = make_wire()
                 try:
                     with pytest.raises(ApiError) as caught:
-                        await probe_source(AwsSources(wire), mapping, None)
+                        await probe_source(AwsSources(lambda _: wire), mapping, None)
                     return caught.value
                 finally:
                     await wire.close()

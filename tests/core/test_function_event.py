@@ -9,7 +9,7 @@ from builders import QUEUE_ARN, message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.function_event import queue_event, queue_record_bytes_max
+from penstock.core.function_event import queue_event, queue_records_bytes_max
 from penstock.model.message import Message
 
 DIGEST = "d25a6aea97eb8f585bfa92d314504a92"
@@ -220,17 +220,17 @@ def test_event_says_what_was_received(received: list[Message]) -> None:
 
 
 @given(received_messages)
-def test_record_bytes_max_is_never_below_the_record(received: Message) -> None:
+def test_records_bytes_max_is_never_below_the_record(received: Message) -> None:
     envelope = len(queue_event([], QUEUE_ARN))
 
     record_bytes = len(queue_event([received], QUEUE_ARN)) - envelope
 
-    assert record_bytes <= queue_record_bytes_max(received, QUEUE_ARN)
+    assert record_bytes <= queue_records_bytes_max([received], QUEUE_ARN)
 
 
-def test_record_bytes_max_is_close_for_a_usual_message() -> None:
+def test_records_bytes_max_is_close_for_a_usual_message() -> None:
     received = message("059f36b4-87a3-44ab-83d2-661975830a7d", "x" * 10_000)
 
-    bound = queue_record_bytes_max(received, QUEUE_ARN)
+    bound = queue_records_bytes_max([received], QUEUE_ARN)
 
     assert bound - len(queue_event([received], QUEUE_ARN)) < 200

@@ -10,20 +10,12 @@ RAMP = RampPolicy(initial=5, per_minute=300, maximum=10)
 ONE_POLLER = ProvisionedPollers(minimum=1, maximum=1)
 
 
-def test_capacity_is_what_the_ramp_leaves() -> None:
+def test_capacity_that_rises_is_looked_at_again() -> None:
     capacity = MappingCapacity(queue_policy(), RAMP)
-
-    assert (capacity.free(2, at(0)), capacity.free(7, at(0))) == (3, 0)
-
-
-def test_capacity_that_is_used_up_and_rises_is_looked_at_again() -> None:
-    capacity = MappingCapacity(queue_policy(), RAMP)
-    steady = capacity.deadlines_ms(5, at(0))
+    steady = capacity.rises_ms(at(0))
     capacity.ramp.note_backlog(at(0))
 
-    assert steady == []
-    assert capacity.deadlines_ms(4, at(0)) == []
-    assert capacity.deadlines_ms(5, at(0)) == [RAMP_TICK_MS]
+    assert (steady, capacity.rises_ms(at(0))) == (None, RAMP_TICK_MS)
 
 
 def test_capacity_of_pollers_is_their_throughput() -> None:
@@ -32,8 +24,10 @@ def test_capacity_of_pollers_is_their_throughput() -> None:
     capacity.take(100 * 1024 * 1024, at(0))
 
     assert not capacity.may_receive(at(0))
-    [opens_ms] = capacity.deadlines_ms(0, at(0))
+    opens_ms = capacity.opens_ms(at(0))
+    assert opens_ms is not None
     assert capacity.may_receive(at(opens_ms))
+    assert capacity.opens_ms(at(opens_ms)) is None
 
 
 def test_capacity_without_pollers_has_no_throughput() -> None:
@@ -43,3 +37,4 @@ def test_capacity_without_pollers_has_no_throughput() -> None:
     capacity.take(100 * 1024 * 1024, at(0))
 
     assert capacity.may_receive(at(0))
+    assert capacity.opens_ms(at(0)) is None

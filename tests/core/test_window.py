@@ -8,7 +8,7 @@ from builders import FIFO_ARN, QUEUE_ARN, at, grouped, hiding, message, messages
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.function_event import queue_event, queue_record_bytes_max
+from penstock.core.function_event import queue_event, queue_records_bytes_max
 from penstock.core.held_batch import HeldBatch
 from penstock.core.window import EVENT_ENVELOPE_BYTES, BatchWindow
 from penstock.model.function import PAYLOAD_BYTES_MAX
@@ -45,7 +45,7 @@ def body_of(length: int) -> msgspec.Raw:
 
 def large(message_id: str, size_bytes: int) -> Message:
     """A message whose part of the event, its comma included, is counted as that many bytes."""
-    spare = queue_record_bytes_max(message(message_id, ""), QUEUE_ARN) + 1
+    spare = queue_records_bytes_max([message(message_id, "")], QUEUE_ARN)
     return Message(message_id, f"handle-{message_id}", body_of(size_bytes - spare))
 
 

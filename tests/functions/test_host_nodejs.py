@@ -3,6 +3,9 @@
 AWS's own client is in ``tests/peers/test_node_functions.py``.
 """
 
+import asyncio
+import contextlib
+import os
 import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -18,6 +21,8 @@ from local_functions import (
     value_of,
 )
 
+from penstock.functions.host import launch
+from penstock.functions.host.runtime_api import RuntimeApi
 from penstock.functions.host.runtimes import choose_runtime
 from penstock.model.errors import InvokeUnavailableError
 from penstock.model.function import Function
@@ -152,5 +157,55 @@ def test_client_that_is_gone_makes_the_function_unavailable(tmp_path: Path, run:
         async with hosted(function) as host:
             with pytest.raises(InvokeUnavailableError, match="npm package aws-lambda-ric is not"):
                 await call(host)
+
+    run(main())
+
+
+STUBBORN_CLIENT = """
+import { createRequire } from "node:module";
+const native = createRequire(import.meta.url)("./rapid-client.node");
+export async function run() {
+  for (;;) await native.next().catch(() => {});
+}
+"""
+
+
+class Ready:
+    """Waits for the runtime's first poll."""
+
+    def __init__(self) -> None:
+        self.polled = asyncio.Event()
+
+    def runtime_ready(self) -> None:
+        """Keep ``RuntimeListener``."""
+        self.polled.set()
+
+    def runtime_init_failed(self, error: bytes) -> None:
+        """Keep ``RuntimeListener``."""
+        raise AssertionError(error)
+
+    def runtime_answered(self, invocation_id: str, payload: bytes, *, is_error: bool) -> None:
+        """Keep ``RuntimeListener``."""
+        raise AssertionError((invocation_id, payload, is_error))
+
+
+def test_process_ends_when_its_runtime_api_is_gone(tmp_path: Path, run: Run) -> None:
+    # What ends it where the kernel does not tell a child that its parent is dead.
+    client = install_client(tmp_path, source=STUBBORN_CLIENT) / "index.mjs"
+    bootstrap = Path(launch.__file__).with_name("bootstrap.mjs")
+
+    async def main() -> None:
+        ready = Ready()
+        api = RuntimeApi(ready)
+        environment = {**os.environ, "AWS_LAMBDA_RUNTIME_API": await api.start()}
+        node = await asyncio.create_subprocess_exec("node", bootstrap, client, env=environment)
+        try:
+            async with asyncio.timeout(30):
+                await ready.polled.wait()
+                api.close()
+                assert await node.wait() == 1
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                node.kill()
 
     run(main())

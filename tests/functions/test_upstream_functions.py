@@ -231,7 +231,7 @@ def test_watch_tells_what_has_changed_and_nothing_else(store: SqlStore) -> None:
     async def scenario(upstream: Upstream) -> None:
         upstream.put()
         told: list[str] = []
-        watch = UpstreamWatch(upstream.functions(), InlineStore(store), (told.append,))
+        watch = UpstreamWatch(upstream.functions(), InlineStore(store), told.append)
 
         await watch.look()
         await watch.look()
@@ -250,7 +250,7 @@ def test_watch_finds_a_function_that_comes_later_soon(
 
     async def scenario(upstream: Upstream) -> None:
         stop, found = asyncio.Event(), asyncio.Event()
-        watch = UpstreamWatch(upstream.functions(), InlineStore(store), (lambda _: found.set(),))
+        watch = UpstreamWatch(upstream.functions(), InlineStore(store), lambda _: found.set())
         await watch.look()
         watching = asyncio.create_task(watch.run(stop))
         upstream.put()
@@ -268,7 +268,7 @@ def test_watch_outlives_an_upstream_that_is_away(store: SqlStore) -> None:
         functions = UpstreamFunctions(make_wire(), "http://127.0.0.1:1", lambda _: None)
         told: list[str] = []
 
-        await UpstreamWatch(functions, InlineStore(store), (told.append,)).look()
+        await UpstreamWatch(functions, InlineStore(store), told.append).look()
 
         assert told == []
         assert upstream.asked == []

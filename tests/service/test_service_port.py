@@ -8,7 +8,8 @@ import pytest
 from penstock.listening import explain_no_listening, names_of_port, refuse_open_port
 from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 CALLER = Caller("ci", "AKIDCI", "a secret of sixteen or more")
 

@@ -66,5 +66,7 @@ class CheckHandlers:
         }
 
     async def _look_at(self, mapping: EventSourceMapping) -> QueueAttributes:
-        queue = await self._context.sources.open_queue(mapping.event_source_arn)
+        queue = await self._context.sources.open_queue(
+            mapping.event_source_arn, function_arn=mapping.function_arn
+        )
         return await queue.describe()

@@ -29,6 +29,7 @@ class ErrorKind(msgspec.Struct, frozen=True):
 
 INVALID_PARAMETER_VALUE = ErrorKind("InvalidParameterValueException", 400)
 INVALID_REQUEST_CONTENT = ErrorKind("InvalidRequestContentException", 400)
+POLICY_LENGTH_EXCEEDED = ErrorKind("PolicyLengthExceededException", 400)
 PRECONDITION_FAILED = ErrorKind("PreconditionFailedException", 412)
 RESOURCE_CONFLICT = ErrorKind("ResourceConflictException", 409)
 RESOURCE_IN_USE = ErrorKind("ResourceInUseException", 400, "Message")

@@ -13,6 +13,7 @@ from penstock.model.errors import (
     SourceCredentialsError,
     SourceError,
     SourceNotFoundError,
+    SourceRoleError,
 )
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
@@ -38,17 +39,19 @@ async def probe_source(
     arn = mapping.event_source_arn
     try:
         if mapping.stream_kind is None:
-            _check_queue(await _describe_queue(sources, arn), mapping, function)
+            _check_queue(await _describe_queue(sources, mapping), mapping, function)
         else:
             role = function.role if function else None
             identity_arn = invoke_identity_arn(mapping.scope, arn, role=role)
-            stream = await sources.open_stream(arn, invoke_identity_arn=identity_arn)
+            stream = await sources.open_stream(
+                arn, function_arn=mapping.function_arn, invoke_identity_arn=identity_arn
+            )
             await stream.describe()
     except (SourceError, ConfigurationError) as exc:
         raise _refusal(exc, mapping) from exc
 
 
-async def _describe_queue(sources: Sources, arn: str) -> QueueAttributes:
+async def _describe_queue(sources: Sources, mapping: EventSourceMapping) -> QueueAttributes:
     """Look at a queue.
 
     Raises:
@@ -56,7 +59,9 @@ async def _describe_queue(sources: Sources, arn: str) -> QueueAttributes:
     """
     action = "GetQueueUrl"
     try:
-        queue = await sources.open_queue(arn)
+        queue = await sources.open_queue(
+            mapping.event_source_arn, function_arn=mapping.function_arn
+        )
         action = "GetQueueAttributes"
         return await queue.describe()
     except SourceCredentialsError:
@@ -122,6 +127,8 @@ def _refusal(error: SourceError | ConfigurationError, mapping: EventSourceMappin
     match error:
         case SourceNotFoundError():
             return invalid_parameter(_QUEUE_MISSING if is_queue else f"Stream not found: {arn}")
+        case SourceRoleError():
+            return invalid_parameter(_ROLE_NOT_ASSUMED)
         case SourceCredentialsError() | ConfigurationError():
             return invalid_parameter(str(error))
         case SourceAccessDeniedError():
@@ -135,6 +142,7 @@ _QUEUE_MISSING = (
     "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue."
     " SQS Error Message: The specified queue does not exist."
 )
+_ROLE_NOT_ASSUMED = "The role defined for the function cannot be assumed by Lambda."
 
 
 def _stream_denied(arn: str) -> str:

@@ -42,6 +42,8 @@ _TRANSPORT_ERRORS = (
     exceptions.HTTPClientError,
     exceptions.IncompleteReadError,
 )
+# An answer of XML that is not the operation's is a KeyError of botocore's parser.
+_UNREADABLE = (parsers.ResponseParserError, KeyError)
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]")  # would break a header: a pasted line break, usually
 
 
@@ -78,6 +80,9 @@ class BotocoreSession:
 
     def find_endpoint_url(self, service: str, region: str) -> str:
         """Resolve a service's endpoint."""
+        return self._find_endpoint_url(service, region)
+
+    def _find_endpoint_url(self, service: str, region: str, config: Config | None = None) -> str:
         unused = "unused"  # keys that are given keep the making of the client from looking for some
         client = self._session.create_client(
             service,
@@ -85,11 +90,20 @@ class BotocoreSession:
             endpoint_url=self._endpoint_beside_configuration(service),
             aws_access_key_id=unused,
             aws_secret_access_key=unused,
+            config=config,
         )
         try:
             return str(client.meta.endpoint_url)
         finally:
             client.close()
+
+    def has_configured_endpoint(self, service: str, region: str) -> bool:
+        """Tell whether a service's endpoint is configured: it is not what AWS's own would be."""
+        if self._default_endpoint is not None:
+            return True
+        config = Config(ignore_configured_endpoint_urls=True)
+        own = self._find_endpoint_url(service, region, config)
+        return self._find_endpoint_url(service, region) != own
 
     def _endpoint_beside_configuration(self, service: str) -> str | None:
         """Give the default endpoint where the AWS configuration names none for a service.
@@ -176,7 +190,7 @@ class BotocoreClient:
             raise _answer_error(exc.response) from exc
         except _TRANSPORT_ERRORS as exc:
             raise TransportError(str(exc), written=True) from exc
-        except parsers.ResponseParserError as exc:
+        except _UNREADABLE as exc:
             raise AnswerMalformedError(f"the answer cannot be read: {exc}", written=True) from exc
         except exceptions.BotoCoreError as exc:
             raise ConfigurationError(f"{operation} cannot be asked for: {exc}") from exc

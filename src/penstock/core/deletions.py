@@ -19,19 +19,16 @@ class Deletions:
 
     Several calls may be in flight. A message is in exactly one place: gathering, waiting for its
     retry, or in flight.
+
+    Attributes:
+        pending_count: The messages that are not yet deleted.
     """
 
     def __init__(self) -> None:
+        self.pending_count = 0
         self._gathering: list[Message] = []
         self._due_ms: int | None = None
         self._retries: list[tuple[int, DeleteMessages]] = []
-        self._in_flight_count = 0
-
-    @property
-    def pending_count(self) -> int:
-        """Count the messages that are not yet deleted."""
-        waiting = sum(len(command.messages) for _, command in self._retries)
-        return len(self._gathering) + waiting + self._in_flight_count
 
     @property
     def is_blocked(self) -> bool:
@@ -43,15 +40,17 @@ class Deletions:
         if messages and self._due_ms is None:
             self._due_ms = now.monotonic_ms + GATHER_MS_MAX
         self._gathering.extend(messages)
+        self.pending_count += len(messages)
 
     def take_report(self, report: DeleteReport, attempt: int, now: Instant) -> None:
         """A call ended: what the server failed on is tried again, with back-off, a few times."""
-        self._in_flight_count -= len(report.deleted) + len(report.retryable) + len(report.refused)
-        assert self._in_flight_count >= 0
+        self.pending_count -= len(report.deleted) + len(report.retryable) + len(report.refused)
+        assert self.pending_count >= 0
         if report.retryable and attempt < DELETE_ATTEMPTS_MAX:
             delay_ms = backoff_ms(attempt, first_ms=_RETRY_FIRST_MS, maximum_ms=_RETRY_MS_MAX)
             retry = DeleteMessages(report.retryable, attempt + 1)
             self._retries.append((now.monotonic_ms + delay_ms, retry))
+            self.pending_count += len(retry.messages)
 
     def flush(self, now: Instant, *, at_once: bool) -> list[DeleteMessages]:
         """Give the calls that are due: full ones, and the rest when its time has come.
@@ -60,23 +59,26 @@ class Deletions:
             now: The moment.
             at_once: Nothing else is under way that could join: do not wait for company.
         """
-        due = [command for due_ms, command in self._retries if due_ms <= now.monotonic_ms]
-        self._retries = [entry for entry in self._retries if entry[0] > now.monotonic_ms]
+        due = self._take_retries(now) if self._retries else []
         while len(self._gathering) >= BATCH_ENTRIES_MAX or (self._gathering and at_once):
             due.append(self._cut())
         if self._gathering and self._due_ms is not None and self._due_ms <= now.monotonic_ms:
             due.append(self._cut())
         if not self._gathering:
             self._due_ms = None
-        self._in_flight_count += sum(len(command.messages) for command in due)
         return due
 
     def deadline_ms(self) -> int | None:
         """When ``flush`` has something to give."""
-        dues = [due_ms for due_ms, _ in self._retries]
-        if self._due_ms is not None:
-            dues.append(self._due_ms)
-        return min(dues, default=None)
+        if not self._retries:
+            return self._due_ms
+        first_ms = min([due_ms for due_ms, _ in self._retries])
+        return first_ms if self._due_ms is None else min(first_ms, self._due_ms)
+
+    def _take_retries(self, now: Instant) -> list[DeleteMessages]:
+        due = [command for due_ms, command in self._retries if due_ms <= now.monotonic_ms]
+        self._retries = [entry for entry in self._retries if entry[0] > now.monotonic_ms]
+        return due
 
     def _cut(self) -> DeleteMessages:
         messages = tuple(self._gathering[:BATCH_ENTRIES_MAX])

@@ -81,7 +81,7 @@ class Discards:
 
     def __len__(self) -> int:
         """Count the messages; for a stop to wait for."""
-        coming_count = sum(len(messages) for _, messages, _ in self._coming)
+        coming_count = sum([len(messages) for _, messages, _ in self._coming])
         return coming_count + len(self._waiting) + len(self._sending)
 
     @property
@@ -149,6 +149,8 @@ class Discards:
 
         A stop waits neither for another attempt nor for what was not sent: that comes again.
         """
+        if not (self._coming or self._waiting or self._sending):
+            return []
         self._take_coming()
         while self._waiting and len(self._sending) < DISCARDS_MAX:
             self._begin(self._waiting.popleft(), now)
@@ -168,6 +170,8 @@ class Discards:
 
     def deadline_ms(self) -> int | None:
         """When ``start_due`` has an attempt to give."""
+        if not self._sending:
+            return None
         dues = [each.due_ms for each in self._sending.values() if each.due_ms is not None]
         return min(dues, default=None)
 

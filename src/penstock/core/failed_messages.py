@@ -81,6 +81,8 @@ class FailedMessages:
         self, now: Instant, *, is_stopping: bool
     ) -> list[ChangeVisibility | SendToDestination]:
         """Give what may be done now; a stop does not wait for another attempt."""
+        if not self._delayed:
+            return [*self.discards.start_due(now, is_stopping=is_stopping)]
         commands: list[ChangeVisibility | SendToDestination] = []
         # An extension that is under way would land last, and undo the back-off.
         ready = [changes for held, changes in self._delayed if not held.renewals]

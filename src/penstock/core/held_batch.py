@@ -68,6 +68,11 @@ def visibility_of(queue_timeout_s: int, policy: QueuePolicy) -> Visibility:
     )
 
 
+def shorter_of(first: Visibility, second: Visibility) -> Visibility:
+    """Give the visibility that can be relied on for less long."""
+    return second if second.hidden_ms < first.hidden_ms else first
+
+
 class HeldBatch:
     """A batch from its receive to its end.
 
@@ -202,12 +207,16 @@ class HeldBatch:
         if self._is_extended(message):
             self.unrenewed.append(message)
 
-    def take(self, message: Message, visibility: Visibility, now: Instant) -> None:
-        """Take in a message that was just received."""
-        self.messages.append(message)
+    def take(
+        self, messages: Sequence[Message], size_bytes: int, visibility: Visibility, now: Instant
+    ) -> None:
+        """Take in messages that were just received; ``size_bytes`` are theirs, from above."""
+        self.messages += messages
+        self.size_bytes += size_bytes
         hidden_until_ms = now.monotonic_ms + visibility.hidden_ms
         if hidden_until_ms != self._first_until_ms:
-            self.hide(message, hidden_until_ms)
+            for message in messages:
+                self.hide(message, hidden_until_ms)
             self.hidden_until_ms = min(self.hidden_until_ms, hidden_until_ms)
             renew_at_ms = now.monotonic_ms + visibility.renew_after_ms
             self.renew_at_ms = min(self.renew_at_ms, renew_at_ms)

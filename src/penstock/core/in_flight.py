@@ -57,6 +57,8 @@ class InFlight:
             now: The moment.
             at_once: The mapping ends: its slots are not kept for what nobody waits for.
         """
+        if not self._unknown:
+            return []
         ended = [held for held in self._unknown if at_once or held.ends_by_ms <= now.monotonic_ms]
         for held in ended:
             self._unknown.remove(held)
@@ -65,4 +67,4 @@ class InFlight:
 
     def deadline_ms(self) -> int | None:
         """When ``take_ended`` has something to give."""
-        return min((held.ends_by_ms for held in self._unknown), default=None)
+        return min([held.ends_by_ms for held in self._unknown]) if self._unknown else None

@@ -33,10 +33,6 @@ class MappingCapacity:
         self.ramp.change_policy(ramp_policy, policy.maximum_concurrency)
         self._throughput = PollerThroughput()
 
-    def free(self, in_flight_count: int, now: Instant) -> int:
-        """Count the invocations that may still start."""
-        return max(0, self.ramp.limit(now) - in_flight_count)
-
     def take(self, size_bytes: int, now: Instant) -> None:
         """Take note of what was received: pollers have a throughput."""
         if self._has_pollers:
@@ -44,14 +40,17 @@ class MappingCapacity:
 
     def may_receive(self, now: Instant) -> bool:
         """Tell whether the pollers' throughput lets more in now."""
+        if not self._has_pollers:
+            return True
         return self._throughput.opens_ms(self.ramp.limit(now), now) <= now.monotonic_ms
 
-    def deadlines_ms(self, in_flight_count: int, now: Instant) -> list[int]:
-        """Say when more may be invoked, and when more may be received, where that is to come."""
-        moments: list[int] = []
-        if self.free(in_flight_count, now) == 0 and self.ramp.is_rising(now):
-            moments.append(now.monotonic_ms + RAMP_TICK_MS)
+    def rises_ms(self, now: Instant) -> int | None:
+        """Say when more may be invoked without any further input; None: that is not to come."""
+        return now.monotonic_ms + RAMP_TICK_MS if self.ramp.is_rising(now) else None
+
+    def opens_ms(self, now: Instant) -> int | None:
+        """Say when more may be received; None: now, as far as the throughput goes."""
+        if not self._has_pollers:
+            return None
         opens_ms = self._throughput.opens_ms(self.ramp.limit(now), now)
-        if opens_ms > now.monotonic_ms:
-            moments.append(opens_ms)
-        return moments
+        return opens_ms if opens_ms > now.monotonic_ms else None

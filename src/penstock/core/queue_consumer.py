@@ -34,7 +34,7 @@ from typing import assert_never
 from penstock.core import queue_contract as q
 from penstock.core.deletions import Deletions
 from penstock.core.failed_messages import FailedMessages, cut_into_calls, select_failed
-from penstock.core.held_batch import HeldBatch, Visibility
+from penstock.core.held_batch import HeldBatch, Visibility, shorter_of
 from penstock.core.in_flight import InFlight
 from penstock.core.invocation_pace import InvocationPace
 from penstock.core.mapping_capacity import MappingCapacity
@@ -79,12 +79,21 @@ class QueueConsumer:
         self._slots = MappingSlots()
         self._changing_count = 0
         self._is_stopping = False
+        self._ramp_limit = 0  # as of the moment of the input
         self._deadline_ms: int | None = None
 
     def handle(self, inp: q.Input, now: Instant) -> list[q.Command]:
         """Take one input in; give back what must be done."""
         commands: list[q.Command] = []
         match inp:
+            case q.MessagesReceived(receive_id, messages):
+                commands = self._take_messages(receive_id, messages, now)
+            case q.SlotsGranted(function_arn, count):
+                commands = self._take_slots(function_arn, count)
+            case q.InvocationSucceeded():
+                commands = self._end_invocation(inp, now)
+            case q.DeleteEnded(report, attempt):
+                self._deletions.take_report(report, attempt, now)
             case q.Started() | q.DeadlineReached():
                 pass
             case q.QueueDescribed(attributes):
@@ -92,14 +101,8 @@ class QueueConsumer:
                 self._queue.take(attributes, self._policy, now)
             case q.DescribeFailed():
                 self._queue.fail(now)
-            case q.MessagesReceived(receive_id, messages):
-                commands = self._take_messages(receive_id, messages, now)
             case q.ReceiveFailed(receive_id):
                 self._note_receive_failure(receive_id, now)
-            case q.SlotsGranted(function_arn, count):
-                commands = self._take_slots(function_arn, count)
-            case q.DeleteEnded(report, attempt):
-                self._deletions.take_report(report, attempt, now)
             case q.VisibilityExtended() | q.ExtendVisibilityFailed():
                 self._end_renewal(inp, now)
             case q.VisibilityChanged(count):
@@ -148,12 +151,12 @@ class QueueConsumer:
     def _take_messages(
         self, receive_id: int, messages: tuple[Message, ...], now: Instant
     ) -> list[q.Command]:
-        size_bytes = sum(len(message.body) for message in messages)
+        size_bytes = sum([len(message.body) for message in messages])
         receiving = self._receives.end(
             receive_id, len(messages), size_bytes, has_window=self._policy.has_window
         )
         # An update may have come between its asking and its answer: rely on the shorter of both.
-        visibility = min(receiving.visibility, self._hiding(), key=lambda each: each.hidden_ms)
+        visibility = shorter_of(receiving.visibility, self._hiding())
         kept, excluded = part_messages(messages, self._policy)
         self._deletions.add(excluded, now)
         begun: list[HeldBatch] = []
@@ -257,6 +260,7 @@ class QueueConsumer:
 
     def _advance(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
+        self._ramp_limit = self._ramp.limit(now)
         for held in self._in_flight.take_ended(now, at_once=self._is_stopping):
             self._renewals.leave(held)
             commands.append(q.ReturnSlots(held.function_arn, 1))
@@ -269,12 +273,12 @@ class QueueConsumer:
             commands += self._start_invocations(now)
             commands += self._start_receives(now)
             commands += self._queue.start_due(now, not_before_ms=self._receives.retry_ms)
-        commands += self._failed.start_due(now, is_stopping=self._is_stopping)
-        if self._queue.visibility is not None:
-            commands += self._renewals.start_due(self._queue.visibility, now)
-        for command in commands:
+        for command in self._failed.start_due(now, is_stopping=self._is_stopping):
             if isinstance(command, q.ChangeVisibility):
                 self._changing_count += len(command.changes)
+            commands.append(command)
+        if self._queue.visibility is not None:
+            commands += self._renewals.start_due(self._queue.visibility, now)
         is_alone = not len(self._in_flight)
         commands += self._deletions.flush(now, at_once=self._policy.is_fifo or is_alone)
         return commands + self._balance_slots(now)
@@ -284,12 +288,13 @@ class QueueConsumer:
         for held in self._waiting.take_returning(takes_all=self._is_stopping):
             self._renewals.leave(held)
             commands += cut_into_calls([VisibilityChange(message, 0) for message in held.messages])
+            self._changing_count += len(held.messages)
         return commands
 
     def _start_invocations(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
         policy = self._policy
-        while self._slots.free and self._capacity(now):
+        while self._slots.free and self._capacity():
             held = self._waiting.take_ready(now, self._in_flight.busy_groups)
             if held is None:
                 break
@@ -316,7 +321,7 @@ class QueueConsumer:
         commands: list[q.Command] = []
         policy = self._policy
         while self._may_receive(now):
-            asked = self._messages_to_ask_for(min(self._slots.free, self._capacity(now)))
+            asked = self._messages_to_ask_for(min(self._slots.free, self._capacity()))
             if asked <= 0:
                 break
             # A long poll would keep slots from others: it wants none, and is the only receive.
@@ -341,18 +346,18 @@ class QueueConsumer:
 
     def _may_receive(self, now: Instant) -> bool:
         return (
-            self._queue.visibility is not None
-            and not self._waiting.holding_count(now, self._in_flight.busy_groups)
-            and self._receives.may_start(now)
+            self._receives.may_start(now)
+            and self._queue.visibility is not None
+            and self._capacity() > 0
             and not self._is_choked()
-            and self._capacity(now) > 0
+            and not self._waiting.holding_count(now, self._in_flight.busy_groups)
             and self._limits.may_receive(now)
         )
 
     def _balance_slots(self, now: Instant) -> list[q.Command]:
         # Receives that run count on their slots, but for the one that may be held above them.
         promised = slots_for(self._policy, max(0, len(self._receives) - 1))
-        needed = min(self._slots_useful(now), self._capacity(now))
+        needed = min(self._slots_useful(now), self._capacity())
         needed = 0 if self._is_stopping else max(needed, min(self._slots.free, promised))
         return [*self._slots.balance(self._policy.function_arn, needed)]
 
@@ -362,9 +367,9 @@ class QueueConsumer:
         assert self._queue.visibility is not None, "nothing is received before it is described"
         return self._queue.visibility
 
-    def _capacity(self, now: Instant) -> int:
+    def _capacity(self) -> int:
         """Count the invocations that may still start under the ramp."""
-        return self._limits.free(self._in_flight.slot_count, now)
+        return max(0, self._ramp_limit - self._in_flight.slot_count)
 
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
@@ -393,5 +398,7 @@ class QueueConsumer:
                 self._receives.deadline_ms(now),
                 self._queue.deadline_ms(not_before_ms=self._receives.retry_ms),
             ]
-            moments += self._limits.deadlines_ms(self._in_flight.slot_count, now)
-        return min((moment for moment in moments if moment is not None), default=None)
+            moments.append(self._limits.opens_ms(now))
+            if not self._capacity():
+                moments.append(self._limits.rises_ms(now))
+        return min([moment for moment in moments if moment is not None], default=None)

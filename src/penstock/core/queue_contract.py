@@ -1,5 +1,7 @@
 """The inputs and commands of ``QueueConsumer``: all that crosses its border."""
 
+import functools
+
 import msgspec
 
 from penstock.model.arn import is_fifo_arn
@@ -15,7 +17,7 @@ from penstock.model.message import (
 from penstock.model.queue_options import QueueOptions
 
 
-class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
+class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a mapping asks of its consumer; may change while it runs.
 
     Attributes:
@@ -43,12 +45,12 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     report_batch_item_failures: bool = False
     long_poll_s: int = 20
 
-    @property
+    @functools.cached_property
     def is_fifo(self) -> bool:
         """Tell whether messages have groups, whose order counts."""
         return is_fifo_arn(self.queue_arn)
 
-    @property
+    @functools.cached_property
     def has_window(self) -> bool:
         """Tell whether batches wait for more messages."""
         return self.batching_window_s > 0

@@ -98,7 +98,8 @@ class ConcurrencyRamp:
 
     def limit(self, now: Instant) -> int:
         """Count the invocations that may be in flight now."""
-        return max(1, min(self._maximum, int(max(self._policy.minimum, self._level(now)))))
+        level = self._last_level if self._rising_since_ms is None else self._level(now)
+        return max(1, min(self._maximum, int(max(self._policy.minimum, level))))
 
     def is_rising(self, now: Instant) -> bool:
         """Tell whether the limit will be higher later without any further input."""

@@ -51,6 +51,8 @@ class WaitingBatches:
         A batch that waits for its message groups holds up no others, up to a few such batches.
         """
         closed_count = self.closed_count(now)
+        if not self._has_groups:
+            return closed_count
         blocked_count = self._blocked_count(busy_groups)
         return closed_count - (blocked_count if blocked_count <= BLOCKED_BATCHES_MAX else 0)
 
@@ -98,7 +100,7 @@ class WaitingBatches:
         self._settle(now)
         if self._has_groups:
             return len(self._ready_of_groups(now, busy_groups))
-        return len(self._due) - sum(1 for batch_id in self._expired if batch_id in self._due)
+        return len(self._due) - len(self._expired.keys() & self._due.keys())
 
     def take_ready(self, now: Instant, busy_groups: set[str]) -> HeldBatch | None:
         """Take out the oldest batch that may be invoked now.
@@ -108,13 +110,14 @@ class WaitingBatches:
             busy_groups: Message groups in flight: none of them may run a second time.
         """
         self._settle(now)
-        ready: Iterable[HeldBatch] = (held for held in self._due.values() if held.is_ready(now))
+        waiting: Iterable[HeldBatch] = self._due.values()
         if self._has_groups:
-            ready = self._ready_of_groups(now, busy_groups, at_most=1)
-        held = next(iter(ready), None)
-        if held is not None:
-            self._remove(held)
-        return held
+            waiting = self._ready_of_groups(now, busy_groups, at_most=1)
+        for held in waiting:
+            if held.is_ready(now):
+                self._remove(held)
+                return held
+        return None
 
     def send_back(self, groups: Iterable[str]) -> None:
         """Give back what waits of these message groups: an earlier message of them comes again.
@@ -135,6 +138,8 @@ class WaitingBatches:
         messages that were given back.
         """
         waiting = self._by_id if takes_all else self._returning
+        if not waiting:
+            return []
         returning = [held for held in waiting.values() if not held.renewals]
         for held in returning:
             self._remove(held)
@@ -149,6 +154,8 @@ class WaitingBatches:
         may be hidden still: its answer will tell.
         """
         self._settle(now)
+        if not self._expired:
+            return []
         forgotten: list[tuple[HeldBatch, MessageBatch]] = []
         for held in [held for held in self._expired.values() if not held.renewals]:
             forgotten.append((held, held.drop_visible(now)))
@@ -159,7 +166,12 @@ class WaitingBatches:
 
     def deadline_ms(self, now: Instant) -> int | None:
         """The next moment at which a batch becomes due or is forgotten."""
+        if not self._by_id:
+            self._later.clear()
+            self._ends.clear()
+            return None
         self._settle(now)
+        self._settle_ends(now)
         moments = [heap[0][0] for heap in (self._later, self._ends) if heap]
         if self._open is not None:
             moments.append(self._open.due_ms)
@@ -169,6 +181,15 @@ class WaitingBatches:
         """Move on what time, or a closed window, has changed."""
         if self._open is not None and self._open.due_ms <= now.monotonic_ms:
             self._note_closed()
+        if self._later:
+            self._settle_later(now)
+        if self._expired:
+            self._settle_expired(now)
+        if self._ends and self._ends[0][0] <= now.monotonic_ms:
+            self._settle_ends(now)
+
+    def _settle_later(self, now: Instant) -> None:
+        """Find those that are due; what is not waiting any more leaves the heap."""
         while self._later:
             due_ms, batch_id = self._later[0]
             held = self._by_id.get(batch_id)
@@ -178,11 +199,12 @@ class WaitingBatches:
             heapq.heappop(self._later)
             if held is not None and is_current:
                 self._note_due(held)
+
+    def _settle_expired(self, now: Instant) -> None:
         for held in list(self._expired.values()):
             if held.waits_until_ms > now.monotonic_ms:
                 del self._expired[held.id]
                 self._watch_end(held)
-        self._settle_ends(now)
 
     def _settle_ends(self, now: Instant) -> None:
         """Find those that are visible again; most were extended since their end was noted."""
@@ -233,8 +255,6 @@ class WaitingBatches:
         return ready
 
     def _blocked_count(self, busy_groups: set[str]) -> int:
-        if not self._has_groups:
-            return 0
         blocked, count = set(busy_groups), 0
         for held in self._by_id.values():
             count += not blocked.isdisjoint(held.groups)
@@ -243,8 +263,10 @@ class WaitingBatches:
 
     def _remove(self, held: HeldBatch) -> None:
         del self._by_id[held.id]
-        for each in (self._due, self._end_ms, self._expired, self._returning):
-            each.pop(held.id, None)
+        self._end_ms.pop(held.id, None)
+        for each in (self._due, self._expired, self._returning):
+            if each:
+                each.pop(held.id, None)
         if self._open is held:
             self._open = None
         held.close()

@@ -1,8 +1,8 @@
 """How received messages become batches: by count, by bytes, and by time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from penstock.core.function_event import queue_record_bytes_max
+from penstock.core.function_event import queue_records_bytes_max
 from penstock.core.held_batch import HeldBatch, Visibility
 from penstock.core.queue_contract import QueuePolicy
 from penstock.model.function import PAYLOAD_BYTES_MAX
@@ -40,17 +40,14 @@ class BatchWindow:
         held = self.growing
         batch_size = policy.batch_size
         begun: list[HeldBatch] = []
-        total_bytes = 0
-        for message in messages:
-            size_bytes = queue_record_bytes_max(message, policy.queue_arn) + 1
-            total_bytes += size_bytes
+        total_bytes = queue_records_bytes_max(messages, policy.queue_arn)
+        for part, size_bytes in _parts(held, messages, total_bytes, policy):
             if held is None or not _has_room(held, size_bytes, batch_size):
                 if held is not None:
                     held.close()
                 held = self._begin(policy, visibility, now)
                 begun.append(held)
-            held.take(message, visibility, now)
-            held.size_bytes += size_bytes
+            held.take(part, size_bytes, visibility, now)
         if held is not None and not (policy.has_window and _has_room(held, 1, batch_size)):
             held.close()
         if messages:
@@ -92,6 +89,30 @@ class BatchWindow:
         held.size_bytes = EVENT_ENVELOPE_BYTES
         held.due_ms = now.monotonic_ms + policy.batching_window_s * 1000
         return held
+
+
+def _parts(
+    held: HeldBatch | None, messages: Sequence[Message], total_bytes: int, policy: QueuePolicy
+) -> Iterator[tuple[Sequence[Message], int]]:
+    """Cut messages into what goes into one batch each, with its bytes from above.
+
+    What fits into the open batch by its bytes is cut by count alone, once per batch; else each
+    message is a part.
+    """
+    batch_size = policy.batch_size
+    used_bytes = EVENT_ENVELOPE_BYTES if held is None else held.size_bytes
+    if used_bytes + total_bytes > PAYLOAD_BYTES_MAX:
+        for message in messages:
+            yield (message,), queue_records_bytes_max((message,), policy.queue_arn)
+        return
+    end = batch_size - (len(held.messages) if held is not None else 0)
+    start = 0
+    while start < len(messages):
+        part = messages[start:end]
+        # Only where a part may grow is it worth counting apart.
+        is_counted = policy.has_window and len(part) < len(messages)
+        yield part, queue_records_bytes_max(part, policy.queue_arn) if is_counted else total_bytes
+        start, end = end, end + batch_size
 
 
 def _has_room(held: HeldBatch, size_bytes: int, batch_size: int) -> bool:

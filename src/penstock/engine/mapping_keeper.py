@@ -49,6 +49,11 @@ class MappingKeeper:
         self._is_pausing = False
 
     @property
+    def function_arn(self) -> str:
+        """The mapping's function, as its row has it."""
+        return self._mapping.function_arn
+
+    @property
     def running(self) -> Consumption | None:
         """What runs now."""
         return self._running
@@ -60,10 +65,9 @@ class MappingKeeper:
             self._surroundings.metrics.note_mapping(mapping)
             self._wake.set()
 
-    def function_changed(self, function_arn: str) -> None:
-        """Let what runs follow the mapping's function; another mapping's is passed over."""
-        if function_arn == self._mapping.function_arn:
-            self._wake.set()
+    def function_changed(self) -> None:
+        """Let what runs follow the mapping's function, which is another now."""
+        self._wake.set()
 
     def stop(self) -> None:
         """The node stops: end the consumer, leave the row as it is."""

@@ -46,7 +46,7 @@ class QueueConsumption:
             self._unreadable = exc
             plain = msgspec.structs.replace(mapping, tags={}, filters=())
             policy = queue_policy_of(plain, settings, surroundings.functions)
-        self._work = QueueWork(mapping.uuid, policy.queue_arn, surroundings)
+        self._work = QueueWork(mapping.uuid, policy.queue_arn, policy.function_arn, surroundings)
         self._advice = AdviceLog(
             mapping,
             log,
@@ -88,6 +88,7 @@ class QueueConsumption:
         except ConfigurationError:
             self.stop(is_node_stopping=False)
             return
+        self._work.read_for(policy.function_arn)
         if policy != self._told:
             self._driver.send(q.PolicyChanged(policy))
             self._told = policy

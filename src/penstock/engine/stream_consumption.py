@@ -58,7 +58,7 @@ class StreamConsumption:
         self._log = StreamLog(log, is_verbose=settings.is_verbose)
         self._result = ProcessingResult()
         self._stream = Opened(self._open_stream)
-        self._role = self._find_role()
+        self._opened_as = self._find_reader()
         self._unreadable: ConfigurationError | None = None
         try:
             self._told = stream_policy_of(mapping, settings, surroundings.functions)
@@ -117,8 +117,8 @@ class StreamConsumption:
     def change(self, mapping: EventSourceMapping) -> None:
         """Follow the row from now on; its shards start anew from their checkpoints.
 
-        It ends where the row cannot be read, to be begun anew. Where the function's role is another
-        now, what is read next is read as that.
+        It ends where the row cannot be read, to be begun anew. Where the function or its role is
+        another now, what is read next is read for that.
         """
         try:
             policy = stream_policy_of(mapping, self._settings, self._surroundings.functions)
@@ -126,8 +126,7 @@ class StreamConsumption:
             self.stop(is_node_stopping=False)
             return
         self._mapping = mapping
-        if self._role != (role := self._find_role()):
-            self._role = role
+        if self._opened_as != self._find_reader():
             self._stream.drop()
         if policy != self._told:
             self._driver.send(t.PolicyChanged(policy))
@@ -171,15 +170,20 @@ class StreamConsumption:
             note_lost=lambda shard_id: self._driver.send(t.ShardLost(shard_id)),
         )
 
-    def _find_role(self) -> str | None:
-        function = self._surroundings.functions.find(self._mapping.function_arn)
-        return function.role if function else None
+    def _find_reader(self) -> tuple[str, str | None]:
+        """Give the function that the stream is read for, and its role."""
+        function_arn = self._mapping.function_arn
+        function = self._surroundings.functions.find(function_arn)
+        return function_arn, function.role if function else None
 
     async def _open_stream(self) -> StreamSource:
-        self._role = self._find_role()
-        scope, arn = self._mapping.scope, self._mapping.event_source_arn
-        identity_arn = invoke_identity_arn(scope, arn, role=self._role)
-        return await self._surroundings.sources.open_stream(arn, invoke_identity_arn=identity_arn)
+        self._opened_as = function_arn, role = self._find_reader()
+        arn = self._mapping.event_source_arn
+        return await self._surroundings.sources.open_stream(
+            arn,
+            function_arn=function_arn,
+            invoke_identity_arn=invoke_identity_arn(self._mapping.scope, arn, role=role),
+        )
 
 
 def stream_policy_of(

@@ -23,7 +23,10 @@ from penstock.model.deployed_function import DeployedFunction, FunctionConfigura
 from penstock.model.errors import ConfigurationError, StoreConflictError, StoreError
 from penstock.ports import Store, StoreCalls
 
+BACKGROUND = "deployed functions"  # the name of every task
+
 Change = Callable[[DeployedFunction], DeployedFunction]
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Runner(Protocol):
@@ -146,7 +149,7 @@ class DeployedFunctions:
             changed = await self._store_calls.run(partial(_replace, function=changed))
             self._hold(changed)
         if not before.code_sha256s <= changed.code_sha256s:
-            self._begin(self._let_go())
+            self._begin(self._let_go)
         return changed
 
     async def delete(self, scope: Scope, name: str) -> bool:
@@ -165,7 +168,7 @@ class DeployedFunctions:
             del self._functions[scope, name]
             self._runner.deploy(function.arn, None)
             self._changed(function.arn)
-        self._begin(self._let_go())
+        self._begin(self._let_go)
         return True
 
     def _hold(self, function: DeployedFunction) -> None:
@@ -173,7 +176,7 @@ class DeployedFunctions:
         self._functions[function.scope, function.name] = function
         self._deploy(function)
         if not all(map(is_settled, function.versions)):
-            self._begin(self._settle(function.scope, function.name))
+            self._begin(partial(self._settle, function.scope, function.name))
 
     def _deploy(self, function: DeployedFunction) -> None:
         deployment = make_deployment(function, code_folder=self.code.code_folder)
@@ -235,14 +238,14 @@ class DeployedFunctions:
         wanted = {sha256 for each in self._functions.values() for sha256 in each.code_sha256s}
         return wanted | {self.code.sha256_of(folder) for folder in self._runner.folders_in_use()}
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._run_in_background(work))
+    def _begin(self, work: Work) -> None:
+        task = asyncio.create_task(self._run_in_background(work), name=BACKGROUND)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run_in_background(self, work: Work) -> None:
         try:
-            await work
+            await work()
         except StoreError as exc:
             self._warn(f"a function's state did not settle, and will at the next start: {exc}")
 

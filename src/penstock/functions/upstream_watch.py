@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
@@ -27,9 +27,9 @@ class UpstreamWatch:
         self,
         functions: UpstreamFunctions,
         store_calls: StoreCalls,
-        changed: Sequence[Callable[[str], None]],
+        changed: Callable[[str], None],
     ) -> None:
-        self._functions = functions
+        self.functions = functions
         self._store_calls = store_calls
         self._changed = changed
         self._log = structlog.get_logger()
@@ -65,17 +65,16 @@ class UpstreamWatch:
             return  # the API and the engine say so
         self._is_complete = True
         for function_arn in dict.fromkeys(mapping.function_arn for mapping in mappings):
-            known = self._functions.known(function_arn)
+            known = self.functions.known(function_arn)
             try:
-                found = await self._functions.refresh(function_arn)
+                found = await self.functions.refresh(function_arn)
             except (InvokeError, ConfigurationError) as exc:
                 self._is_complete = False
                 self._note_away(str(exc))
                 return
             self._is_complete = self._is_complete and found is not None
             if found != known:
-                for tell in self._changed:
-                    tell(function_arn)
+                self._changed(function_arn)
         if self._is_away:
             self._is_away = False
             self._log.info("upstream tells of functions again")

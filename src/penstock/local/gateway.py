@@ -202,7 +202,7 @@ class Gateway:
             return None
         return _stack_error(
             f"Template error: {resource_type}: Penstock does not deploy functions and event source"
-            " mappings from stacks yet; declare them in penstock.toml"
+            " mappings from stacks; run the template itself: penstock dev template.yaml"
         )
 
     async def _fetch_template(self, url: str) -> str | None:

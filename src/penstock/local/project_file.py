@@ -6,18 +6,21 @@ its folder. Every error is one line that names the file, the key and the choices
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from penstock.declared_mappings import DeclaredMapping
 from penstock.functions.host.entry_points import BOOTSTRAP, check_entry_point
 from penstock.functions.host.node_client import NODE_CLIENT
-from penstock.functions.host.runtimes import ANY_PYTHON, RuntimeFamily, runtime_family
-from penstock.local.project_mappings import MappingReader, Resources
+from penstock.functions.host.runtimes import RuntimeFamily, runtime_family
+from penstock.local.omission import Omission
+from penstock.local.project_mappings import MappingReader
+from penstock.local.project_resources import read_resources
+from penstock.local.project_roles import check_roles
 from penstock.local.project_tables import (
     BucketTable,
     FunctionTable,
@@ -31,7 +34,6 @@ from penstock.local.toml_table import (
     Place,
     describe,
     expect_table,
-    expect_tables,
     read_table,
     refuse_unknown_keys,
 )
@@ -44,19 +46,18 @@ from penstock.local.upstream_choice import (
 from penstock.model.arn import Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import (
+    ANY_PYTHON,
     Function,
     Hosting,
     InvokeEndpoint,
     LambdaFunction,
     LocalProcess,
 )
-from penstock.model.suggestion import suggest
 
 REGION_DEFAULT = "us-east-1"
 PROJECT_FILE_DEFAULT = "penstock.toml"
 
 ResourceTable = QueueTable | StreamTable | TableTable | TopicTable | BucketTable
-ResourceT = TypeVar("ResourceT", QueueTable, StreamTable, TableTable, TopicTable, BucketTable)
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +69,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         mappings: Those named in ``mapping_tables`` get their EventSourceArn once their table is
             made (``table_streams.py``).
         mapping_tables: By the name of a mapping that reads a table's stream, the table's name.
+        omissions: What a template declares and nothing here makes.
+        hidden_values: Texts that are printed nowhere.
     """
 
     path: Path | None = None
@@ -81,6 +84,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[TableTable, ...] = ()
     topics: tuple[TopicTable, ...] = ()
     buckets: tuple[BucketTable, ...] = ()
+    omissions: tuple[Omission, ...] = ()
+    hidden_values: tuple[str, ...] = ()
 
     @property
     def resources(self) -> tuple[ResourceTable, ...]:
@@ -107,13 +112,37 @@ def read_project(
     if path is None:
         return Project(region=find_region())
     document = _load(path)
-    place = Place(str(path))
+    return make_project(document, Place(str(path)), path, find_region=find_region, chosen=chosen)
+
+
+def make_project(
+    document: dict[str, object],
+    place: Place,
+    path: Path,
+    *,
+    find_region: Callable[[], str] = lambda: REGION_DEFAULT,
+    chosen: UpstreamChoice = NO_CHOICE,
+) -> Project:
+    """Give a document its meaning.
+
+    Args:
+        document: Of the shape of ``penstock.toml``.
+        place: What errors name.
+        path: Paths in the document are relative to its folder.
+        find_region: Asked when the document's ``service`` names none.
+        chosen: Goes before what the document says.
+
+    Raises:
+        ConfigurationError: It declares what cannot be.
+    """
     refuse_unknown_keys(document, _SECTIONS, place)
     folder = path.absolute().parent
     service = choose_upstream(_read_service(document, place.at("service"), folder), chosen)
     scope = Scope(service.account_id, service.region or find_region())
     functions = _read_functions(document, scope, place, folder)
-    resources = _read_all_resources(document, place)
+    if service.assume_role:
+        check_roles(functions, place.at("functions"))
+    resources = read_resources(document, place)
     known = functions_of_mappings(service, functions, place)
     mappings = MappingReader(scope, known, resources).read(document, place)
     return Project(
@@ -156,8 +185,8 @@ def _read_service(document: Mapping[str, object], place: Place, folder: Path) ->
     client = folder / service.nodejs_client
     if not (client / "node_modules" / NODE_CLIENT).is_dir():
         raise place.at("nodejs_client").error(
-            f"{client} has no node_modules/{NODE_CLIENT}; run npm install --ignore-scripts"
-            f" {NODE_CLIENT} in it"
+            f"{client} has no node_modules/{NODE_CLIENT}; run npm install --prefix"
+            f" {shlex.quote(str(client))} --ignore-scripts {NODE_CLIENT}@3"
         )
     return msgspec.structs.replace(service, nodejs_client=str(client))
 
@@ -169,78 +198,6 @@ def _load(path: Path) -> dict[str, object]:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"{path}: not valid TOML: {exc}") from exc
-
-
-def _read_all_resources(document: dict[str, object], place: Place) -> Resources:
-    return Resources(
-        queues=_check_queues(_read_resources(document, "queues", QueueTable, place), place),
-        streams=_read_resources(document, "streams", StreamTable, place),
-        tables=_read_resources(document, "tables", TableTable, place),
-        topics=_read_resources(document, "topics", TopicTable, place),
-        buckets=_read_resources(document, "buckets", BucketTable, place),
-    )
-
-
-def _read_resources(
-    document: dict[str, object], section: str, shape: type[ResourceT], place: Place
-) -> tuple[ResourceT, ...]:
-    by_name: dict[str, ResourceT] = {}
-    for table, where in expect_tables(document.get(section, []), place.at(section)):
-        resource = read_table(table, shape, where)
-        if resource.name in by_name:
-            raise where.at("name").error(f"{resource.name!r} is declared twice")
-        by_name[resource.name] = resource
-    return tuple(by_name.values())
-
-
-def _check_queues(queues: tuple[QueueTable, ...], place: Place) -> tuple[QueueTable, ...]:
-    by_name = {queue.name: queue for queue in queues}
-    for index, queue in enumerate(queues):
-        where = place.at("queues").at_index(index)
-        _check_kind(queue, where)
-        _check_dead_letters(queue, by_name, where)
-    return queues
-
-
-def _check_kind(queue: QueueTable, place: Place) -> None:
-    """Refuse a FIFO queue that is not called so, and attributes of FIFO queues on another.
-
-    Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
-    """
-    if queue.fifo_queue is not None and queue.fifo_queue is not queue.is_fifo:
-        verb = "does not end" if queue.fifo_queue else "ends"
-        text = f"the name {queue.name!r} {verb} in .fifo, as the names of FIFO queues alone do"
-        raise place.at("FifoQueue").error(text)
-    given = {
-        "ContentBasedDeduplication": queue.content_based_deduplication,
-        "DeduplicationScope": queue.deduplication_scope,
-        "FifoThroughputLimit": queue.fifo_throughput_limit,
-    }
-    for key, value in given.items():
-        if value is not None and not queue.is_fifo:
-            raise place.at(key).error("belongs to FIFO queues, whose names end in .fifo")
-
-
-def _check_dead_letters(queue: QueueTable, by_name: dict[str, QueueTable], place: Place) -> None:
-    """Refuse a redrive that is half said, said twice, or leads to a queue that cannot take it.
-
-    Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
-        sqs-dead-letter-queues.html (the same kind of queue)
-    """
-    target, count = queue.dead_letter_queue, queue.max_receive_count
-    if (target is None) != (count is None):
-        raise place.error("dead_letter_queue and max_receive_count belong together")
-    if target is None:
-        return
-    where = place.at("dead_letter_queue")
-    if queue.redrive_policy is not None:
-        raise place.error("give either RedrivePolicy or dead_letter_queue, not both")
-    if target not in by_name:
-        choices = suggest(target, list(by_name), "queues")
-        raise where.error(f"{target!r} is not a queue of this file; {choices}")
-    if by_name[target].is_fifo is not queue.is_fifo:
-        kind = "a FIFO queue" if queue.is_fifo else "a standard queue"
-        raise where.error(f"{target!r} is not {kind}, and the dead letters of {kind} need one")
 
 
 def _read_functions(

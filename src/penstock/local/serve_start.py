@@ -29,7 +29,8 @@ from penstock.local.stop_signals import STOPPING
 from penstock.local.upstream_choice import UpstreamChoice
 from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 PORT_DEFAULT = 4567
 _STORE_NAME = "penstock.db"

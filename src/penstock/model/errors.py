@@ -11,6 +11,7 @@
     │   ├── SourceNotFoundError          the queue or stream is not there
     │   ├── SourceAccessDeniedError      the credentials may not do this
     │   │   └── SourceCredentialsError   no credentials, or none that the server knows
+    │   │       └── SourceRoleError      the function's role cannot be assumed
     │   ├── SourceUnavailableError       no connection, a timeout, a 5xx answer
     │   ├── SourceIteratorExpiredError   a shard iterator is too old
     │   ├── SourceTrimmedError           the records asked for have left the stream
@@ -100,6 +101,10 @@ class SourceAccessDeniedError(SourceError):
 
 class SourceCredentialsError(SourceAccessDeniedError):
     """There are no credentials, or the server does not know them; the message says which."""
+
+
+class SourceRoleError(SourceCredentialsError):
+    """The function's role, as which the source is read, cannot be assumed."""
 
 
 class SourceUnavailableError(SourceError):

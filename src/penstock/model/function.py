@@ -13,6 +13,9 @@ MEMORY_MB_DEFAULT = 128  # Lambda's own default
 LATEST = "$LATEST"  # the version that is changed; a declared function has no other
 
 
+ANY_PYTHON = "python3"  # Runtime of a function that names no version
+
+
 class LocalProcess(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     """A handler that runs in processes of this machine.
 
@@ -25,7 +28,7 @@ class LocalProcess(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
 
     code: str
     handler: str
-    runtime: str = "python3"
+    runtime: str = ANY_PYTHON
     interpreter: str | None = None
     environment: dict[str, str] = {}
 

@@ -15,6 +15,9 @@ from penstock.testing.values import Entry
 NAMELESS = Entry(0, None, "")  # of a message that no test has put: a report that a mapping sent
 
 
+_What = tuple[str, tuple[Entry, ...]]  # a batch: its shard, none of a queue, and its entries
+
+
 class MappingChronicle:
     """Writes one mapping's history.
 
@@ -30,7 +33,7 @@ class MappingChronicle:
         self._entries = entries
         self._now_ms = now_ms
         self._tell = tell
-        self._running: dict[tuple[Entry, ...], collections.deque[Invocation]] = {}
+        self._running: dict[_What, collections.deque[Invocation]] = {}
         self._discards: dict[str, ShardDiscards] = {}
         self._message_discards: dict[int, q.SendToDestination] = {}
         self._saving: dict[str, Checkpoint] = {}
@@ -43,14 +46,24 @@ class MappingChronicle:
         self.history.steps.append(Step(self._now_ms(), kind, tuple(entries), text, shard))
         self._tell()
 
-    def invoked(self, payload: bytes, identities: Iterable[str], *, request_id: str) -> Invocation:
+    def invoked(
+        self,
+        payload: bytes,
+        identities: Iterable[str],
+        *,
+        request_id: str,
+        window_end: tuple[str, str] | None,
+    ) -> Invocation:
         """The function begins to run."""
-        entries = self._find(identities)
-        shard = entries[0].shard if entries else ""
         invocation = self.history.begin(
-            payload, entries, request_id=request_id, at_ms=self._now_ms(), shard=shard
+            payload,
+            self._find(identities),
+            request_id=request_id,
+            at_ms=self._now_ms(),
+            window_end=window_end,
         )
-        self._running.setdefault(entries, collections.deque()).append(invocation)
+        what = (invocation.shard, invocation.entries)
+        self._running.setdefault(what, collections.deque()).append(invocation)
         self._tell()
         return invocation
 
@@ -177,19 +190,19 @@ class MappingChronicle:
                     text = f"{count} of them match no filter"
                     self.note(Kind.FILTERED, text=text, shard=shard_id)
 
-    def _note_shard_invocation(self, inp: s.Input, shard_id: str) -> None:
+    def _note_shard_invocation(self, inp: s.Input, shard: str) -> None:
         match inp:
             case s.InvocationSucceeded(batch):
-                self._end(self._in(batch.records), Outcome.SUCCEEDED)
+                self._end(self._in(batch.records), Outcome.SUCCEEDED, shard=shard)
             case s.InvocationPartiallyFailed(batch, failed_index):
                 left = self._in(batch.records[failed_index:])
-                self._end(self._in(batch.records), Outcome.PARTLY_FAILED, left)
+                self._end(self._in(batch.records), Outcome.PARTLY_FAILED, left, shard=shard)
             case s.InvocationFailed(batch, reason):
-                self._end(self._in(batch.records), Outcome.FAILED, reason=reason)
+                self._end(self._in(batch.records), Outcome.FAILED, reason=reason, shard=shard)
             case s.InvocationRejected(batch, reason):
-                self.note(Kind.REJECTED, self._in(batch.records), reason, shard_id)
+                self.note(Kind.REJECTED, self._in(batch.records), reason, shard)
             case s.InvocationOutcomeUnknown(batch, reason):
-                self._end(self._in(batch.records), Outcome.UNKNOWN, reason=reason)
+                self._end(self._in(batch.records), Outcome.UNKNOWN, reason=reason, shard=shard)
 
     def _note_checkpoint(self, shard_id: str) -> None:
         """Say how far a shard is settled, when that has changed; a lane's marks are no news."""
@@ -212,14 +225,16 @@ class MappingChronicle:
         failed: tuple[Entry, ...] | None = None,
         *,
         reason: str = "",
+        shard: str = "",
     ) -> None:
-        waiting = self._running.get(entries)
+        what = (shard, entries)
+        waiting = self._running.get(what)
         if not waiting:  # the engine has refused the event itself: the function was not asked
-            self.note(Kind.REJECTED, entries, reason)
+            self.note(Kind.REJECTED, entries, reason, shard)
             return
         invocation = waiting.popleft()
         if not waiting:
-            del self._running[entries]
+            del self._running[what]
         if outcome is not Outcome.SUCCEEDED and failed is None:
             failed = entries
         invocation.reason = reason

@@ -1,6 +1,7 @@
 """The on-failure destinations of a test: every queue, topic and bucket that a mapping names."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -30,12 +31,13 @@ class KeptDestinations:
         self._faults = faults
         self._find_queue = find_queue
 
-    async def open(self, arn: str) -> "KeptDestination":
-        """Make a destination writable.
+    async def open(self, arn: str, *, function_arn: str) -> "KeptDestination":
+        """Make a destination writable, for whatever function.
 
         Raises:
             DestinationRefusedError: A FIFO queue or topic, which take no reports.
         """
+        del function_arn
         if arn.endswith(".fifo"):
             raise DestinationRefusedError(f"{arn} is FIFO: a destination is a standard one")
         return KeptDestination(arn, self)
@@ -48,10 +50,10 @@ class KeptDestinations:
         """
         uuid = report.object_key.split("/")[_MAPPING_IN_KEY]
         if self._faults.strikes(Fault.DESTINATION, uuid):
-            raise DestinationUnavailableError(f"{arn} takes nothing (the test said so)")
+            raise DestinationUnavailableError(f"{arn} takes nothing (injected)")
         written = failure_object(report) if parse_arn(arn).service == "s3" else report.record
         chronicle = self._chronicle.by_uuid[uuid]
-        chronicle.history.reports.append(msgspec.json.decode(written, type=dict[str, object]))
+        chronicle.history.reports.append(msgspec.json.decode(written, type=dict[str, Any]))
         queue = self._find_queue(arn)
         if queue is not None:
             queue.send(written.decode())

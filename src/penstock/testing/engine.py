@@ -42,18 +42,20 @@ class OwnSources:
         return found if isinstance(found, Queue) else None
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> QueueSource:
         """Open a queue."""
-        del count_request
+        del function_arn, count_request
         queue = self.find_queue(arn)
         if queue is None:
             raise SourceNotFoundError(f"the test has no queue {arn}; make it with penstock.queue")
         return queue
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> StreamSource:
         """Open a stream."""
-        del invoke_identity_arn
+        del function_arn, invoke_identity_arn
         found = self.by_arn.get(arn)
         if not isinstance(found, Stream):
             raise SourceNotFoundError(f"the test has no stream {arn}; make it first")
@@ -69,7 +71,7 @@ class EngineLog:
     def debug(self, event: str, **fields: object) -> None:
         """Pass over: the history knows."""
 
-    def info(self, event: str, **fields: object) -> None:  # a logger's method
+    def info(self, event: str, **fields: object) -> None:
         """Pass over: the history knows."""
 
     def warning(self, event: str, **fields: object) -> None:
@@ -123,6 +125,11 @@ class Engine:
             chronicle.cut_off()
         self._start()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether something of Penstock's own has failed."""
+        return bool(self._defects or self._turning.loop.defects)
+
     def check(self) -> None:
         """See that nothing of Penstock's own has failed.
 
@@ -130,10 +137,8 @@ class Engine:
             EngineDefectError: Something has.
         """
         defects = self._defects + [repr(each) for each in self._turning.loop.defects]
-        if self._task.done() and not self._task.cancelled():
-            defects.append(f"the engine has ended: {self._task.exception()!r}")
         if defects:
-            raise EngineDefectError("; ".join(defects))
+            raise EngineDefectError(f"{defects[0]}; this is a defect of Penstock: please report it")
 
     def _start(self) -> None:
         slots, metrics = SlotLedger(self._functions), NodeMetrics(self._clock)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -73,9 +74,22 @@ class _Record(msgspec.Struct):
         return self.message_id if change is None else change.number
 
 
+class _Window(msgspec.Struct):
+    start: str
+
+
 class _Event(msgspec.Struct):
     records: tuple[_Record, ...] = msgspec.field(name="Records", default=())
     source_arn: str = msgspec.field(name="eventSourceARN", default="")
+    shard_id: str = msgspec.field(name="shardId", default="")
+    window: _Window | None = None
+
+    @property
+    def window_end(self) -> tuple[str, str] | None:
+        """Names the window's last invocation, which has no records: its shard and its start."""
+        if self.window is None or self.records:
+            return None
+        return self.shard_id, self.window.start
 
 
 _decode_event = msgspec.json.Decoder(_Event).decode
@@ -178,15 +192,18 @@ class Functions:
         source_arn = event.records[0].source_arn if event.records else event.source_arn
         uuid, chronicle = self._find_mapping(function_arn, source_arn)
         if self._faults.strikes(Fault.THROTTLE, uuid):
-            raise InvokeThrottledError("Rate Exceeded. (the test said so)")
+            raise InvokeThrottledError("Rate Exceeded. (injected)")
         request_id = self._identities.draw_uuid()
         invocation = chronicle.invoked(
-            payload, [each.identity for each in event.records], request_id=request_id
+            payload,
+            [each.identity for each in event.records],
+            request_id=request_id,
+            window_end=event.window_end,
         )
         answer = await self._run(declared, invocation, payload, function_arn, uuid)
         self._end(invocation, answer)
         if self._faults.strikes(Fault.LOST_ANSWER, uuid):
-            raise InvocationOutcomeUnknownError("its answer was lost (the test said so)")
+            raise InvocationOutcomeUnknownError("its answer was lost (injected)")
         return FunctionResult(
             answer.payload,
             FunctionErrorKind.UNHANDLED if answer.is_error else None,
@@ -253,7 +270,7 @@ class Functions:
     def _end(self, invocation: Invocation, answer: run.Answer) -> None:
         invocation.end_ms = self._turning.now_ms
         if answer.is_error:
-            invocation.error = msgspec.json.decode(answer.payload, type=dict[str, object])
+            invocation.error = msgspec.json.decode(answer.payload, type=dict[str, Any])
             return
         try:
             invocation.response = msgspec.json.decode(answer.payload)

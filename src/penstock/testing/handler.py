@@ -3,6 +3,7 @@
 Source: github.com/aws/aws-lambda-python-runtime-interface-client (the error object, the context)
 """
 
+import functools
 import importlib
 import inspect
 import sys
@@ -137,10 +138,15 @@ def call_handler(
         return raised(exc, context.aws_request_id)
 
 
+@functools.cache
+def _marshaller() -> LambdaMarshaller:
+    return LambdaMarshaller()
+
+
 def answer_of(returned: object, request_id: str) -> Answer:
     """Write what a handler returned, as the runtime client does; or the error that it cannot."""
     try:
-        written, _ = LambdaMarshaller().marshal_response(returned)
+        written, _ = _marshaller().marshal_response(returned)
     except FaultException as fault:
         return _error(fault.msg, fault.exception_type, fault.trace or [], request_id)
     return Answer(written if isinstance(written, bytes) else written.encode())

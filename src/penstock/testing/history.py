@@ -1,6 +1,7 @@
 """What happened to one mapping, step by step: what tests look at and the timeline shows."""
 
 import enum
+from typing import Any
 
 import msgspec
 
@@ -46,8 +47,8 @@ class Invocation:
         self.number = number
         self.request_id = request_id
         self.attempt = attempt
-        self.response: object = None
-        self.error: dict[str, object] | None = None
+        self.response: Any = None
+        self.error: dict[str, Any] | None = None
         self.outcome = Outcome.RUNNING
         self.reason = ""
         self.entries = entries
@@ -56,17 +57,17 @@ class Invocation:
         self.end_ms: int | None = None
         self.shard = shard
         self._payload = payload
-        self._event: dict[str, object] | None = None
+        self._event: dict[str, Any] | None = None
 
     @property
-    def event(self) -> dict[str, object]:
+    def event(self) -> dict[str, Any]:
         """The event, as the handler got it, whatever the handler did to its own copy."""
         if self._event is None:
-            self._event = msgspec.json.decode(self._payload, type=dict[str, object])
+            self._event = msgspec.json.decode(self._payload, type=dict[str, Any])
         return self._event
 
     @property
-    def records(self) -> list[object]:
+    def records(self) -> list[Any]:
         """The values of its records, as the test put them."""
         return [entry.value for entry in self.entries]
 
@@ -136,11 +137,11 @@ class History:
         self.running_count = 0
         self.steps: list[Step] = []
         self.invocations: list[Invocation] = []
-        self.reports: list[dict[str, object]] = []
+        self.reports: list[dict[str, Any]] = []
         # Dicts, for their order: something may succeed twice.
         self._succeeded: dict[Entry, None] = {}
         self._discarded: dict[Entry, None] = {}
-        self._attempts: dict[tuple[Entry, ...], int] = {}
+        self._attempts: dict[tuple[Entry, ...] | tuple[str, str], int] = {}
 
     @property
     def succeeded(self) -> list[Entry]:
@@ -159,10 +160,12 @@ class History:
         *,
         request_id: str,
         at_ms: int,
-        shard: str,
+        window_end: tuple[str, str] | None = None,
     ) -> Invocation:
-        """Note that an invocation begins."""
-        attempt = self._attempts[entries] = self._attempts.get(entries, 0) + 1
+        """Note that an invocation begins; a window's last one has no entries."""
+        what = window_end or entries
+        shard = window_end[0] if window_end else entries[0].shard
+        attempt = self._attempts[what] = self._attempts.get(what, 0) + 1
         invocation = Invocation(
             len(self.invocations) + 1,
             payload,

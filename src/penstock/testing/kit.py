@@ -162,6 +162,11 @@ class Penstock(Account):
         """The virtual wall clock's time; it begins with 2026."""
         return dt.datetime.fromtimestamp(self._surface.wall_ms() / 1000, dt.UTC)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a mapping has something left to do, now or when time passes."""
+        return not self._mappings.is_idle()
+
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass for the handler that calls it, until its timeout at most.
 
@@ -228,7 +233,9 @@ class Penstock(Account):
 
     def _turn_until(self, is_done: Callable[[], bool], span: dt.timedelta) -> bool:
         until_ms = self._turning.now_ms + round(span.total_seconds() * 1000)
-        has_come = self._turning.turn_until(is_done, until_ms)
+        has_come = self._turning.turn_until(
+            lambda: self._engine.has_failed or bool(is_done()), until_ms
+        )
         self._engine.check()
         return has_come
 

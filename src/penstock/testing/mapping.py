@@ -1,5 +1,7 @@
 """A mapping of a test: what it did, and Lambda's API for it."""
 
+from typing import Any
+
 from penstock.testing.functions import DeclaredFunction
 from penstock.testing.history import Invocation
 from penstock.testing.mappings import Mappings
@@ -46,12 +48,12 @@ class Mapping:
         return list(self._history.invocations)
 
     @property
-    def succeeded(self) -> list[object]:
+    def succeeded(self) -> list[Any]:
         """What its function succeeded with, each once, in that order."""
         return [entry.value for entry in self._history.succeeded]
 
     @property
-    def discarded(self) -> list[object]:
+    def discarded(self) -> list[Any]:
         """What was given up, each once, in that order.
 
         It is with the on-failure destination; without one, in the failure journal or, of a queue,
@@ -60,7 +62,7 @@ class Mapping:
         return [entry.value for entry in self._history.discarded]
 
     @property
-    def destination(self) -> list[dict[str, object]]:
+    def destination(self) -> list[dict[str, Any]]:
         """What its on-failure destination was told: AWS's failure records, decoded."""
         return list(self._history.reports)
 
@@ -71,7 +73,7 @@ class Mapping:
         return DELETED if row is None else row.state.value
 
     @property
-    def configuration(self) -> dict[str, object]:
+    def configuration(self) -> dict[str, Any]:
         """What GetEventSourceMapping answers.
 
         Raises:

@@ -1,6 +1,7 @@
 """The mappings of a test: made, changed and looked at through Lambda's API, as in production."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -58,13 +59,13 @@ class Mappings:
         self._turning.complete(self._operations.delete(self._scope, uuid))
         self._wait_until_settled(uuid)
 
-    def show(self, uuid: str) -> dict[str, object]:
+    def show(self, uuid: str) -> dict[str, Any]:
         """Give what GetEventSourceMapping answers."""
         operations = self._operations
 
-        async def show() -> dict[str, object]:
+        async def show() -> dict[str, Any]:
             row = await operations.get(self._scope, uuid)
-            shown: dict[str, object] = msgspec.to_builtins((await operations.show([row]))[0])
+            shown: dict[str, Any] = msgspec.to_builtins((await operations.show([row]))[0])
             return shown
 
         return self._turning.complete(show())

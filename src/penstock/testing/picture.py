@@ -122,7 +122,7 @@ def _draw_rows(rows: Sequence[Row], axis: TimeAxis, width: float) -> Iterator[st
         label = svg.escape(_cut(row.label, _LABEL_CHARS_MAX))
         yield svg.element("text", svg.title(row.label), label, x=16, y=y + 4)
         if row.entries and row.ends_ms is not None:
-            x1, x2 = axis.x(row.put_ms), axis.x(row.ends_ms)
+            x1, x2 = axis.x(row.put_ms) - 7, axis.x(row.ends_ms)
             yield svg.element("line", x1=x1, y1=y, x2=x2, y2=y, stroke="#afb8c1")
 
 
@@ -158,7 +158,7 @@ def _draw_marks(rows: Sequence[Row], axis: TimeAxis) -> Iterator[str]:
         y = _middle(index)
         if row.entries:
             put = svg.title(f"put at {row.put_ms / 1000:.3f} s")
-            yield _circle(axis.x(row.put_ms), y, put)
+            yield _circle(axis.x(row.put_ms) - 7, y, put)
         for at_ms, text in row.rejections:
             yield _tick(axis.x(at_ms), y, svg.title(text))
         if row.given_up_ms is not None:

@@ -42,6 +42,8 @@ class Row(msgspec.Struct, kw_only=True, eq=False):
     @property
     def waits_ms(self) -> list[tuple[int, int]]:
         """Between the end of a try and the beginning of the next."""
+        if not self.entries:  # one window's end and another's
+            return []
         starts = [each.start_ms for each in self.invocations]
         ends = [each.end_ms for each in self.invocations]
         return [

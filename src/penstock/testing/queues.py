@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -90,7 +91,7 @@ class Queue(Source):
         return f"queue {self.name}"
 
     @property
-    def messages(self) -> list[object]:
+    def messages(self) -> list[Any]:
         """The values of all messages that are in it, visible or hidden, as they were put."""
         return [self._sent[each].entry.value for each in self.server.message_ids()]
 
@@ -257,7 +258,7 @@ class Queue(Source):
 
         def serve(reply: Reply[tuple[Message, ...]]) -> None:
             if self._surface.faults.strikes(Fault.READ, self.arn):
-                reply.refuse(SourceThrottledError("Throttling (the test said so)"))
+                reply.refuse(SourceThrottledError("Throttling (injected)"))
             else:
                 self.server.receive(reply, ask)
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -142,9 +143,9 @@ class Stream(Source):
 
         def serve() -> FetchedRecords:
             if faults.strikes(Fault.READ, self.arn):
-                raise SourceThrottledError("Rate exceeded for shard (the test said so)")
+                raise SourceThrottledError("Rate exceeded for shard (injected)")
             if faults.strikes(Fault.ITERATOR, self.arn):
-                raise SourceIteratorExpiredError("Iterator expired (the test said so)")
+                raise SourceIteratorExpiredError("Iterator expired (injected)")
             self.server.trim(RETENTION_MS)
             return self.server.fetch(iterator.token, limit, is_empty=False)
 
@@ -189,7 +190,7 @@ class KinesisStream(Stream):
         return f"stream {self.name}"
 
     @property
-    def records(self) -> list[object]:
+    def records(self) -> list[Any]:
         """The values of all records that were put, in that order."""
         return [entry.value for entry in self.entries.values()]
 

@@ -26,7 +26,6 @@ _EVENT_ID_DIGITS = 32
 Item = dict[str, AttributeValue]
 
 _encode = msgspec.json.Encoder().encode
-_ABSENT = msgspec.Raw(b"")
 
 
 class DynamoDbTable(Stream):
@@ -142,9 +141,12 @@ class DynamoDbTable(Stream):
         keys = {name: whole[name] for name in self._key}
         shows_after = self._view_type in {"NEW_AND_OLD_IMAGES", "NEW_IMAGE"}
         shows_before = self._view_type in {"NEW_AND_OLD_IMAGES", "OLD_IMAGE"}
-        image_after = after if shows_after else None
-        image_before = before if shows_before else None
-        size_bytes = sum(map(item_bytes, (keys, image_after or {}, image_before or {})))
+        shown = {
+            "image_after": after if shows_after else None,
+            "image_before": before if shows_before else None,
+        }
+        images = {name: msgspec.Raw(_encode(each)) for name, each in shown.items() if each}
+        size_bytes = sum(item_bytes(each) for each in (keys, *shown.values()) if each)
         wall_ms = self._surface.wall_ms()
         event_id = self._surface.identities.draw_hex(_EVENT_ID_DIGITS)
 
@@ -153,10 +155,9 @@ class DynamoDbTable(Stream):
                 approximate_creation_date_time=float(wall_ms // 1000),
                 keys=msgspec.Raw(_encode(keys)),
                 sequence_number=str(number),
-                image_after=_raw(image_after),
-                image_before=_raw(image_before),
                 size_bytes=msgspec.Raw(_encode(size_bytes)),
                 stream_view_type=msgspec.Raw(_encode(self._view_type)),
+                **images,
             )
             record = DynamoDbRecord(
                 change, msgspec.Raw(_encode(event_id)), msgspec.Raw(_encode(event_name))
@@ -164,7 +165,3 @@ class DynamoDbTable(Stream):
             return dynamodb_records([record], stream_arn=self.arn)[0]
 
         return self._take_in(dict(given), canonical_key(msgspec.Raw(_encode(keys))), write)
-
-
-def _raw(image: Item | None) -> msgspec.Raw:
-    return _ABSENT if image is None else msgspec.Raw(_encode(image))

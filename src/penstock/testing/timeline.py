@@ -125,7 +125,7 @@ class Timeline:
             return f"well, {after}"
         why = why_failed(invocation)
         if invocation.outcome is Outcome.PARTLY_FAILED:
-            why = f"{name_entries(invocation.failed)} reported as failed"
+            why = _tell_part(invocation)
         followed = followers.tell(index, invocation)
         return f"{after}: {why}" + (f"; {followed}" if followed else "")
 
@@ -192,6 +192,14 @@ def why_failed(invocation: Invocation) -> str:
         return invocation.reason
     kind, message = str(error.get("errorType", "")), str(error.get("errorMessage", ""))
     return ": ".join(" ".join(part.split()) for part in (kind, message) if part)
+
+
+def _tell_part(invocation: Invocation) -> str:
+    """Say what was reported; of a stream all comes again from the first of it on."""
+    if not invocation.shard:
+        return f"{name_entries(invocation.failed)} reported as failed"
+    first, rest = invocation.failed[:1], name_entries(invocation.failed)
+    return f"reported as failed from {name_entries(first)} on: {rest}"
 
 
 def short_shard(shard_id: str) -> str:

@@ -15,7 +15,7 @@ from penstock.model.deployed_function import (
     FunctionVersion,
     UpdateStatus,
 )
-from penstock.model.function import LATEST, Function, LocalProcess
+from penstock.model.function import ANY_PYTHON, LATEST, Function, LocalProcess
 
 STORAGE_MB = 512  # what AWS says of a function that asks for no other
 _UNDER_WAY = "The function is being created."  # AWS says so of updates, too
@@ -95,7 +95,9 @@ def declared_to_wire(function: Function, *, arn: str) -> dict[str, object]:
     if not isinstance(function.hosting, LocalProcess):
         return shape
     hosting = function.hosting
-    shape |= {"Runtime": hosting.runtime, "Handler": hosting.handler}
+    shape["Handler"] = hosting.handler
+    if hosting.runtime != ANY_PYTHON:  # the model has no word for one that names no version
+        shape["Runtime"] = hosting.runtime
     if hosting.environment:
         shape["Environment"] = {"Variables": hosting.environment}
     return shape | _fixed_members(function.name, this_architecture())

@@ -37,6 +37,14 @@ class FunctionFinder:
             raise function_not_found(reference.arn)
         return deployed
 
+    def list_functions(self, scope: Scope) -> list[DeployedFunction | Function]:
+        """Give the functions of a scope in the order of their names; declarations hide others."""
+        found: dict[str, DeployedFunction | Function] = {
+            each.name: each for each in self._context.deployed.list_functions(scope)
+        }
+        found |= {each.name: each for each in self._context.declared.list_declared(scope)}
+        return [found[name] for name in sorted(found)]
+
     def find_deployed(self, reference: FunctionReference, what: str) -> DeployedFunction:
         """Give a function whose change, or whose versions and aliases, a request is about.
 

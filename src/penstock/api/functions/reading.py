@@ -1,9 +1,5 @@
 """GetFunction, GetFunctionConfiguration and the lists of functions and versions."""
 
-from collections.abc import Sequence
-
-import msgspec
-
 from penstock.api.context import ApiContext
 from penstock.api.errors import invalid_parameter
 from penstock.api.functions.call import FunctionCall
@@ -11,19 +7,15 @@ from penstock.api.functions.code_links import CodeLinks
 from penstock.api.functions.configuration import declared_to_wire, for_list, version_to_wire
 from penstock.api.functions.finding import FunctionFinder, named_by
 from penstock.api.functions.names import function_not_found
-from penstock.api.marker import make_marker, read_marker
-from penstock.model.arn import FunctionReference, Scope
+from penstock.api.functions.paging import ListRequest, make_page
+from penstock.model.arn import FunctionReference
 from penstock.model.deployed_function import DeployedFunction, FunctionVersion
 from penstock.model.function import LATEST, Function
 
-PAGE_SIZE_MAX = 50  # AWS accepts MaxItems up to 10,000 and never gives more than this
 
+class ListFunctionsRequest(ListRequest, frozen=True, kw_only=True, rename="pascal"):
+    """The members of ListFunctions."""
 
-class ListRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The members that every list has, and ListFunctions' own."""
-
-    marker: str | None = None
-    max_items: int = PAGE_SIZE_MAX
     function_version: str | None = None
     master_region: str | None = None
 
@@ -71,72 +63,41 @@ class Reading:
 
     async def list_functions(self, call: FunctionCall) -> dict[str, object]:
         """ListFunctions: $LATEST of each, or every version with FunctionVersion ALL."""
-        asked = call.read(ListRequest)
+        asked = call.read(ListFunctionsRequest)
         if asked.master_region is not None:
             raise invalid_parameter(
                 "MasterRegion is of Lambda@Edge, which this version of Penstock does not implement"
             )
         shapes: dict[str, dict[str, object]] = {}
-        for function in self._visible(call.scope):
+        for function in self._finder.list_functions(call.scope):
             if asked.function_version is None:
-                shape = _show(function, function.arn)
-                shapes[function.arn] = shape
+                shapes[function.arn] = _show(function)
             else:
                 shapes |= _show_versions(function)
-        return _page("Functions", shapes, asked)
+        return make_page("Functions", shapes, asked)
 
     async def list_versions(self, call: FunctionCall) -> dict[str, object]:
         """ListVersionsByFunction: $LATEST, then the published ones in their order."""
         reference = named_by(call.parameters, call.scope)
         function = self._finder.find(reference)
-        return _page("Versions", _show_versions(function), call.read(ListRequest))
-
-    def _visible(self, scope: Scope) -> Sequence[DeployedFunction | Function]:
-        """Give the functions of a scope in the order of their names; declarations hide others."""
-        found: dict[str, DeployedFunction | Function] = {
-            each.name: each for each in self._context.deployed.list_functions(scope)
-        }
-        found |= {each.name: each for each in self._context.declared.list_declared(scope)}
-        return [found[name] for name in sorted(found)]
+        return make_page("Versions", _show_versions(function), call.read(ListRequest))
 
 
-def _show(function: DeployedFunction | Function, arn: str) -> dict[str, object]:
+def _show(function: DeployedFunction | Function) -> dict[str, object]:
     if isinstance(function, Function):
-        return declared_to_wire(function, arn=arn)
-    return version_to_wire(function, function.latest, arn=arn)
+        return for_list(declared_to_wire(function, arn=function.arn))
+    return for_list(version_to_wire(function, function.latest, arn=function.arn))
 
 
 def _show_versions(function: DeployedFunction | Function) -> dict[str, dict[str, object]]:
     """Give every version by its qualified ARN."""
     if isinstance(function, Function):
         arn = f"{function.arn}:{LATEST}"
-        return {arn: declared_to_wire(function, arn=arn)}
+        return {arn: for_list(declared_to_wire(function, arn=arn))}
     arns = {f"{function.arn}:{version.number}": version for version in function.versions}
-    return {arn: version_to_wire(function, version, arn=arn) for arn, version in arns.items()}
-
-
-def _page(
-    member: str, shapes: dict[str, dict[str, object]], asked: ListRequest
-) -> dict[str, object]:
-    """Give a page of a list that is in order; the marker names the last of the page before."""
-    marker = read_marker(asked.marker)
-    remaining = [arn for arn in shapes if not marker or _place(arn) > _place(marker)]
-    size = min(asked.max_items, PAGE_SIZE_MAX)
-    answer: dict[str, object] = {member: [for_list(shapes[arn]) for arn in remaining[:size]]}
-    if len(remaining) > size:
-        answer["NextMarker"] = make_marker(_named(remaining[size - 1]))
-    return answer
-
-
-def _named(arn: str) -> str:
-    """Give what of an ARN a marker holds: the name, and the version where there is one."""
-    return arn.partition(":function:")[2]
-
-
-def _place(named: str) -> tuple[str, int]:
-    """Give where in its list a function or a version stands."""
-    name, _, number = (_named(named) or named).partition(":")
-    return name, int(number) if number.isdecimal() else 0
+    return {
+        arn: for_list(version_to_wire(function, version, arn=arn)) for arn, version in arns.items()
+    }
 
 
 def _show_declared(function: Function, reference: FunctionReference) -> dict[str, object]:

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import os
 import signal
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -90,12 +91,16 @@ class Environment:
         self._init_report = ""
         self._memory = MemoryWatch(settings.memory_mb, self._memory_exceeded)
 
-    async def run(self, log_stream_name: str) -> Exited | NotStarted:
-        """Start the process and wait for its end; cancelling kills it."""
+    async def run(self, variables: Mapping[str, str]) -> Exited | NotStarted:
+        """Start the process and wait for its end; cancelling kills it.
+
+        Args:
+            variables: Of this environment alone; they win over those of all.
+        """
         self._started_ms = self._clock.precise_ms()
         try:
             address = await self._api.start()
-            self._process = await self._spawn(address, log_stream_name)
+            self._process = await self._spawn(address, variables)
             if self._is_stopping:
                 self._kill()
             self._memory.begin(self._process.pid)
@@ -172,7 +177,9 @@ class Environment:
         )
         self._listener.invocation_answered(self._id, result)
 
-    async def _spawn(self, address: str, log_stream_name: str) -> asyncio.subprocess.Process:
+    async def _spawn(
+        self, address: str, variables: Mapping[str, str]
+    ) -> asyncio.subprocess.Process:
         self._output, write_end = os.pipe()
         try:
             os.set_blocking(self._output, False)
@@ -185,8 +192,8 @@ class Environment:
                 env={
                     **launch.variables,
                     **settings.variables,
+                    **variables,
                     "AWS_LAMBDA_RUNTIME_API": address,
-                    "AWS_LAMBDA_LOG_STREAM_NAME": log_stream_name,
                 },
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end,

@@ -13,6 +13,7 @@ from penstock.functions.host.node_client import NODE_CLIENT, find_node_client
 from penstock.functions.host.runtimes import RuntimeFamily
 
 _PYTHON_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+_EXEC_PROGRAM = Path(__file__).with_name("exec_program.py")
 _NODE_BOOTSTRAP = Path(__file__).with_name("bootstrap.mjs")
 
 # What V8 may use for its old objects and for its new ones, of a function's memory: as on Lambda,
@@ -66,15 +67,14 @@ def plan_launch(settings: ProcessSettings) -> Launch:
         raise FileNotFoundError(f"there is no interpreter for {settings.family} here")
     if settings.family is RuntimeFamily.NODEJS:
         return _node_launch(settings, settings.interpreter)
-    parent, folder = str(os.getpid()), _python_client_folder()
-    bootstrap = str(_PYTHON_BOOTSTRAP)
-    return Launch((settings.interpreter, bootstrap, "client", parent, settings.handler, folder))
+    arguments = (settings.handler, _python_client_folder(), str(os.getpid()))
+    return Launch((settings.interpreter, str(_PYTHON_BOOTSTRAP), *arguments))
 
 
 def _tied_to_us() -> tuple[str, ...]:
     """Give what makes the command that follows die with this process."""
     # -I and -S: nothing of the function's environment has a say in it.
-    return (sys.executable, "-I", "-S", str(_PYTHON_BOOTSTRAP), "exec", str(os.getpid()))
+    return (sys.executable, "-I", "-S", str(_EXEC_PROGRAM), str(os.getpid()))
 
 
 def _node_launch(settings: ProcessSettings, node: str) -> Launch:

@@ -74,8 +74,14 @@ class Client {
     return new Promise((resolve, reject) => {
       // Having a listener keeps the process alive, as a poll of the native module does.
       this.polls.once("message", ({ status, headers, body, reason }) => {
+        if (status === undefined) {
+          // The host is gone. Where the kernel does not kill this process for that, the client
+          // would try again and again.
+          process.stderr.write(`No answer from the Runtime API: ${reason}\n`);
+          process.exit(1);
+        }
         if (status !== 200) {
-          reject(new Error(`Failed to get next invocation, error ${status ?? reason}`));
+          reject(new Error(`Failed to get next invocation, error ${status}`));
           return;
         }
         resolve({ bodyJson: body, headers: invocationHeaders(headers) });

@@ -20,13 +20,13 @@ import sys
 import msgspec
 
 from penstock.model.errors import ConfigurationError
+from penstock.model.function import ANY_PYTHON
 
 PYTHON_VERSION_MIN = (3, 10)  # of the official runtime client
 NODE_VERSION_MIN = (18, 0)  # likewise
 INTERPRETER_CHECK_S_MAX = 20  # a first start from a cold disk
 
 PROVIDED = ("provided", "provided.al2", "provided.al2023")
-ANY_PYTHON = "python3"  # of a function that names no version
 
 _PYTHON = re.compile(r"python3(\.\d+)?")
 _NODEJS = re.compile(r"nodejs\d+\.x")

@@ -8,8 +8,8 @@ from penstock.model.function import Function, LocalProcess
 # What a process needs to run on this machine. The service's credentials are not among it.
 INHERITED = ("HOME", "USER", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
-# What Lambda lets no function declare, but for the region and the credentials: a function here has
-# no role that would give it some, so it may declare its own.
+# What Lambda lets no function declare, but for the region and the credentials: where roles are not
+# assumed, a function has only what it declares.
 # Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 RESERVED = frozenset(
     {
@@ -69,5 +69,10 @@ def environment_variables(
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": log_group(function.name),
     }
+
+
+def log_group(function_name: str) -> str:
+    """Name the log group of a function."""
+    return f"/aws/lambda/{function_name}"
