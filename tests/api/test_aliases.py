@@ -7,7 +7,7 @@ from api_fakes import QUEUE_ARN
 from api_server import Server
 from function_calls import ARN, create_active, refusal, wait_until_updated, zipped
 
-pytest_plugins = ["function_fixtures"]
+pytest_plugins = ["api_fixtures"]
 
 INVALID = "InvalidParameterValueException"
 NOT_FOUND = "ResourceNotFoundException"

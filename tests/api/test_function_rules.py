@@ -10,7 +10,7 @@ from function_calls import ROLE, create, create_active, refusal, wait_until_upda
 
 from penstock.api.functions.configuration import this_architecture
 
-pytest_plugins = ["function_fixtures"]
+pytest_plugins = ["api_fixtures"]
 
 INVALID = "InvalidParameterValueException"
 OTHER_ARCHITECTURE = "arm64" if this_architecture() == "x86_64" else "x86_64"

@@ -8,7 +8,7 @@ from api_fakes import FUNCTION_ARN
 from api_server import Server
 from function_calls import ARN, create_active, refusal
 
-pytest_plugins = ["function_fixtures"]
+pytest_plugins = ["api_fixtures"]
 
 INVALID = "InvalidParameterValueException"
 NOT_FOUND = "ResourceNotFoundException"

@@ -17,7 +17,7 @@ from function_calls import (
     zipped,
 )
 
-pytest_plugins = ["function_fixtures"]
+pytest_plugins = ["api_fixtures"]
 
 INVALID = "InvalidParameterValueException"
 CONFLICT = "ResourceConflictException"

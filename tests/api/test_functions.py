@@ -21,7 +21,7 @@ from function_calls import (
 
 from penstock.api.functions.configuration import this_architecture
 
-pytest_plugins = ["function_fixtures"]
+pytest_plugins = ["api_fixtures"]
 
 INVALID = "InvalidParameterValueException"
 CONFLICT = "ResourceConflictException"
