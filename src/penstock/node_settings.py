@@ -31,8 +31,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         function_logs: Whether functions' log lines go to CloudWatch Logs.
         assumes_roles: Sources are read, destinations written and functions run as the function's
             role; else all with the service's own credentials.
-        nodejs_client: The folder in which npm installed the runtime client of Node.js functions;
-            None looks beside the service only.
+        nodejs_client: Where npm installed Node.js' runtime client, if not beside the service.
         is_verbose: Log every batch.
     """
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pluggy import Result
+
     from penstock.testing import Penstock
 
 _STEPS_MAX = 60  # of each mapping, in a failure's report
@@ -28,15 +30,15 @@ def penstock() -> "Iterator[Penstock]":
         yield kit
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(hookwrapper=True)  # known to every pytest, however old
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+) -> "Generator[None, Result[pytest.TestReport], None]":
     """Show in the report of a failure what the test's mappings have done."""
-    report = yield
+    outcome = yield
+    report = outcome.get_result()
     testing = sys.modules.get("penstock.testing")
     if testing is not None and call.when == "call" and report.failed:
         kit = getattr(item, "funcargs", {}).get("penstock")
         if isinstance(kit, testing.Penstock) and kit.mappings:
             report.sections.append(("Penstock's timelines", kit.timelines(last=_STEPS_MAX)))
-    return report

@@ -5,9 +5,8 @@ import contextlib
 import dataclasses
 import os
 import socket
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -27,11 +26,12 @@ from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.functions.code_downloads import S3Code
-from penstock.functions.code_store import CodeStore
+from penstock.functions.code_store import open_code_store
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
 from penstock.functions.function_logs import open_function_logs
-from penstock.functions.host.check import check_function, check_runtime
+from penstock.functions.host.check import check_code, check_function
 from penstock.functions.host.host import HostSettings
+from penstock.functions.host.runtimes import choose_runtime
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.local_hosts import LocalHosts
 from penstock.functions.log_delivery import LogDelivery
@@ -167,8 +167,7 @@ class Service:
         self._closing.push_async_callback(self._stop_functions, registry)
         registry.declare(self._declared_functions)
         if watch is None:
-            await deployed.open()
-            self._warn_of_hidden(deployed)
+            await deployed.open(hidden_by=self._declared_functions)
         else:
             await watch.look()
         await self._take_up_declarations(context)
@@ -179,10 +178,9 @@ class Service:
         await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
 
     async def _check_functions(self) -> None:
+        nodejs_client = self._settings.nodejs_client
         for function in self._declared_functions:
-            warning = await asyncio.to_thread(
-                check_function, function, nodejs_client=self._settings.nodejs_client
-            )
+            warning = await asyncio.to_thread(check_function, function, nodejs_client)
             if warning is not None:
                 self._log.warning(warning)
 
@@ -333,12 +331,14 @@ class Service:
     def _make_deployed(
         self, store_calls: StoreThread, registry: FunctionRegistry, changed: Callable[[str], None]
     ) -> DeployedFunctions:
+        database = database_path(parse_url(self._settings.store_url))
         deployed = DeployedFunctions(
             store_calls,
-            CodeStore(self._code_folder()),
+            self._closing.enter_context(open_code_store(database)),
             registry,
             rules=DeploymentRules(
-                check_runtime=check_runtime,
+                check_runtime=choose_runtime,
+                check_code=partial(check_code, nodejs_client=self._settings.nodejs_client),
                 draw_id=draw_uuid,
                 warn=self._log.warning,
                 changed=changed,
@@ -346,23 +346,6 @@ class Service:
         )
         self._closing.push_async_callback(deployed.close)
         return deployed
-
-    def _code_folder(self) -> Path:
-        """Give the place of deployed functions' code: beside the store, as long as the store."""
-        database = database_path(parse_url(self._settings.store_url))
-        if database is None:
-            made = tempfile.TemporaryDirectory(prefix="penstock-code-")
-            return Path(self._closing.enter_context(made))
-        return Path(f"{database.resolve()}.code")
-
-    def _warn_of_hidden(self, deployed: DeployedFunctions) -> None:
-        for function in self._declared_functions:
-            if deployed.get(function.scope, function.name) is not None:
-                self._log.warning(
-                    f"function {function.name}: the project file declares it, so the function of "
-                    "this name that was created through the API is hidden until it does no more; "
-                    "it is kept, with its code"
-                )
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)

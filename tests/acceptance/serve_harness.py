@@ -148,6 +148,7 @@ class Penstock:
             "AWS_ENDPOINT_URL": aws_url,
             "AWS_REGION": REGION,
             **CREDENTIALS,
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         }
         (folder / "app.py").write_text(HANDLER)
         (folder / "penstock.toml").write_text(project)

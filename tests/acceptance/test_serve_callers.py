@@ -1,4 +1,4 @@
-"""``penstock serve --callers`` as a process, beside a moto server: real clients, real signatures."""
+"""``penstock serve --callers`` as a process, beside a moto server, with real clients."""
 
 import subprocess
 import sys

@@ -95,7 +95,7 @@ def test_queue_is_read_the_destination_written_and_the_function_run_as_its_role(
         QueueUrl=url,
         Entries=[{"Id": body, "MessageBody": body} for body in ("good", "poison")],
     )
-    make_role(iam, "charge", USE_QUEUES, ("sts:*", "*"))
+    make_role(iam, "charge", USE_QUEUES, ("sts:*", "*"), ("logs:*", "*"))
     keys = make_service_user(iam, "charge")
     enforce_policies(moto)
 
@@ -111,6 +111,8 @@ def test_queue_is_read_the_destination_written_and_the_function_run_as_its_role(
     enforce_policies(moto, enforced=False)
     [failed] = sqs.receive_message(QueueUrl=failed_url)["Messages"]
     assert json.loads(failed["Body"])["requestPayload"]
+    logs = moto.client("logs")
+    assert wait_for("logs", lambda: logs.describe_log_groups()["logGroups"])
 
 
 def test_stream_is_read_as_the_function_s_role_and_shows_it(moto: Moto, service: Penstock) -> None:

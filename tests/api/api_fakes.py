@@ -347,6 +347,7 @@ class World(msgspec.Struct):
     metrics: FakeMetrics = msgspec.field(default_factory=FakeMetrics)
     buckets: FakeBuckets = msgspec.field(default_factory=FakeBuckets)
     code_folder: Path = Path("no-code-here")
+    code: GatedCode | None = None
     warnings: list[str] = []
 
     @classmethod
@@ -362,6 +363,7 @@ class World(msgspec.Struct):
 
     def context(self, store_calls: StoreCalls) -> ApiContext:
         """Give the API this world."""
+        self.code = GatedCode(self.code_folder)
         return ApiContext(
             store_calls=store_calls,
             sources=self.sources,
@@ -369,10 +371,11 @@ class World(msgspec.Struct):
             declared=self.functions,
             deployed=DeployedFunctions(
                 store_calls,
-                GatedCode(self.code_folder),
+                self.code,
                 self.functions,
                 rules=DeploymentRules(
                     check_runtime=check_runtime,
+                    check_code=lambda runtime, _: check_runtime(runtime),
                     draw_id=draw_uuid,
                     warn=self.warnings.append,
                     changed=lambda _: None,

@@ -72,7 +72,7 @@ RAW_QUERIES = (
 PATH_PARTS = ("..", ".", "", "%00", "%ff", "%2F", "%25", "%", "a b", ":", "\u00e9", "x" * 3_000)
 
 # Without their source or code hardly any creation would be taken, nor with those of other sources.
-USUAL = {"EventSourceArn": 0.97, "Code": 1, "Runtime": 1, "Role": 1, "Handler": 1}
+USUAL = {"EventSourceArn": 0.97, "Code": 1, "Runtime": 1, "Role": 1, "Handler": 1, "ZipFile": 0.9}
 SELDOM = frozenset(
     {
         "AcceleratorConfig",

@@ -21,10 +21,11 @@ import msgspec
 import structlog
 from api_fakes import QUEUE_ARN
 from api_server import Answer, Server, running_server
+from function_calls import create_active
 from fuzz_checks import Checker
 from fuzz_model import Operation, own_operations, routed_operations
 from fuzz_requests import Trial, TrialMaker
-from fuzz_values import ValueMaker
+from fuzz_values import ALIAS, FUNCTIONS, STATEMENT, ValueMaker
 
 from penstock.model.message import QueueAttributes
 
@@ -155,8 +156,19 @@ class Sender:
 
 
 def prepare(server: Server) -> None:
-    """Give the server's world a FIFO queue beside what it has."""
+    """Give the server's world a FIFO queue and functions beside what it has."""
     server.world.sources.queues[f"{QUEUE_ARN}.fifo"] = QueueAttributes(visibility_timeout_s=30)
+    client = server.client()
+    for name in FUNCTIONS:
+        create_active(client, name, Publish=True)
+        client.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion="1")
+        client.add_permission(
+            FunctionName=name,
+            StatementId=STATEMENT,
+            Action="lambda:InvokeFunction",
+            Principal="sqs.amazonaws.com",
+        )
+    client.close()
 
 
 def run_fuzz(count: int, seed: int) -> Fuzz:

@@ -144,6 +144,14 @@ def test_constraint_of_the_model_is_told_in_aws_s_words(
     assert text in message
 
 
+def test_credentials_may_be_variables_and_be_read_back(client: Any) -> None:
+    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+    created = create(client, Environment={"Variables": variables})
+
+    assert created["Environment"] == {"Variables": variables}
+
+
 def test_variable_s_value_is_in_no_error(client: Any) -> None:
     variables = {"PASSWORD": "secret" * 1000}
 

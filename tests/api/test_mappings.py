@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from api_fakes import FUNCTION_ARN, QUEUE_ARN, STREAM_ARN, TABLE_ARN
-from api_server import Server, running_server
+from api_server import SIGNED, Server, running_server
 from botocore.exceptions import ClientError
 
+from penstock.api.application import MAPPINGS_PATH, TAGS_PATH
 from penstock.model.errors import (
     SourceAccessDeniedError,
     SourceCredentialsError,
@@ -290,6 +291,25 @@ def test_list_refuses_a_foreign_marker(server: Server, marker: str) -> None:
 
     assert code == "InvalidParameterValueException"
     assert message.startswith("Invalid Marker")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "text"),
+    [
+        pytest.param("GET", f"{MAPPINGS_PATH}/{'1' * 36}?Verbose=1", "'Verbose'", id="get"),
+        pytest.param("POST", f"{MAPPINGS_PATH}?DryRun=1", "'DryRun'", id="create"),
+        pytest.param("DELETE", f"{TAGS_PATH}/arn?tagKeys=a&keys=b", "'keys'", id="untag"),
+        pytest.param("GET", f"{MAPPINGS_PATH}?Verbose=1", "'Verbose'", id="list"),
+        pytest.param("GET", f"{MAPPINGS_PATH}?MaxItems=1&MaxItems=2", "more than once", id="twice"),
+    ],
+)
+def test_query_that_nobody_reads_is_refused(
+    server: Server, method: str, path: str, text: str
+) -> None:
+    answer = server.send(method, path, headers=SIGNED)
+
+    assert answer.status == 400
+    assert text in answer.json["message"]
 
 
 def test_mappings_belong_to_the_region_that_was_signed_for(server: Server) -> None:

@@ -84,7 +84,18 @@ def test_options_have_environment_twins(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("dev", ["DEV_HOST", "DEV_PORT", "DEV_DATA", "LOG_FORMAT", "LOG_LEVEL"]),
+        (
+            "dev",
+            [
+                "DEV_HOST",
+                "DEV_PORT",
+                "DEV_DATA",
+                "DEV_PARAMETER",
+                "DEV_WATCH",
+                "LOG_FORMAT",
+                "LOG_LEVEL",
+            ],
+        ),
         (
             "serve",
             [

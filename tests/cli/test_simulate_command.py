@@ -102,7 +102,7 @@ def test_the_answer_of_get_is_a_mapping_too() -> None:
         mapping = penstock.map(stream, print, MaximumRetryAttempts=3, Enabled=False)
         answer = mapping.configuration
 
-    result = simulate(answer, "[1, 2]")
+    result = simulate({"EventSourceMappings": [answer]}, "[1, 2]")
 
     assert result.exit_code == 0, result.output
     assert "MaximumRetryAttempts=3" in result.stdout
@@ -126,6 +126,7 @@ def test_a_fifo_queues_messages_have_the_groups_of_their_key() -> None:
         pytest.param("{", "a", (), "is not JSON", id="no JSON"),
         pytest.param("[1]", "a", (), "no JSON object", id="no object"),
         pytest.param({}, "a", (), "no EventSourceArn", id="no source"),
+        pytest.param({"EventSourceMappings": []}, "a", (), "lists 0 mappings", id="none listed"),
         pytest.param({"EventSourceArn": "x"}, "a", (), "is not an ARN", id="no ARN"),
         pytest.param({"EventSourceArn": QUEUE, "Size": 1}, "a", (), "Size", id="unknown member"),
         pytest.param({"EventSourceArn": QUEUE, "BatchSize": 0}, "a", (), "constraint", id="AWS"),

@@ -171,6 +171,24 @@ def test_create_without_starting_position_is_refused(client: Any, arn: str) -> N
     )
 
 
+@pytest.mark.parametrize(
+    "also",
+    [
+        pytest.param({"FilterCriteria": {"Filters": [{"Pattern": "null"}]}}, id="filter"),
+        pytest.param({"FunctionName": "unknown"}, id="function"),
+        pytest.param({"Tags": {"aws:x": ""}}, id="tag"),
+    ],
+)
+def test_starting_position_is_judged_before(client: Any, also: dict[str, Any]) -> None:
+    """The order in which mistakes are told: the position, then filters, then the function.
+
+    Source: seen on AWS, in part by third parties (docs/semantics.md#the-api).
+    """
+    code = refusal(create, client, StartingPosition=None, **also)[2]
+
+    assert code.startswith("1 validation error detected: Value null at 'startingPosition'")
+
+
 def test_starting_position_outside_the_enum_breaks_the_model(client: Any) -> None:
     """An unknown StartingPosition: ValidationException, the set in AWS's own order.
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from code_builders import zipped
 
-from penstock.functions.code_store import CodeStore
+from penstock.functions.code_store import CodeStore, open_code_store
 from penstock.model.errors import ConfigurationError
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -21,7 +21,7 @@ KEEPER = """
 import asyncio, sys
 from pathlib import Path
 from code_builders import zipped
-from penstock.functions.code_store import CodeStore
+from penstock.functions.code_store import CodeStore, open_code_store
 
 async def main():
     store = CodeStore(Path(sys.argv[1]))
@@ -141,3 +141,22 @@ def test_kill_in_the_middle_leaves_every_folder_whole(tmp_path: Path) -> None:
         assert hashlib.sha256(package).hexdigest() == folder.name
         unpacked = folder / "unpacked"
         assert not unpacked.exists() or len(names(unpacked)) == 20
+
+
+def test_code_is_beside_its_database(tmp_path: Path) -> None:
+    with open_code_store(tmp_path / "penstock.db") as store:
+        assert store.code_folder("aa") == f"{tmp_path}/penstock.db.code/aa/unpacked"
+
+
+def test_code_of_a_store_in_memory_ends_with_it(run: Run) -> None:
+    async def keep(store: CodeStore) -> Path:
+        async with store.keep(zipped()) as code:
+            return store.package_path(code.sha256)
+
+    async def main() -> None:
+        with open_code_store(None) as store:
+            path = await keep(store)
+            assert path.exists()
+        assert not path.exists()
+
+    run(main())

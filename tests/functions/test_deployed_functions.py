@@ -27,7 +27,7 @@ from penstock.model.deployed_function import (
     UpdateStatus,
 )
 from penstock.model.errors import ConfigurationError, StoreConflictError, StoreUnavailableError
-from penstock.model.function import LATEST, LocalProcess
+from penstock.model.function import LATEST, Function, LocalProcess
 from penstock.ports import Store
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
@@ -72,6 +72,7 @@ class Node:
             self.runner,
             rules=DeploymentRules(
                 check_runtime=self.check_runtime,
+                check_code=lambda runtime, _: self.check_runtime(runtime),
                 draw_id=draw_uuid,
                 warn=self.warnings.append,
                 changed=self.changed.append,
@@ -327,5 +328,39 @@ def test_version_runs_the_code_that_it_was_published_with(run: Run, tmp_path: Pa
         await node.update("x = 2")
         await background()
         assert (node.source("1"), node.source()) == ("x = 1", "x = 2")
+
+    run(main())
+
+
+def test_function_that_a_declaration_hides_is_warned_of_and_kept(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        node = Node(tmp_path)
+        await node.add()
+        await background()
+        hosting = LocalProcess(code="/code", handler="app.handler")
+
+        restarted = Node(tmp_path)
+        await restarted.functions.open(
+            hidden_by=[Function(scope=SCOPE, name=name, hosting=hosting) for name in ("f", "g")]
+        )
+
+        (warning,) = restarted.warnings
+        assert warning.startswith("function f: the project file declares it")
+        assert restarted.source() == "x = 1"
+
+    run(main())
+
+
+def test_version_that_is_deployed_is_a_function_of_its_own(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        node = Node(tmp_path)
+        await node.add()
+        await background()
+        await node.functions.change(
+            SCOPE, "f", lambda each: msgspec.structs.replace(each, reserved_concurrency=3)
+        )
+        function = node.runner.deployments[ARN].functions[LATEST]
+        assert (function.role, function.concurrency, function.timeout_s) == ("r", 3, 3)
+        assert function.version == LATEST
 
     run(main())

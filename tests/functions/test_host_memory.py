@@ -1,5 +1,7 @@
 """MemorySize is a limit on the memory of an environment's processes."""
 
+import asyncio
+import os
 import re
 import sys
 from collections.abc import Callable, Coroutine
@@ -8,6 +10,8 @@ from typing import Any
 
 import pytest
 from local_functions import LogLines, error_of, hosted, local_function, value_of
+
+from penstock.functions.host.memory import WATCH_INTERVAL_S, MemoryWatch
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -136,3 +140,21 @@ def test_report_tells_what_was_used_for_a_moment(tmp_path: Path, run: Run) -> No
     run(main())
 
     assert 90 <= max_memory_used(log.lines[-1]) <= 128
+
+
+def test_process_that_has_ended_is_not_watched(run: Run) -> None:
+    exceeded: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        watch = MemoryWatch(0, exceeded.append)
+        watch.begin(os.getpid())
+        watch.close()
+        watch.begin(os.getpid())
+        over = loop.create_future()
+        loop.call_later(3 * WATCH_INTERVAL_S, over.set_result, None)
+        await over
+
+    run(main())
+
+    assert exceeded == []

@@ -155,7 +155,7 @@ def test_client_that_is_gone_makes_the_function_unavailable(tmp_path: Path, run:
 
     async def main() -> None:
         async with hosted(function) as host:
-            with pytest.raises(InvokeUnavailableError, match="npm package aws-lambda-ric is not"):
+            with pytest.raises(InvokeUnavailableError, match="install it once: npm install "):
                 await call(host)
 
     run(main())

@@ -61,9 +61,10 @@ def test_function_without_a_role_has_no_credentials_of_the_service(
     tmp_path: Path, run: Run
 ) -> None:
     inherited = {**os.environ, "AWS_ACCESS_KEY_ID": "service", "AWS_SESSION_TOKEN": "service"}
+    function = local_function(tmp_path, KEYS)
 
     async def main() -> None:
-        async with hosted(local_function(tmp_path, KEYS), inherited=inherited) as host:
+        async with hosted(function, inherited_environment=inherited) as host:
             assert (await value_of(host))[1:] == [None, None, None]
 
     run(main())

@@ -36,11 +36,18 @@ def test_functions_own_comes_first_and_the_services_last(
 ) -> None:
     expected = [install(beside)]
     found = [find_node_client(str(code), str(tmp_path / "named"))]
-    for folder in (tmp_path / "named", code.parent, code):
+    for folder in (tmp_path / "named", code):
         expected.append(install(folder))
         found.append(find_node_client(str(code), str(tmp_path / "named")))
 
     assert found == expected
+
+
+@pytest.mark.usefixtures("beside")
+def test_folders_above_the_code_are_not_looked_into(code: Path) -> None:
+    install(code.parent)
+
+    assert find_node_client(str(code), None) is None
 
 
 @pytest.mark.usefixtures("beside")

@@ -17,6 +17,7 @@ def test_a_throttled_batch_is_tried_again_and_counts_no_attempt(penstock: Pensto
     assert mapping.succeeded == ["a"]
     assert len(mapping.invocations) == 1
     assert str(mapping.timeline()).count("no run") == 3
+    assert penstock.fail.pending == {}
 
 
 def test_a_crash_loses_the_answer_and_not_the_work(penstock: Penstock) -> None:
@@ -127,6 +128,17 @@ def test_a_crash_of_penstock_itself_loses_nothing(penstock: Penstock) -> None:
 
     assert sorted(str(each) for each in mapping.succeeded) == sorted(map(str, range(10)))
     assert mapping.invocations[2].outcome == "unknown"
+
+
+def test_what_has_not_failed_yet_is_told(penstock: Penstock) -> None:
+    queue = penstock.queue()
+    mapping = penstock.map(queue, accept)
+    penstock.fail.crash(mapping, times=3)
+
+    queue.send("a")
+    penstock.run_until(lambda: len(mapping.invocations) == 2)
+
+    assert penstock.fail.pending == {"crash": 2}
 
 
 def test_faults_are_told_by_whom_they_befall(penstock: Penstock) -> None:

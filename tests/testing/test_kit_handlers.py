@@ -105,6 +105,52 @@ def test_a_handler_that_fails_the_test_fails_it(penstock: Penstock) -> None:
         first_run_of(penstock, handler)
 
 
+def test_an_async_handler_that_fails_the_test_fails_it(penstock: Penstock) -> None:
+    async def handler(_event: dict[str, Any], _context: object) -> None:
+        pytest.fail("wrong event")
+
+    with pytest.raises(pytest.fail.Exception, match="wrong event"):
+        first_run_of(penstock, handler)
+
+
+def test_an_async_handler_that_exits_has_crashed(penstock: Penstock) -> None:
+    async def handler(_event: dict[str, Any], _context: object) -> None:
+        sys.exit(2)
+
+    invocation = first_run_of(penstock, handler)
+
+    assert invocation.error is not None
+    assert "exit status 2" in invocation.error["errorMessage"]
+
+
+def test_an_async_handler_that_was_cancelled_has_failed(penstock: Penstock) -> None:
+    async def handler(_event: dict[str, Any], _context: object) -> None:
+        raise asyncio.CancelledError
+
+    invocation = first_run_of(penstock, handler)
+
+    assert invocation.error is not None
+    assert invocation.error["errorType"] == "CancelledError"
+
+
+def test_a_response_above_lambdas_quota_is_an_error(penstock: Penstock) -> None:
+    invocation = first_run_of(penstock, lambda _event, _context: "x" * 6_291_555)
+
+    assert invocation.error is not None
+    assert invocation.error["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+def test_an_error_that_cannot_be_printed_is_told_all_the_same(penstock: Penstock) -> None:
+    def handler(_event: dict[str, Any], _context: object) -> None:
+        raise ValueError("\ud800")
+
+    invocation = first_run_of(penstock, handler)
+
+    assert invocation.error is not None
+    assert invocation.error["errorMessage"] == "\ud800"
+    assert "ValueError: ?" in penstock.timelines()
+
+
 def test_the_event_stays_as_it_was_sent(penstock: Penstock) -> None:
     invocation = first_run_of(penstock, lambda event, _context: event["Records"].clear())
 
@@ -165,6 +211,18 @@ def test_one_handler_is_one_function(penstock: Penstock) -> None:
     second = penstock.map(penstock.kinesis_stream(), accept)
 
     assert first.function is second.function
+
+
+def test_a_method_is_one_function(penstock: Penstock) -> None:
+    class Service:
+        def handle(self, _event: dict[str, Any], _context: object) -> str:
+            return "handled"
+
+    service = Service()
+    mappings = [penstock.map(penstock.queue(), service.handle) for _ in range(2)]
+
+    assert mappings[0].function is mappings[1].function
+    assert mappings[0].function.name == "handle"
 
 
 def test_a_functions_concurrency_is_shared_by_its_mappings(penstock: Penstock) -> None:

@@ -90,13 +90,26 @@ def test_a_mapping_that_is_made_disabled_waits(penstock: Penstock) -> None:
     assert mapping.invocations == []
 
 
+def test_a_mapping_gets_another_function(penstock: Penstock) -> None:
+    queue = penstock.queue()
+    mapping = penstock.map(queue, accept)
+    other = penstock.function(lambda _event, _context: "other", FunctionName="other")
+
+    mapping.update(FunctionName=other.name)
+    queue.send("a")
+    penstock.run_until_idle()
+
+    assert mapping.invocations[0].response == "other"
+    assert mapping.function is other
+
+
 def test_a_mapping_is_deleted(penstock: Penstock) -> None:
     queue = penstock.queue()
     mapping = penstock.map(queue, accept)
 
     mapping.delete()
 
-    assert mapping.state == "Deleted"
+    assert repr(mapping) == "<mapping of <queue queue-1> to accept: Deleted>"
     with pytest.raises(ApiError, match="does not exist"):
         mapping.update(BatchSize=1)
     with pytest.raises(ApiError, match="does not exist"):

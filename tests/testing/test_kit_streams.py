@@ -9,6 +9,15 @@ from kit_handlers import accept, refuse_poison, report_poison, values_of
 from penstock.testing import ConfigurationError, Penstock
 
 POISON = {"id": 3, "poison": True}
+ITEM = {"id": "a", "total": 1.5, "tags": ["x"], "paid": True, "note": None, "raw": b"\x00"}
+IMAGE = {
+    "id": {"S": "a"},
+    "total": {"N": "1.5"},
+    "tags": {"L": [{"S": "x"}]},
+    "paid": {"BOOL": True},
+    "note": {"NULL": True},
+    "raw": {"B": "AA=="},
+}
 
 
 def test_events_have_the_production_shape(penstock: Penstock) -> None:
@@ -172,6 +181,33 @@ def test_a_table_gives_the_records_of_dynamodb(penstock: Penstock) -> None:
     # As in the sample event of AWS's documentation.
     assert [each["dynamodb"]["SizeBytes"] for each in records] == [26, 59, 38]
     assert mapping.succeeded[2] == {"Id": 101}
+
+
+def test_a_tables_records_have_the_production_shape(penstock: Penstock) -> None:
+    table = penstock.dynamodb_table("orders")
+    mapping = penstock.map(table, accept)
+
+    table.put(ITEM)
+    penstock.run_until_idle()
+
+    (record,) = mapping.invocations[0].event["Records"]
+    change = record.pop("dynamodb")
+    assert change.pop("SequenceNumber").isdecimal()
+    assert change == {
+        "ApproximateCreationDateTime": 1767225600.0,
+        "Keys": {"id": {"S": "a"}},
+        "NewImage": IMAGE,
+        "SizeBytes": 36,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    assert len(record.pop("eventID")) == 32
+    assert record == {
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": table.arn,
+    }
 
 
 def test_a_change_that_changes_nothing_makes_no_record(penstock: Penstock) -> None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from penstock import __version__
-from penstock.api.answers import json_answer
+from penstock.api.answers import error_answer, json_answer
 from penstock.api.authentication import Authentication
 from penstock.api.browser import refuse_web_pages
 from penstock.api.context import ApiContext
@@ -98,7 +98,7 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
         for spelling in (path, path + "/"):
             application.router.add_route(method, spelling, routes.for_lambda(handler))
     application.router.add_get(HEALTH_PATH, _health)
-    application.router.add_route("*", "/{path:.*}", routes.elsewhere)
+    application.router.add_route("*", r"/{path:[\s\S]*}", routes.elsewhere)  # a newline, too
     return application
 
 
@@ -188,13 +188,13 @@ def _answer_middleware(context: ApiContext, authentication: Authentication) -> M
             await authentication.check(request)
             response = await handler(request)
         except ApiError as error:
-            response = error.to_response()
+            response = error_answer(error)
         except SignatureError as error:
             response = answer_refusal(request, error)
         except StoreConflictError as error:
-            response = ApiError(RESOURCE_CONFLICT, str(error)).to_response()
+            response = error_answer(ApiError(RESOURCE_CONFLICT, str(error)))
         except StoreError as error:
-            response = ApiError(SERVICE, str(error)).to_response()
+            response = error_answer(ApiError(SERVICE, str(error)))
         except Exception as error:  # a defect of one request stays with that request
             if request.writer.output_size > 0:
                 raise  # half an answer is out: the server cuts the connection, and logs this
@@ -216,7 +216,7 @@ def _answer_defect(request: web.Request, request_id: str, error: Exception) -> w
         exc_info=error,
     )
     text = "An error occurred and the request cannot be processed; the log of Penstock has why."
-    return ApiError(SERVICE, text).to_response()
+    return error_answer(ApiError(SERVICE, text))
 
 
 async def _health(_request: web.Request) -> web.Response:

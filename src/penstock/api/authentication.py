@@ -7,8 +7,9 @@
                  ├─ x-amz-content-sha256: the signature is checked at once, the body as it is read
                  └─ none: the body is read first, within bounds, and the signature covers it
 
-``/penstock/v1/health`` stays open, and ``/metrics`` where the configuration says so. Without
-callers nothing is checked here.
+``/penstock/v1/health`` stays open, and ``/metrics`` where the configuration says so. Links to code
+carry a signature of their own (``functions/code_links.py``). Without callers nothing is checked
+here.
 
 Source: docs/semantics.md#signatures
 """
@@ -20,6 +21,7 @@ from aiohttp import web
 from penstock.api.bodies import SignedBody, keep_body, read_body
 from penstock.api.context import ApiContext
 from penstock.api.errors import TOO_MANY_REQUESTS, ApiError
+from penstock.api.functions.code_links import LINKS_PATH
 from penstock.core.request_signature import Callers, mismatch
 from penstock.core.signature_claims import (
     EMPTY_BODY_DIGEST,
@@ -75,7 +77,8 @@ class Authentication:
             self._callers.check(head, claims, EMPTY_BODY_DIGEST)
 
     def _is_open(self, request: web.Request) -> bool:
-        return request.method in ("GET", "HEAD") and request.raw_path in self._open_paths
+        is_open = request.raw_path in self._open_paths or request.raw_path.startswith(LINKS_PATH)
+        return is_open and request.method in ("GET", "HEAD")
 
     async def _read_unverified(self, request: web.Request) -> bytes:
         if not request.body_exists:

@@ -5,11 +5,8 @@ Source: botocore's lambda model (codes, statuses); recorded answers of AWS (``me
 """
 
 import msgspec
-from aiohttp import web
 
 from penstock.model.errors import PenstockError
-
-_SERVERS_FAULT = 500  # this status and above
 
 
 class ErrorKind(msgspec.Struct, frozen=True):
@@ -64,25 +61,6 @@ class ApiError(PenstockError):
         super().__init__(message)
         self.kind = kind
         self.reason = reason
-
-    def to_response(self) -> web.Response:
-        """Give the answer as AWS shapes it."""
-        kind = self.kind
-        body: dict[str, str] = {}
-        headers = {"x-amzn-ErrorType": kind.code}
-        if self.reason is not None:
-            body["Reason"] = self.reason
-            headers["Retry-After"] = "1"
-        if kind.has_type:
-            body["Type"] = "User" if kind.status < _SERVERS_FAULT else "Service"
-        # Bytes of a header that are not UTF-8 reach the text as lone surrogates.
-        body[kind.message_member] = str(self).encode("utf-8", "replace").decode()
-        return web.Response(
-            body=msgspec.json.encode(body),
-            status=kind.status,
-            headers=headers,
-            content_type="application/json",
-        )
 
 
 def invalid_parameter(message: str) -> ApiError:

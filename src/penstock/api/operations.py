@@ -73,8 +73,8 @@ class MappingOperations:
         """Create a mapping.
 
         The order of the checks is AWS's as far as it was observed: the model's constraints, the
-        source, its parameters, the batch, the starting position, the function, a duplicate, and
-        last the queue or stream itself.
+        source, its parameters, destinations, the starting position, the batch, the filters, the
+        function, a duplicate, and last the queue or stream itself.
 
         Args:
             scope: Owns the mapping; the source must be of its region.
@@ -87,8 +87,6 @@ class MappingOperations:
         asked = msgspec.convert(request, MappingRequest)
         mapping = self._draft(scope, source, asked, name)
         self._check_rules(mapping, asked, is_new=True)
-        if source.kind is not None:
-            check_starting_position(mapping, now_ms=self._now_ms())
         reference, function = await self._find_function(asked.function_name or "", scope)
         mapping = msgspec.structs.replace(mapping, function_arn=reference.arn)
         await self._refuse_duplicate(mapping)
@@ -224,6 +222,8 @@ class MappingOperations:
             check_queue_mapping(mapping)
         else:
             check_stream_request(asked)
+            if is_new:
+                check_starting_position(mapping, now_ms=self._now_ms())
             check_combination(mapping)
         check_filters(mapping, asked, filters_max=self._context.settings.filters_max)
         check_metrics(asked, mapping.stream_kind)

@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 import msgspec
 from aiohttp import web
 
+from penstock.api.answers import error_answer
 from penstock.api.errors import (
     INCOMPLETE_SIGNATURE,
     INVALID_SIGNATURE,
@@ -72,7 +73,7 @@ def answer_refusal(request: web.Request, error: SignatureError) -> web.Response:
             headers={"x-amzn-ErrorType": codes.kind.code},
             content_type="application/x-amz-json-1.0",
         )
-    return ApiError(codes.kind, message).to_response()
+    return error_answer(ApiError(codes.kind, message))
 
 
 def _xml(shape: str, code: str, message: str) -> web.Response:

@@ -84,14 +84,15 @@ class LogBatch:
             and self.last_ms <= wall_ms <= self.first_ms + BATCH_SPAN_MS_MAX
         )
 
-    def add(self, event: bytes, size_bytes: int, wall_ms: int) -> None:
-        """Add an event that has room."""
+    def add(self, event: bytes, size_bytes: int, wall_ms: int) -> int:
+        """Add an event that has room; give by how many bytes ``events`` has grown."""
         if self.events:
             self.events += b","
         self.events += event
-        self.event_count += 1
         self.size_bytes += size_bytes
         self.last_ms = wall_ms
+        self.event_count += 1
+        return len(event) + (self.event_count > 1)
 
 
 class _Stream:
@@ -138,13 +139,23 @@ class LogBuffer:
 
         A message above ``MESSAGE_BYTES_MAX`` becomes several events.
         """
+        size_bytes = _size_bytes(message)
+        if size_bytes > BATCH_BYTES_MAX:
+            added = [self.add(stream, piece, now) for piece in _pieces(message)]
+            return any(added)
         known = self._streams.get(stream)
         if known is None:
             known = self._streams[stream] = _Stream()
-        is_first = False
-        for piece, size_bytes in _pieces(message):
-            is_first |= self._add_piece(known, stream, piece, size_bytes, now)
-        self._make_room()
+        batch = known.batches[-1] if known.batches else None
+        is_first = batch is None or not batch.has_room(size_bytes, now.wall_ms)
+        if batch is None or is_first:
+            batch = LogBatch(stream, now)
+            known.batches.append(batch)
+            self._oldest_first[batch] = None
+        event = _encode(_Event(now.wall_ms, message))
+        self._held_bytes += batch.add(event, size_bytes, now.wall_ms)
+        if self._held_bytes > BUFFER_BYTES_MAX:
+            self._make_room()
         return is_first
 
     def end(self, stream: FunctionLogStream) -> None:
@@ -218,21 +229,6 @@ class LogBuffer:
         self._streams.clear()
         self._sending_count = 0
 
-    def _add_piece(
-        self, known: _Stream, stream: FunctionLogStream, piece: str, size_bytes: int, now: Instant
-    ) -> bool:
-        event = _encode(_Event(now.wall_ms, piece))
-        batch = known.batches[-1] if known.batches else None
-        is_new = batch is None or not batch.has_room(size_bytes, now.wall_ms)
-        if batch is None or is_new:
-            batch = LogBatch(stream, now)
-            known.batches.append(batch)
-            self._oldest_first[batch] = None
-        held_bytes = len(batch.events)
-        batch.add(event, size_bytes, now.wall_ms)
-        self._held_bytes += len(batch.events) - held_bytes
-        return is_new
-
     def _make_room(self) -> None:
         while self._held_bytes > BUFFER_BYTES_MAX:
             # There is one: what is under way found room when it was added.
@@ -265,14 +261,15 @@ class LogBuffer:
             del self._streams[stream]
 
 
-def _pieces(message: str) -> Iterator[tuple[str, int]]:
-    """Cut a message between characters into events that fit; give each with AWS's count of it."""
-    if len(message) * 4 <= MESSAGE_BYTES_MAX or len(message.encode()) <= MESSAGE_BYTES_MAX:
-        yield message, EVENT_BYTES + (len(message) if message.isascii() else len(message.encode()))
-        return
+def _size_bytes(message: str) -> int:
+    """Give an event's size, as AWS counts."""
+    return EVENT_BYTES + (len(message) if message.isascii() else len(message.encode()))
+
+
+def _pieces(message: str) -> Iterator[str]:
+    """Cut a message between characters into messages that fit."""
     encoded = message.encode()
     while encoded:
         piece = encoded[:MESSAGE_BYTES_MAX].decode(errors="ignore")
-        size_bytes = len(piece.encode())
-        yield piece, EVENT_BYTES + size_bytes
-        encoded = encoded[size_bytes:]
+        yield piece
+        encoded = encoded[len(piece.encode()) :]

@@ -17,8 +17,9 @@ import hashlib
 import itertools
 import os
 import shutil
+import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 
 from penstock.functions.code_package import is_unpacked, unpack
@@ -128,6 +129,16 @@ class CodeStore:
         for entry in self._folder.iterdir():
             if entry.name not in kept:
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def open_code_store(database: Path | None) -> Iterator[CodeStore]:
+    """Give the code store beside a database; None: one that ends with the block, as its rows do."""
+    if database is not None:
+        yield CodeStore(Path(f"{database.resolve()}.code"))
+        return
+    with tempfile.TemporaryDirectory(prefix="penstock-code-") as folder:
+        yield CodeStore(Path(folder))
 
 
 def _digest(package: bytes) -> str:

@@ -9,7 +9,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from penstock.functions.deployment import Deployment, make_deployment
 from penstock.model.arn import Scope
 from penstock.model.deployed_function import DeployedFunction, FunctionConfiguration
 from penstock.model.errors import ConfigurationError, StoreConflictError, StoreError
+from penstock.model.function import Function
 from penstock.ports import Store, StoreCalls
 
 BACKGROUND = "deployed functions"  # the name of every task
@@ -49,13 +50,16 @@ class DeploymentRules(msgspec.Struct, frozen=True, kw_only=True):
     """What the service decides about deployed functions.
 
     Attributes:
-        check_runtime: Gives a warning, or refuses a Runtime with ConfigurationError; it may block.
+        check_runtime: Refuses a Runtime with ConfigurationError; it may block.
+        check_code: Gives a warning about a Runtime and the folder of its code, or refuses them
+            likewise.
         draw_id: Gives revision ids.
         warn: Takes what an operator should know.
         changed: Told the ARN of a function that was changed, after what runs has followed.
     """
 
-    check_runtime: Callable[[str], str | None]
+    check_runtime: Callable[[str], object]
+    check_code: Callable[[str, str], str | None]
     draw_id: Callable[[], str]
     warn: Callable[[str], None]
     changed: Callable[[str], None]
@@ -76,6 +80,7 @@ class DeployedFunctions:
     ) -> None:
         self.code = code
         self.check_runtime = rules.check_runtime
+        self._check_code = rules.check_code
         self._store_calls = store_calls
         self._runner = runner
         self._draw_id = rules.draw_id
@@ -85,8 +90,11 @@ class DeployedFunctions:
         self._turn = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> None:
+    async def open(self, *, hidden_by: Sequence[Function] = ()) -> None:
         """Take up what the store holds, and end what was left in a transition.
+
+        Args:
+            hidden_by: The declared functions.
 
         Raises:
             StoreError: The store cannot be read.
@@ -97,6 +105,13 @@ class DeployedFunctions:
         await self._sweep()
         for function in list(self._functions.values()):
             await self._prepare(function)
+        for declared in hidden_by:
+            if self.get(declared.scope, declared.name) is not None:
+                self._warn(
+                    f"function {declared.name}: the project file declares it, so the function of "
+                    "this name that was created through the API is hidden until it does no more; "
+                    "it is kept, with its code"
+                )
 
     async def close(self) -> None:
         """End what goes on in the background; the next start ends what it was about."""
@@ -214,7 +229,8 @@ class DeployedFunctions:
         """Unpack the code and look for the runtime; empty when both are there."""
         try:
             await self.code.unpack(configuration.code.sha256)
-            warning = await asyncio.to_thread(self.check_runtime, configuration.runtime)
+            folder = self.code.code_folder(configuration.code.sha256)
+            warning = await asyncio.to_thread(self._check_code, configuration.runtime, folder)
         except (ConfigurationError, OSError) as exc:
             self._warn(f"function {function.name} cannot run: {exc}")
             return str(exc)

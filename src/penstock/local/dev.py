@@ -65,6 +65,17 @@ _WILDCARDS = frozenset({"0.0.0.0", "::", ""})
 _log = structlog.get_logger("penstock.dev")
 
 
+class WatchedProject(msgspec.Struct, frozen=True):
+    """A project's file that is read again when it has changed.
+
+    Attributes:
+        file: Watched since before the file was read for the first time.
+    """
+
+    file: FileWatch
+    read: Callable[[], Project]
+
+
 class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How ``dev`` was asked to run.
 
@@ -73,7 +84,7 @@ class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
         working: Folder of this run, which is removed after it.
         data: Folder that keeps the store; None keeps it as long as ``dev`` runs.
         on_line: Takes each line the service prints; None leaves it stdout.
-        read_again: Reads the project's file, which is watched; None: it is not.
+        watched: The project's file; None: it is not watched.
     """
 
     working: Path
@@ -82,7 +93,7 @@ class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
     data: Path | None = None
     logs: LogSettings = LogSettings()
     on_line: Callable[[bytes], None] | None = None
-    read_again: Callable[[], Project] | None = None
+    watched: WatchedProject | None = None
 
 
 class DevStack:
@@ -104,6 +115,7 @@ class DevStack:
         require_moto()
         self._project = project
         self._started_project: Project | None = None
+        self._is_going_back = False
         self._options = options
         self._environment = environment
         self._port = claim_port(options.host, options.port)
@@ -159,6 +171,9 @@ class DevStack:
 
         async def tell() -> None:
             nonlocal is_told
+            if self._is_going_back:
+                self._is_going_back = False
+                _log.info("the service is back")
             self._started_project = self._project
             served.set()
             if not is_told:
@@ -195,21 +210,18 @@ class DevStack:
         if before is None or before == self._project:
             return False
         _log.error("the changed file cannot be used, going back to what ran before it")
-        self._project = before
+        self._project, self._is_going_back = before, True
         write_snapshot(before, self._options.working)
         return True
 
     async def _changed_projects(self) -> AsyncIterator[Project]:
         """Read the project whenever its file has changed; what cannot be read is told."""
-        path, read_again = self._project.path, self._options.read_again
-        if path is None or read_again is None:
-            return
-        file = FileWatch(path)
-        while True:
+        watched = self._options.watched
+        while watched is not None:
             await pause(LOOK_INTERVAL_S)
-            if file.has_changed():
+            if watched.file.has_changed():
                 try:
-                    yield await asyncio.to_thread(read_again)
+                    yield await asyncio.to_thread(watched.read)
                 except ConfigurationError as exc:
                     _log.error(f"{exc}; what runs goes on")
 

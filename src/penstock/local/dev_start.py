@@ -11,6 +11,7 @@ from penstock.local.dev import (
     PORT_DEFAULT,
     DevOptions,
     DevStack,
+    WatchedProject,
     claim_port,
     endpoint_of,
     local_credentials,
@@ -18,6 +19,7 @@ from penstock.local.dev import (
     tell_omissions,
 )
 from penstock.local.embedded_aws import LOOPBACK
+from penstock.local.file_watch import FileWatch
 from penstock.local.logs import LogSettings, configure_logs, parse_log_settings
 from penstock.local.project_file import Project
 from penstock.local.project_source import ProjectSource, find_project_file, parse_parameter
@@ -78,6 +80,9 @@ def _run(source: ProjectSource, request: DevRequest, logs: LogSettings, working:
         _refuse_keys_of_serve(project)
         return project
 
+    watched = None
+    if request.watch and source.path is not None:
+        watched = WatchedProject(FileWatch(source.path), read)
     project = read()
     if not source.is_template:
         host = request.host or project.service.host or LOOPBACK
@@ -89,7 +94,7 @@ def _run(source: ProjectSource, request: DevRequest, logs: LogSettings, working:
         port=port,
         data=request.data,
         logs=logs,
-        read_again=read if request.watch else None,
+        watched=watched,
     )
     stack = DevStack(project, options, environment=os.environ)
     tell_omissions(project)

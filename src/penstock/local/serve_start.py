@@ -13,11 +13,8 @@ from botocore.exceptions import BotoCoreError
 from penstock.local.callers_file import read_callers
 from penstock.local.gateway import named_upstream, open_gateway
 from penstock.local.logs import LogFormat, LogLevel, configure_logs, parse_log_settings
-from penstock.local.project_file import (
-    REGION_DEFAULT,
-    Project,
-    read_project,
-)
+from penstock.local.project_file import REGION_DEFAULT, Project, read_project
+from penstock.local.project_source import is_template
 from penstock.local.ready_line import ReadyLine
 from penstock.local.service_run import (
     LOOPBACK_DEFAULT,
@@ -57,6 +54,10 @@ def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> No
     """
     logs = parse_log_settings(log_format, log_level)
     configure_logs(logs)
+    if is_template(request.project_file):
+        raise ConfigurationError(
+            f"{request.project_file}: templates are for penstock dev; serve takes a penstock.toml"
+        )
     project = read_project(
         request.project_file,
         find_region=_find_sdk_region,

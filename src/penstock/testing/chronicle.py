@@ -10,7 +10,7 @@ from penstock.engine.shard_discards import ShardDiscards
 from penstock.model.message import Message, VisibilityChange
 from penstock.model.stream import AfterSequenceNumber, Checkpoint, ShardEnd, StreamRecord
 from penstock.testing.history import History, Invocation, Kind, Outcome, Step
-from penstock.testing.values import Entry
+from penstock.testing.values import Entry, count_of
 
 NAMELESS = Entry(0, None, "")  # of a message that no test has put: a report that a mapping sent
 
@@ -69,7 +69,7 @@ class MappingChronicle:
 
     def dead_lettered(self, identity: str, to: str, receive_count: int) -> None:
         """The queue has moved a message away."""
-        text = f"to {to}, after {receive_count} receives"
+        text = f"to {to}, after {count_of(range(receive_count), 'receive')}"
         step = Step(self._now_ms(), Kind.DEAD_LETTERED, self._find([identity]), text)
         self.history.discard(step)
         self._tell()
@@ -142,7 +142,8 @@ class MappingChronicle:
         match inp:
             case q.DestinationAccepted(discard_id):
                 sent = self._message_discards.pop(discard_id)
-                text = f"after {sent.discard.receive_count} receives, sent to the destination"
+                times = count_of(range(sent.discard.receive_count), "receive")
+                text = f"after {times}, sent to the destination"
                 self._discarded(self._of([sent.discard.message]), text)
             case q.DestinationFailed(discard_id, reason):
                 sent = self._message_discards.pop(discard_id)
@@ -178,7 +179,8 @@ class MappingChronicle:
         for end in self._discards.setdefault(shard_id, ShardDiscards()).follow(inp, commands):
             discard = end.discard
             where = "kept in the failure journal" if end.is_journaled else "sent to the destination"
-            text = f"{discard.condition.value} after {discard.invoke_count} attempts, {where}"
+            times = count_of(range(discard.invoke_count), "attempt")
+            text = f"{discard.condition.value} after {times}, {where}"
             self._discarded(self._in(discard.records), text, shard_id)
         if isinstance(inp, s.CheckpointSaved):
             self._note_checkpoint(shard_id)

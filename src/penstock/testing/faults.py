@@ -45,6 +45,14 @@ class FaultPlan:
             raise ConfigurationError(f"times={times!r} is no count; give 1 or more")
         self._left[fault, target] = self._left.get((fault, target), 0) + times
 
+    def left(self) -> dict[str, int]:
+        """Give what has not happened yet, by the failure's name."""
+        left: dict[str, int] = {}
+        for (fault, _), times in self._left.items():
+            if times:
+                left[fault.value] = left.get(fault.value, 0) + times
+        return left
+
     def strikes(self, fault: Fault, target: Hashable) -> bool:
         """Tell whether the failure befalls the target now; one that does is used up."""
         left = self._left.get((fault, target), 0)
@@ -62,6 +70,11 @@ class Fail:
 
     def __init__(self, plan: FaultPlan) -> None:
         self._plan = plan
+
+    @property
+    def pending(self) -> dict[str, int]:
+        """What was asked for and has not happened yet: ``{"throttle": 1}``; empty when all has."""
+        return self._plan.left()
 
     def throttle(self, mapping: "Mapping", times: int = 1) -> None:
         """Let the function have no capacity for the mapping's next invocations: it does not run."""

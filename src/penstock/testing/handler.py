@@ -3,6 +3,7 @@
 Source: github.com/aws/aws-lambda-python-runtime-interface-client (the error object, the context)
 """
 
+import asyncio
 import functools
 import importlib
 import inspect
@@ -13,16 +14,16 @@ from typing import Any
 
 import msgspec
 from awslambdaric.lambda_runtime_exception import FaultException
-from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
+from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller, to_json
 
 from penstock.core.environment_contract import Exited, TimedOut
 from penstock.functions.host.failures import error_payload, status_of
+from penstock.functions.host.runtime_api import RESPONSE_BYTES_MAX, RESPONSE_TOO_LARGE
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 
 Handler = Callable[[Any, Any], Any]
 
-_encode = msgspec.json.Encoder().encode
 _THIS_FILE = __file__
 
 
@@ -130,12 +131,25 @@ def call_handler(
         if inspect.isawaitable(returned):
             return returned
         return answer_of(returned, context.aws_request_id)
-    except TimeIsOver:
-        raise
     except SystemExit as exc:
-        return exited(context.aws_request_id, exc.code if isinstance(exc.code, int) else 1)
+        return exited(context.aws_request_id, exc)
     except Exception as exc:  # noqa: BLE001 - whatever it raises is the function's error
         return raised(exc, context.aws_request_id)
+
+
+async def finish_handler(begun: Awaitable[object], request_id: str) -> Answer:
+    """Run a coroutine handler to its end; what is no ``Exception`` is raised, but for an exit."""
+    try:
+        return answer_of(await begun, request_id)
+    except SystemExit as exc:
+        return exited(request_id, exc)
+    except asyncio.CancelledError as exc:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return raised(exc, request_id)
+    except Exception as exc:  # noqa: BLE001 - whatever it raises is the function's error
+        return raised(exc, request_id)
 
 
 @functools.cache
@@ -149,7 +163,10 @@ def answer_of(returned: object, request_id: str) -> Answer:
         written, _ = _marshaller().marshal_response(returned)
     except FaultException as fault:
         return _error(fault.msg, fault.exception_type, fault.trace or [], request_id)
-    return Answer(written if isinstance(written, bytes) else written.encode())
+    payload = written if isinstance(written, bytes) else written.encode()
+    if len(payload) > RESPONSE_BYTES_MAX:
+        return Answer(RESPONSE_TOO_LARGE, is_error=True)
+    return Answer(payload)
 
 
 def raised(exc: BaseException, request_id: str) -> Answer:
@@ -160,8 +177,9 @@ def raised(exc: BaseException, request_id: str) -> Answer:
     return _error(str(exc), type(exc).__name__, traceback.format_list(frames), request_id)
 
 
-def exited(request_id: str, code: int) -> Answer:
+def exited(request_id: str, end: SystemExit) -> Answer:
     """Give the error object of a process that ended before it answered."""
+    code = 0 if end.code is None else end.code if isinstance(end.code, int) else 1
     return Answer(error_payload(Exited(status_of(code)), request_id, 0), is_error=True)
 
 
@@ -171,14 +189,10 @@ def timed_out(request_id: str, timeout_s: int) -> Answer:
 
 
 def _error(message: str, error_type: str, stack: list[str], request_id: str) -> Answer:
-    return Answer(
-        _encode(
-            {
-                "errorMessage": message,
-                "errorType": error_type,
-                "requestId": request_id,
-                "stackTrace": stack,
-            }
-        ),
-        is_error=True,
-    )
+    error = {
+        "errorMessage": message,
+        "errorType": error_type,
+        "requestId": request_id,
+        "stackTrace": stack,
+    }
+    return Answer(to_json(error).encode(), is_error=True)

@@ -141,7 +141,9 @@ class Penstock(Account):
             request.setdefault("StartingPosition", "TRIM_HORIZON")
         row = self._mappings.create(source, function, request)
         settings = ", ".join(f"{name}={value}" for name, value in shown.items())
-        mapping = Mapping(row.uuid, self._mappings, source, function, settings=settings)
+        mapping = Mapping(
+            row.uuid, self._mappings, self._functions, source=source, settings=settings
+        )
         self._made.append(mapping)
         return mapping
 

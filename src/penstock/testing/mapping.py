@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock.testing.functions import DeclaredFunction
+from penstock.testing.functions import DeclaredFunction, Functions
 from penstock.testing.history import Invocation
 from penstock.testing.mappings import Mappings
 from penstock.testing.queues import Queue
@@ -20,27 +20,31 @@ class Mapping:
     Attributes:
         uuid: Its UUID.
         source: The queue, stream or table that it reads.
-        function: The function that it invokes.
     """
 
     def __init__(
         self,
         uuid: str,
         mappings: Mappings,
-        source: Source,
-        function: DeclaredFunction,
+        functions: Functions,
         *,
+        source: Source,
         settings: str,
     ) -> None:
         self.uuid = uuid
         self.source = source
-        self.function = function
         self._mappings = mappings
+        self._functions = functions
         self._history = mappings.history(uuid)
         self._settings = settings
 
     def __repr__(self) -> str:
         return f"<mapping of {self.source!r} to {self.function.name}: {self.state}>"
+
+    @property
+    def function(self) -> DeclaredFunction:
+        """The function that it invokes, or invoked last."""
+        return self._functions.declared(self._mappings.function_arn(self.uuid))
 
     @property
     def invocations(self) -> list[Invocation]:

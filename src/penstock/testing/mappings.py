@@ -29,6 +29,7 @@ class Mappings:
         self._scope = scope
         self._sources = sources
         self._rows: dict[str, EventSourceMapping] = {}
+        self._function_arns: dict[str, str] = {}
         self._uuid_by_pair: dict[tuple[str, str], str] = {}
         self._engine: Engine | None = None
 
@@ -74,6 +75,10 @@ class Mappings:
         """Give a mapping's row; None when it is gone."""
         return self._rows.get(uuid)
 
+    def function_arn(self, uuid: str) -> str:
+        """Give the function of a mapping, also of one that is gone."""
+        return self._function_arns[uuid]
+
     def history(self, uuid: str) -> History:
         """Give what happened to a mapping, also of one that is gone."""
         return self.chronicle.by_uuid[uuid].history
@@ -106,6 +111,10 @@ class Mappings:
         """Take note of a row that the store has; the first one begins its mapping's history."""
         known = self._rows.get(row.uuid)
         self._rows[row.uuid] = row
+        # What still runs for a function that it had before belongs to it as well.
+        function_arn = unqualified_function_arn(row.function_arn)
+        self._function_arns[row.uuid] = function_arn
+        self._uuid_by_pair[function_arn, row.event_source_arn] = row.uuid
         if row.uuid not in self.chronicle.by_uuid:
             self._begin(row)
         elif known is not None and known.state is not row.state and row.state in SETTLED:
@@ -128,8 +137,6 @@ class Mappings:
         chronicle = MappingChronicle(source.entries, now_ms, self._turning.tell)
         self.chronicle.by_uuid[row.uuid] = chronicle
         source.read_by(chronicle)
-        function_arn = unqualified_function_arn(row.function_arn)
-        self._uuid_by_pair[function_arn, row.event_source_arn] = row.uuid
 
     def _source_of(self, row: EventSourceMapping) -> Source:
         return self._sources.by_arn[row.event_source_arn]

@@ -1,6 +1,7 @@
 """A mapping's history in words, for a reader who does not know the engine."""
 
 import collections
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from penstock.testing.picture import draw
 from penstock.testing.values import Entry, count_of, name_entries
 
 _PREVIEWS_MAX = 3
+_REQUEST_ID = re.compile(r"^RequestId: \S+ Error: ")  # how the sandbox's own errors begin
 _LABELS = {
     Kind.PUT: "put",
     Kind.READ: "read",
@@ -190,8 +192,10 @@ def why_failed(invocation: Invocation) -> str:
     error = invocation.error
     if error is None:
         return invocation.reason
-    kind, message = str(error.get("errorType", "")), str(error.get("errorMessage", ""))
-    return ": ".join(" ".join(part.split()) for part in (kind, message) if part)
+    kind = str(error.get("errorType", ""))
+    message = _REQUEST_ID.sub("", str(error.get("errorMessage", "")))
+    told = ": ".join(" ".join(part.split()) for part in (kind, message) if part)
+    return told.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be printed
 
 
 def _tell_part(invocation: Invocation) -> str:

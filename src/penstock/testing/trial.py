@@ -76,7 +76,7 @@ def read_mapping(text: bytes) -> TriedMapping:
     Raises:
         ConfigurationError: It is neither.
     """
-    members = _decode_object(text)
+    members = _only_one_of(_decode_object(text))
     arn = members.get("EventSourceArn")
     if not isinstance(arn, str):
         raise ConfigurationError(
@@ -174,6 +174,16 @@ def _decode_object(text: bytes) -> dict[str, object]:
     if not isinstance(members, dict):
         raise ConfigurationError("the mapping is no JSON object")
     return members
+
+
+def _only_one_of(members: dict[str, object]) -> dict[str, object]:
+    """Give the mapping of an answer of ListEventSourceMappings that has just one."""
+    listed = members.get("EventSourceMappings")
+    if not isinstance(listed, list):
+        return members
+    if len(listed) == 1 and isinstance(listed[0], dict):
+        return listed[0]
+    raise ConfigurationError(f"the file lists {len(listed)} mappings: give one")
 
 
 def _decode_line(number: int, line: str) -> object:

@@ -14,6 +14,8 @@ from penstock.simulation.loop import VirtualLoop, pass_s
 
 ResultT = TypeVar("ResultT")
 
+_CLOSING_TURNS = 100
+
 
 class VirtualRun:
     """A virtual loop, and the turning of it.
@@ -28,6 +30,7 @@ class VirtualRun:
         self._is_turning = False
         self._is_told = False
         self._is_late = False
+        self._raised: BaseException | None = None
 
     @property
     def now_ms(self) -> int:
@@ -43,7 +46,8 @@ class VirtualRun:
     async def call_outside(self, call: Callable[[], ResultT]) -> ResultT:
         """Call while the loop stands still; what it raises is raised here.
 
-        Of what is no ``Exception``, such as pytest's own outcomes, the test learns at once.
+        What is no ``Exception``, such as pytest's own outcomes, is raised in the test, at once;
+        whoever waits here waits on.
         """
         answered: asyncio.Future[ResultT] = self.loop.create_future()
 
@@ -52,15 +56,41 @@ class VirtualRun:
                 result = call()
             except Exception as exc:  # noqa: BLE001 - whoever waits gets it
                 answered.set_exception(exc)
-            except BaseException:
-                answered.cancel()
-                raise
             else:
                 answered.set_result(result)
 
         self._calls.append(run)
         self.loop.stop()
         return await answered
+
+    async def run_apart(
+        self, work: Coroutine[Any, Any, ResultT], *, limit_ms: int
+    ) -> ResultT | None:
+        """Run a coroutine in a task of its own; None, and its end, when its time is over.
+
+        What it raises that is no ``Exception`` is raised in the test, as by ``call_outside``.
+        """
+        task = self.loop.create_task(self._keep_apart(work))
+        try:
+            done, _ = await asyncio.wait([task], timeout=limit_ms / 1000)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not done:
+            task.cancel()
+            return None
+        return task.result()
+
+    async def _keep_apart(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        try:
+            return await work
+        except (Exception, asyncio.CancelledError):
+            raise
+        except BaseException as exc:  # noqa: BLE001 - not lost: the next turn raises it
+            self._raised = exc
+            self.loop.stop()
+            never: asyncio.Future[ResultT] = self.loop.create_future()
+            return await never
 
     async def wait_ms(self, delay_ms: int) -> None:
         """Let virtual time pass for whoever waits."""
@@ -95,22 +125,31 @@ class VirtualRun:
 
     def close(self) -> None:
         """End every task, and the loop."""
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            ended = asyncio.gather(*tasks, return_exceptions=True)
-            ended.add_done_callback(lambda _: self.loop.stop())
-            while not ended.done():
-                self.loop.run_forever()
-        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-        self.loop.close()
+        try:
+            self._end_tasks()
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        finally:
+            self.loop.close()
+
+    def _end_tasks(self) -> None:
+        """Cancel what runs; what goes on all the same, after a few turns, is left behind."""
+        for _ in range(_CLOSING_TURNS):
+            tasks = asyncio.all_tasks(self.loop)
+            if not tasks:
+                return
+            for task in tasks:
+                task.cancel()
+            self.loop.call_soon(self.loop.stop)
+            self.loop.run_forever()
 
     def _turn(self) -> None:
         self._is_turning = True
         try:
             self._is_told = False
             self.loop.run_forever()
+            raised, self._raised = self._raised, None
+            if raised is not None:
+                raise raised
             while self._calls:
                 self._calls.popleft()()
         finally:

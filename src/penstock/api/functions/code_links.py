@@ -14,7 +14,8 @@ from penstock.api.context import ApiContext
 from penstock.api.errors import ACCESS_DENIED, NOT_FOUND, ApiError
 
 LINK_S = 600  # as AWS's
-CODE_PATH = "/penstock/v1/code/{Sha256}"
+LINKS_PATH = "/penstock/v1/code/"
+CODE_PATH = LINKS_PATH + "{Sha256}"
 
 
 class CodeLinks:

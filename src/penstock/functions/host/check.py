@@ -10,7 +10,7 @@ from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, LocalProcess
 
 
-def check_function(function: Function, *, nodejs_client: str | None = None) -> str | None:
+def check_function(function: Function, nodejs_client: str | None = None) -> str | None:
     """Refuse a local function that cannot run; other hostings are not looked at.
 
     It starts the function's interpreter once, and waits for it.
@@ -46,8 +46,13 @@ def check_function(function: Function, *, nodejs_client: str | None = None) -> s
     return None if runtime.warning is None else f"function {name}: {runtime.warning}"
 
 
-def check_runtime(runtime: str) -> str | None:
-    """Refuse a Runtime that this machine does not have.
+def check_code(runtime: str, code: str, *, nodejs_client: str | None) -> str | None:
+    """Refuse code whose Runtime this machine does not have; what the code holds is not judged.
+
+    Args:
+        runtime: Lambda's Runtime.
+        code: The folder of the code.
+        nodejs_client: The folder that the service names for the Node.js runtime client.
 
     Returns:
         What to warn of: it runs under another version than it names.
@@ -55,7 +60,10 @@ def check_runtime(runtime: str) -> str | None:
     Raises:
         ConfigurationError: It does not run here; the text names what does.
     """
-    return choose_runtime(runtime, None).warning
+    chosen = choose_runtime(runtime)
+    if chosen.family is RuntimeFamily.NODEJS:
+        check_node_client(code, nodejs_client, chosen.version[0])
+    return chosen.warning and f"Runtime {runtime} runs here as {chosen.name}"
 
 
 def _check_entry_point(name: str, hosting: LocalProcess, runtime: ChosenRuntime) -> None:

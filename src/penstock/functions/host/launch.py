@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.functions.host.entry_points import BOOTSTRAP
-from penstock.functions.host.node_client import NODE_CLIENT, find_node_client
+from penstock.functions.host.node_client import NODE_CLIENT, find_node_client, install_command
 from penstock.functions.host.runtimes import RuntimeFamily
 
 _PYTHON_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -80,7 +80,10 @@ def _tied_to_us() -> tuple[str, ...]:
 def _node_launch(settings: ProcessSettings, node: str) -> Launch:
     client = find_node_client(settings.code, settings.nodejs_client)
     if client is None:
-        raise FileNotFoundError(f"the npm package {NODE_CLIENT} is not installed")
+        raise FileNotFoundError(
+            f"AWS's runtime client, the npm package {NODE_CLIENT}, is not installed; install it"
+            f" once: {install_command()}"
+        )
     command = (
         *_tied_to_us(),
         node,

@@ -44,13 +44,16 @@ class MemoryWatch:
         self._exceeded = exceeded
         self._pid: int | None = None
         self._is_running = False
+        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._ended_s = -math.inf
         self._exact_s = -math.inf
         self._peak_kb = 0
 
     def begin(self, pid: int) -> None:
-        """An init or an invocation begins in the process."""
+        """An init or an invocation begins in the process; not after ``close``."""
+        if self._is_closed:
+            return  # It has ended meanwhile, and its number may be another's.
         self._pid = pid
         self._is_running = sys.platform == "linux"
         if self._is_running and self._timer is None:
@@ -73,7 +76,8 @@ class MemoryWatch:
         return math.ceil(self._peak_kb / 1024) if self._peak_kb else None
 
     def close(self) -> None:
-        """Read nothing any more."""
+        """Read nothing any more: the process has ended."""
+        self._is_closed = True
         self._is_running = False
         self._pid = None
         if self._timer is not None:

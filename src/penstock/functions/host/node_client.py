@@ -1,7 +1,8 @@
 """Finds AWS's official runtime client for Node.js, the npm package ``aws-lambda-ric``.
 
-It is looked for where Node.js would look from the function's code, then in the folder that the
-service's setting names, then beside the service: where ``npm install --global --prefix`` puts it.
+It is looked for in the function's code folder, in the folder that the service's setting names, and
+beside the service, where ``npm install --global --prefix`` puts it; not in the folders above the
+code, as Node.js would do: anybody may write into some of them.
 Its native module need not be built (``pure_runtime_client.cjs`` stands in for it), so its install
 scripts need not be run.
 
@@ -53,8 +54,7 @@ def find_node_client(code: str, folder: str | None) -> NodeClient | None:
     Raises:
         ConfigurationError: What is found is no whole package.
     """
-    start = Path(code)
-    places = [place / "node_modules" for place in (start, *start.parents)]
+    places = [Path(code) / "node_modules"]
     if folder is not None:
         places.append(Path(folder) / "node_modules")
     places.append(Path(sys.prefix) / "lib" / "node_modules")
@@ -78,13 +78,13 @@ def check_node_client(code: str, folder: str | None, node: int) -> None:
     if client is None:
         raise ConfigurationError(
             f"Node.js functions need AWS's runtime client, the npm package {NODE_CLIENT};"
-            f" install it once: {_install_command(node)}"
+            f" install it once: {install_command(node)}"
         )
     major = client.version.partition(".")[0]
     if major not in map(str, _MAJORS) or (major == "4" and node < _NODE_OF_VERSION_4):
         raise ConfigurationError(
             f"the runtime client {client.package} is version {client.version}, which does not run"
-            f" here under Node.js {node}; install another: {_install_command(node)}"
+            f" here under Node.js {node}; install another: {install_command(node)}"
         )
 
 
@@ -99,10 +99,13 @@ def _read(package: Path) -> NodeClient:
     return NodeClient(package, manifest.version, main)
 
 
-def _install_command(node: int) -> str:
+def install_command(node: int = 0) -> str:
     """Give the command that installs it beside the service.
 
     Version 3 takes every handler; version 4 refuses those with a callback.
+
+    Args:
+        node: The major version of what runs the function; 0 where it is not known.
     """
     major = 4 if node >= _NODE_WITHOUT_CALLBACKS else 3
     prefix = shlex.quote(sys.prefix)

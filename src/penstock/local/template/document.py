@@ -127,7 +127,7 @@ def _read_json(text: str, path: Path) -> tuple[object, Lines]:
     reader = _Reader(path)
     try:
         # JSON has tabs only between its values, and YAML none; all else of it is YAML, nearly.
-        reader.read(_compose(text.replace("\t", " ")), (), 0)
+        reader.read(_compose(text.replace("\t", " "), path), (), 0)
     except yaml.YAMLError:
         return content, {}
     return content, reader.lines
@@ -136,7 +136,7 @@ def _read_json(text: str, path: Path) -> tuple[object, Lines]:
 def _read_yaml(text: str, path: Path) -> tuple[object, Lines]:
     reader = _Reader(path)
     try:
-        node = _compose(text)
+        node = _compose(text, path)
         return (None if node is None else reader.read(node, (), 0)), reader.lines
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
@@ -147,11 +147,23 @@ def _read_yaml(text: str, path: Path) -> tuple[object, Lines]:
         raise ConfigurationError(f"{path}: not valid YAML: {' '.join(str(exc).split())}") from exc
 
 
-def _compose(text: str) -> yaml.Node | None:
-    # libyaml's is ten times as fast, and refuses what is nested a thousand deep.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _compose(text: str, path: Path) -> yaml.Node | None:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
+    depth = 0
+    # The composer recurses, libyaml's on the C stack, which must not end: so the events first.
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise _too_deep(path, event.start_mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
     node: yaml.Node | None = yaml.compose(text, Loader=loader)
     return node
+
+
+def _too_deep(path: Path, mark: yaml.Mark) -> ConfigurationError:
+    return ConfigurationError(f"{path}:{mark.line + 1}: nested more than {DEPTH_MAX} deep")
 
 
 _YAML = "tag:yaml.org,2002:"
@@ -185,7 +197,7 @@ class _Reader:
         if self._left < 0:
             raise self._error(node, f"more than {NODES_MAX:,} values, what aliases repeat included")
         if depth > DEPTH_MAX:
-            raise self._error(node, f"nested more than {DEPTH_MAX} deep")
+            raise _too_deep(self._path, node.start_mark)
         value = self._plain(node, keys, depth)
         if node.tag.startswith("!") and node.tag != "!":
             return self._long_form(node, value)

@@ -87,13 +87,13 @@ def expand(
     """
     preparation = _Preparation(template, resolve)
     content = preparation.prepare()
-    translated = _translate(content, parameters, template)
+    lines = template.lines | preparation.event_lines
+    translated = _translate(content, parameters, Template(template.path, content, lines))
     translated["Transform"] = template.content["Transform"]  # its language may still be spoken
     for resource in translated["Resources"].values():
         code = resource.get("Properties", {}).get("Code")
         if isinstance(code, dict) and code.get("S3Bucket") == _MARKER:
             resource["Properties"]["Code"] = preparation.codes[code["S3Key"]]
-    lines = template.lines | preparation.event_lines
     expanded = Template(template.path, translated, _with_generated(lines, translated))
     return Expansion(expanded, tuple(preparation.omissions), preparation.left_out)
 
