@@ -162,13 +162,17 @@ class ServiceClient:
         """
         clock = self._wire.clock
         credentials = self._wire.credentials
-        look = credentials.find if unsigned_allowed else credentials.require
-        found = await look(clock.now().wall_ms)
+        now_ms = clock.now().wall_ms
+        found = credentials.known(now_ms)
+        if found is None:
+            look = credentials.find if unsigned_allowed else credentials.require
+            found = await look(now_ms)
+            now_ms = clock.now().wall_ms
         headers = (self._host, *request.headers)
         target = self.endpoint.path + request.target
         complete = HttpRequest(request.method, target, headers, request.body)
         if found is not None:
-            complete = self._signer.sign(complete, found, clock.now().wall_ms)
+            complete = self._signer.sign(complete, found, now_ms)
         return await self._transport.exchange(self.endpoint.origin, complete, rules)
 
 
@@ -223,31 +227,31 @@ class JsonServiceClient:
             headers = self._dialect.headers(operation)
             self._headers_by_operation[operation] = headers
         request = HttpRequest("POST", "/", headers, body)
-        attempts_max = rules.attempts_max if rules.is_idempotent else 1
-        for attempt in range(1, attempts_max):
+        attempts_left = rules.attempts_max if rules.is_idempotent else 1
+        pause_s_max = 1.0
+        while True:
+            attempts_left -= 1
+            is_sent = True
             try:
-                return check_answer(await self._attempt(operation, request, rules))
+                return check_answer(await self._service.send(request, rules))
             except WireError as exc:
-                if not _is_worth_retrying(exc):
+                is_sent = _was_sent(exc)
+                if not attempts_left or not _is_worth_retrying(exc):
                     raise
-            await _wait_s(self._wire.draw_fraction() * min(2.0 ** (attempt - 1), BACKOFF_S_MAX))
-        return check_answer(await self._attempt(operation, request, rules))
+            except ConfigurationError:
+                is_sent = False
+                raise
+            finally:
+                if is_sent and self._count_request is not None:
+                    self._count_request(operation)
+            await _wait_s(self._wire.draw_fraction() * pause_s_max)
+            pause_s_max = min(2 * pause_s_max, BACKOFF_S_MAX)
 
-    async def _attempt(
-        self, operation: str, request: HttpRequest, rules: ExchangeRules
-    ) -> HttpResponse:
-        is_sent = True
-        try:
-            return await self._service.send(request, rules)
-        except TransportError as exc:
-            is_sent = exc.written
-            raise
-        except (CredentialsError, ConfigurationError):
-            is_sent = False
-            raise
-        finally:
-            if is_sent and self._count_request is not None:
-                self._count_request(operation)
+
+def _was_sent(error: WireError) -> bool:
+    if isinstance(error, TransportError):
+        return error.written
+    return not isinstance(error, CredentialsError)
 
 
 def _is_worth_retrying(error: WireError) -> bool:

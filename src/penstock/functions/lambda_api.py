@@ -82,6 +82,10 @@ class LambdaApiInvoker:
     def __init__(self, wire: WireClient, *, lambda_url: str | None = None) -> None:
         self._wire = wire
         self._lambda_url = lambda_url
+        # By hosting, region and ARN as asked: a few for each function that was ever declared.
+        self._opened: dict[
+            tuple[InvokeEndpoint | LambdaFunction, str, str], tuple[ServiceClient, str]
+        ] = {}
 
     async def invoke(self, function: Function, function_arn: str, payload: bytes) -> FunctionResult:
         """Run a function once, to its end.
@@ -117,27 +121,30 @@ class LambdaApiInvoker:
         return _read_result(response)
 
     async def _open(self, function: Function, function_arn: str) -> tuple[ServiceClient, str]:
-        match function.hosting:
-            case InvokeEndpoint(url=url):
-                return await self._open_url(function, url)
-            case LambdaFunction(arn=arn):
-                service = await self._open_lambda(parse_arn(arn).region)
-                name = quote(_qualify(arn, function_arn), safe="")
-                return service, INVOCATIONS_PATH.format(name)
-            case LocalProcess():
-                raise InvokeRefusedError(f"{function.name} runs here, not behind an endpoint")
+        hosting = function.hosting
+        if isinstance(hosting, LocalProcess):
+            raise InvokeRefusedError(f"{function.name} runs here, not behind an endpoint")
+        place = (hosting, function.scope.region, function_arn)
+        opened = self._opened.get(place)
+        if opened is None:
+            opened = self._opened[place] = await self._open_hosting(hosting, *place[1:])
+        return opened
+
+    async def _open_hosting(
+        self, hosting: InvokeEndpoint | LambdaFunction, region: str, function_arn: str
+    ) -> tuple[ServiceClient, str]:
+        if isinstance(hosting, LambdaFunction):
+            service = await self._open_lambda(parse_arn(hosting.arn).region)
+            name = quote(_qualify(hosting.arn, function_arn), safe="")
+            return service, INVOCATIONS_PATH.format(name)
+        service = await self._wire.open_url(hosting.url, service="lambda", region=region)
+        is_whole = service.endpoint.path.endswith("/invocations")
+        return service, "" if is_whole else INVOCATIONS_PATH.format("function")
 
     async def _open_lambda(self, region: str) -> ServiceClient:
         if self._lambda_url is None:
             return await self._wire.open("lambda", region)
         return await self._wire.open_url(self._lambda_url, service="lambda", region=region)
-
-    async def _open_url(self, function: Function, url: str) -> tuple[ServiceClient, str]:
-        region = function.scope.region
-        service = await self._wire.open_url(url, service="lambda", region=region)
-        if service.endpoint.path.endswith("/invocations"):
-            return service, ""
-        return service, INVOCATIONS_PATH.format("function")
 
 
 _HEADERS = (("Content-Type", "application/json"), ("X-Amz-Log-Type", "Tail"))
@@ -162,16 +169,18 @@ def _qualify(arn: str, asked_arn: str) -> str:
 
 
 def _read_result(response: HttpResponse) -> FunctionResult:
+    told = {name.lower(): text for name, text in reversed(response.headers)}  # the first counts
     try:
-        log_tail = base64.b64decode(response.header("x-amz-log-result") or "")
+        log_tail = base64.b64decode(told.get(b"x-amz-log-result", b""))
     except ValueError:  # a log is never worth an invocation
         log_tail = b""
+    error = told.get(b"x-amz-function-error")
     return FunctionResult(
         payload=response.body,
-        function_error=response.header("x-amz-function-error"),
-        executed_version=response.header("x-amz-executed-version") or LATEST,
+        function_error=None if error is None else error.decode("latin-1"),
+        executed_version=told.get(b"x-amz-executed-version", b"").decode("latin-1") or LATEST,
         log_tail=log_tail,
-        request_id=response.header("x-amzn-requestid") or "",
+        request_id=told.get(b"x-amzn-requestid", b"").decode("latin-1"),
     )
 
 
@@ -186,6 +195,8 @@ def _read_emulated_error(response: HttpResponse) -> FunctionResult | None:
     """
     body = response.body
     if response.status not in {_HTTP_OK, _HTTP_BAD_GATEWAY}:
+        return None
+    if b"rror" not in body and not body.startswith(_TIMED_OUT):
         return None
     if response.header("x-amz-function-error") is not None:
         return None
