@@ -483,6 +483,12 @@ def test_what_is_not_needed_is_told_apart(tmp_path: Path, kind: str) -> None:
             "S.StreamModeDetails.Mode: unknown; ",
             id="nested",
         ),
+        pytest.param(
+            f"{FUNCTION}T: {{Type: AWS::DynamoDB::Table, Properties: {{AttributeDefinitions: [],"
+            f" KeySchema: []}}}}\n{MAPPING.replace('Source.Arn', 'T.StreamArn')}",
+            "Mapping.EventSourceArn: the table T has no stream; give it a StreamSpecification",
+            id="table-without-stream",
+        ),
         pytest.param("A: {Type: X, DependsOn: B}", ":2: A: refers to 'B', which is", id="depends"),
         pytest.param("A: {Type: X, DependsOn: {}}", "expected a logical id or a list", id="form"),
         pytest.param(
