@@ -259,13 +259,15 @@ def to_trial(operation: Operation, parameters: dict[str, Any]) -> Trial:
     """Put each member where the model has it; what cannot stand there is left out."""
     path, query, headers = operation.path, [], dict(SIGNED)
     held: dict[str, Any] = {}
+    sent = dict(parameters)
     for name, value in parameters.items():
         shape = operation.inputs.get(name)
         place = shape.serialization if shape is not None else {}
         wire_name = place.get("name", name)
         match place.get("location"):
             case "uri":
-                path = path.replace(f"{{{wire_name}}}", quote(_as_text(value), safe=""))
+                sent[name] = _as_text(value)  # whatever it was, it is text now
+                path = path.replace(f"{{{wire_name}}}", quote(sent[name], safe=""))
             case "querystring":
                 query += [(wire_name, text) for text in as_texts(value)]
             case "header":
@@ -277,7 +279,7 @@ def to_trial(operation: Operation, parameters: dict[str, Any]) -> Trial:
         target += f"?{urlencode(query)}"
     return Trial(
         operation=operation,
-        parameters=parameters,
+        parameters=sent,
         method=operation.method,
         target=target,
         headers=headers,

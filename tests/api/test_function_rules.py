@@ -192,6 +192,16 @@ def test_code_above_the_quota_is_refused(server: Server, monkeypatch: pytest.Mon
     )
 
 
+def test_code_of_all_functions_has_a_quota(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(zipped())
+    monkeypatch.setattr("penstock.api.functions.code.TOTAL_CODE_BYTES_MAX", 2 * size)
+    create_active(client, Publish=True)
+
+    refused = refusal(client.update_function_code, FunctionName="made", ZipFile=zipped())
+
+    assert refused == (400, "CodeStorageExceededException", "Code storage limit exceeded.")
+
+
 def test_body_above_the_quota_is_not_read(server: Server) -> None:
     headers = SIGNED | {"Content-Length": str(69_905_068)}
 
