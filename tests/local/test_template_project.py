@@ -590,3 +590,23 @@ def test_hidden_values_are_known_to_be_hidden(tmp_path: Path) -> None:
     project = read(tmp_path, head + "Resources: {}\n")
 
     assert project.hidden_values == ("hush",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: !Ref S}}",
+        "Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub '${S} !'}}",
+        FUNCTION + MAPPING + "    BatchSize: 5\n    StartingPosition: !Ref S\n"
+        "Source: {Type: AWS::SQS::Queue}",
+    ],
+    ids=["type", "name", "model"],
+)
+def test_hidden_values_are_in_no_error(tmp_path: Path, text: str) -> None:
+    head = "Parameters: {S: {Type: String, NoEcho: true, Default: hush}}\n"
+
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, head + resources(text))
+
+    assert "hush" not in str(raised.value)
+    assert "****" in str(raised.value)
