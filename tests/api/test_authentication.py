@@ -216,6 +216,14 @@ def test_request_signed_for_another_service_is_not_lambda_s(
     assert forwarded.body.startswith(b"elsewhere ")
 
 
+def test_parts_of_the_header_may_come_in_any_order(server: Server) -> None:
+    headers = sign(server)
+    algorithm, _, rest = headers["Authorization"].partition(" ")
+    headers["Authorization"] = f"{algorithm} {','.join(reversed(rest.split(', ')))}"
+
+    assert server.send("GET", MAPPINGS, b"", headers).status == 200
+
+
 def test_presigned_url_is_refused(gateway: Server) -> None:
     url = gateway.client("s3", caller=CALLER).generate_presigned_url(
         "get_object", Params={"Bucket": "b", "Key": "k"}

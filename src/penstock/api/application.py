@@ -17,7 +17,7 @@ from penstock import __version__
 from penstock.api.answers import error_answer, json_answer
 from penstock.api.authentication import Authentication
 from penstock.api.browser import refuse_web_pages
-from penstock.api.context import ApiContext, ApiSettings
+from penstock.api.context import ApiContext
 from penstock.api.errors import (
     MISSING_TOKEN,
     NOT_FOUND,
@@ -70,7 +70,7 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
             after the browser rules were kept, with the body unread. None: a 404 that names what
             this port serves.
     """
-    routes = _Routes(context.settings, fallback)
+    routes = _Routes(context, fallback)
     settings = context.settings
     authentication = Authentication(
         context,
@@ -105,9 +105,10 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
 class _Routes:
     """Decides whose a request is."""
 
-    def __init__(self, settings: ApiSettings, fallback: Handler | None) -> None:
-        self._settings = settings
+    def __init__(self, context: ApiContext, fallback: Handler | None) -> None:
+        self._settings = context.settings
         self._fallback = fallback
+        self._functions_fallback = None if context.look_up is None else fallback
 
     def for_lambda(self, handler: LambdaHandler) -> Handler:
         """Give ``handler`` the scope; a request signed for another service is not Lambda's."""
@@ -116,12 +117,10 @@ class _Routes:
             credential = read_credential_scope(request.headers.get("Authorization", ""))
             if credential is not None and credential.service != "lambda":
                 return await self.elsewhere(request)
-            if credential is None and request.method not in _READING_METHODS:
-                raise ApiError(
-                    MISSING_TOKEN,
-                    "Missing Authentication Token: sign the request as AWS's clients do (any "
-                    "credentials)",
-                )
+            if credential is None:
+                _refuse_unsigned_change(request)
+            if self._functions_fallback is not None and _is_about_functions(request):
+                return await self._functions_fallback(request)
             region = self._settings.region if credential is None else credential.region
             return await handler(request, Scope(self._settings.account, region))
 
@@ -141,6 +140,10 @@ class _Routes:
                 f"{_OWN_OPERATIONS}",
             )
         if service == "lambda" or (service is None and _LAMBDA_PATH.fullmatch(request.path)):
+            if self._functions_fallback is not None and _is_about_functions(request):
+                if credential is None:
+                    _refuse_unsigned_change(request)
+                return await self._functions_fallback(request)
             raise ApiError(
                 UNKNOWN_OPERATION,
                 f"Penstock does not offer this operation yet: {request.method} {request.path}",
@@ -152,6 +155,22 @@ class _Routes:
             "This port serves Lambda's API for event source mappings, their tags and Invoke, and "
             f"{_OWN_OPERATIONS}; {request.method} {request.path} is none of them",
         )
+
+
+def _refuse_unsigned_change(request: web.Request) -> None:
+    """Want an Authorization header of AWS's shape, which no simple request of a page can carry."""
+    if request.method not in _READING_METHODS:
+        raise ApiError(
+            MISSING_TOKEN,
+            "Missing Authentication Token: sign the request as AWS's clients do (any credentials)",
+        )
+
+
+def _is_about_functions(request: web.Request) -> bool:
+    """Tell Lambda's operations on functions from ours: on mappings, their tags, and our own."""
+    if request.path.startswith(TAGS_PATH):
+        return ":event-source-mapping:" not in request.path
+    return not request.path.startswith((MAPPINGS_PATH, _OWN_PATH, METRICS_PATH))
 
 
 def _is_for_bucket(request: web.Request, service: str | None) -> bool:

@@ -83,8 +83,9 @@ class Authentication:
     async def _read_unverified(self, request: web.Request) -> bytes:
         if not request.body_exists:
             return b""
-        reserved = SIGNED_BYTES_MAX if request.content_length is None else request.content_length
-        if self._unverified_bytes + min(reserved, SIGNED_BYTES_MAX) > UNVERIFIED_BYTES_MAX:
+        announced = request.content_length
+        reserved = SIGNED_BYTES_MAX if announced is None else min(announced, SIGNED_BYTES_MAX)
+        if self._unverified_bytes + reserved > UNVERIFIED_BYTES_MAX:
             raise ApiError(TOO_MANY_REQUESTS, "Too many large requests at once; try again")
         self._unverified_bytes += reserved
         try:

@@ -60,6 +60,19 @@ class DirectInvoker(Protocol):
         ...
 
 
+class FunctionLookUp(Protocol):
+    """Asks whoever keeps the functions, where that is not this service."""
+
+    async def refresh(self, function_arn: str) -> Function | None:
+        """Ask for a function as it is now, a version or an alias of it; None: there is none.
+
+        Raises:
+            InvokeUnavailableError: Nobody tells.
+            ConfigurationError: It is there, and cannot be used from here.
+        """
+        ...
+
+
 class DeclaredFunctions(Protocol):
     """The functions of the project file; ``FunctionRegistry`` keeps it."""
 
@@ -141,7 +154,11 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingContext:
-    """Everything that the operations on mappings call."""
+    """Everything that the operations on mappings call.
+
+    Attributes:
+        look_up: None: functions are kept here. Else requests for functions go on to the fallback.
+    """
 
     store_calls: StoreCalls
     sources: Sources
@@ -152,6 +169,7 @@ class MappingContext:
     clock: Clock
     draw_uuid: Callable[[], str]
     settings: ApiSettings
+    look_up: FunctionLookUp | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

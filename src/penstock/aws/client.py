@@ -28,6 +28,8 @@ class WireClient:
         own_addresses: Where this process listens: (host, port) as bound. Endpoints there are
             refused.
         profile: A profile of the shared configuration files; None: AWS_PROFILE, else the default.
+        default_endpoint: Where services are that the AWS configuration names no endpoint for; None:
+            at AWS.
     """
 
     def __init__(
@@ -37,10 +39,11 @@ class WireClient:
         draw_fraction: Callable[[], float],
         own_addresses: Collection[Address] = (),
         profile: str | None = None,
+        default_endpoint: str | None = None,
     ) -> None:
         self.clock = clock
         self.draw_fraction = draw_fraction
-        self._session = AwsSession(profile)
+        self._session = AwsSession(profile, default_endpoint=default_endpoint)
         self.credentials: CredentialProvider = CredentialCache(self._session, clock)
         self._endpoints = EndpointResolver(self._session, own_addresses)
         self.sdk = SdkClients(self._session, self._endpoints, self.credentials, clock)
@@ -83,8 +86,16 @@ class WireClient:
             self._service_by_name[service, region, signing_name] = known
         return known
 
-    async def open_url(self, url: str, *, service: str, region: str) -> "ServiceClient":
+    async def open_url(
+        self, url: str, *, service: str, region: str, named_by: str = "url"
+    ) -> "ServiceClient":
         """Open a server that speaks a service's protocol at a URL of its own.
+
+        Args:
+            url: Where it listens.
+            service: What requests are signed for.
+            region: As ``service``.
+            named_by: The setting that names it, for errors.
 
         Raises:
             ConfigurationError: It is this process, or it is not a URL.
@@ -92,7 +103,7 @@ class WireClient:
         """
         known = self._service_by_name.get((service, region, url))
         if known is None:
-            endpoint = await self._endpoints.resolve_url(url)
+            endpoint = await self._endpoints.resolve_url(url, named_by=named_by)
             known = ServiceClient(self, endpoint, Signer(service, region))
             self._service_by_name[service, region, url] = known
         return known

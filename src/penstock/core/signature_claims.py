@@ -76,7 +76,7 @@ def read_claims(head: RequestHead, now_ms: int, *, service: str | None) -> Signa
     _refuse_presigned(head.target, is_signed=text is not None)
     if text is None:
         raise SignatureError(SignatureFault.MISSING, "Missing Authentication Token")
-    algorithm, parts = _split(text)
+    algorithm, parts = split_authorization(text)
     moment = _read_moment(head, _missing_parts(parts), algorithm)
     _check_skew(moment, now_ms)
     signed = tuple(parts["SignedHeaders"].split(";"))
@@ -116,8 +116,12 @@ def _refuse_presigned(target: str, *, is_signed: bool) -> None:
     )
 
 
-def _split(text: str) -> tuple[str, dict[str, str]]:
-    """Split ``ALGORITHM name=value, name=value``."""
+def split_authorization(text: str) -> tuple[str, dict[str, str]]:
+    """Split ``ALGORITHM name=value, name=value``.
+
+    Raises:
+        SignatureError: It is not of that form, or has other parts than SigV4's.
+    """
     algorithm, _, rest = text.partition(" ")
     parts: dict[str, str] = {}
     for pair in rest.split(",") if rest else ():

@@ -72,10 +72,16 @@ _error_object_decoder = msgspec.json.Decoder(_ErrorObject)
 
 
 class LambdaApiInvoker:
-    """Invokes functions over Lambda's API; never retries."""
+    """Invokes functions over Lambda's API; never retries.
 
-    def __init__(self, wire: WireClient) -> None:
+    Args:
+        wire: Signs and sends.
+        lambda_url: Where functions of AWS Lambda are; None: where AWS SDKs would find them.
+    """
+
+    def __init__(self, wire: WireClient, *, lambda_url: str | None = None) -> None:
         self._wire = wire
+        self._lambda_url = lambda_url
 
     async def invoke(self, function: Function, function_arn: str, payload: bytes) -> FunctionResult:
         """Run a function once, to its end.
@@ -115,11 +121,16 @@ class LambdaApiInvoker:
             case InvokeEndpoint(url=url):
                 return await self._open_url(function, url)
             case LambdaFunction(arn=arn):
-                service = await self._wire.open("lambda", parse_arn(arn).region)
+                service = await self._open_lambda(parse_arn(arn).region)
                 name = quote(_qualify(arn, function_arn), safe="")
                 return service, INVOCATIONS_PATH.format(name)
             case LocalProcess():
                 raise InvokeRefusedError(f"{function.name} runs here, not behind an endpoint")
+
+    async def _open_lambda(self, region: str) -> ServiceClient:
+        if self._lambda_url is None:
+            return await self._wire.open("lambda", region)
+        return await self._wire.open_url(self._lambda_url, service="lambda", region=region)
 
     async def _open_url(self, function: Function, url: str) -> tuple[ServiceClient, str]:
         region = function.scope.region
