@@ -483,6 +483,12 @@ def test_what_is_not_needed_is_told_apart(tmp_path: Path, kind: str) -> None:
             "S.StreamModeDetails.Mode: unknown; ",
             id="nested",
         ),
+        pytest.param(
+            f"{FUNCTION}T: {{Type: AWS::DynamoDB::Table, Properties: {{AttributeDefinitions: [],"
+            f" KeySchema: []}}}}\n{MAPPING.replace('Source.Arn', 'T.StreamArn')}",
+            "Mapping.EventSourceArn: the table T has no stream; give it a StreamSpecification",
+            id="table-without-stream",
+        ),
         pytest.param("A: {Type: X, DependsOn: B}", ":2: A: refers to 'B', which is", id="depends"),
         pytest.param("A: {Type: X, DependsOn: {}}", "expected a logical id or a list", id="form"),
         pytest.param(
@@ -584,3 +590,23 @@ def test_hidden_values_are_known_to_be_hidden(tmp_path: Path) -> None:
     project = read(tmp_path, head + "Resources: {}\n")
 
     assert project.hidden_values == ("hush",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: !Ref S}}",
+        "Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub '${S} !'}}",
+        FUNCTION + MAPPING + "    BatchSize: 5\n    StartingPosition: !Ref S\n"
+        "Source: {Type: AWS::SQS::Queue}",
+    ],
+    ids=["type", "name", "model"],
+)
+def test_hidden_values_are_in_no_error(tmp_path: Path, text: str) -> None:
+    head = "Parameters: {S: {Type: String, NoEcho: true, Default: hush}}\n"
+
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, head + resources(text))
+
+    assert "hush" not in str(raised.value)
+    assert "****" in str(raised.value)

@@ -31,7 +31,8 @@ def command(project_file: Path | None, parameters: tuple[str, ...], shape: str) 
 
     PROJECT_FILE is a SAM, CloudFormation or CDK-synthesised template, a penstock.toml, or a folder
     that has one of them (without it: this folder). Nothing is made and nothing is called: it works
-    without a network. Which values a mapping may have is judged by the service, when it starts.
+    without a network. Mappings are held against Lambda's own model; what else Lambda refuses is
+    told when dev starts.
 
     Ends with 0, or with 2 and one line on stderr when the file cannot be used.
 

@@ -72,6 +72,9 @@ class MappingAssembly:
         table = self._table_of_stream(chosen)
         if table is not None:
             self._values.resolve({"Ref": table}, where)  # its condition must hold
+            if "StreamSpecification" not in self._resources[table].properties:
+                text = f"the table {table} has no stream; give it a StreamSpecification"
+                raise where.error(text)
             return {"table": self._values.name_of(table)}
         arn = self._values.resolve(chosen, where)
         if arn is NO_VALUE or arn is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.local.hidden_values import hide
 from penstock.local.omission import Omission
 from penstock.local.project_file import REGION_DEFAULT, Project, make_project
 from penstock.local.project_tables import ServiceTable
@@ -58,6 +59,13 @@ def _read(request: TemplateRequest) -> Project:
     _check_sections(written)
     scope = Scope(ServiceTable().account_id, REGION_DEFAULT)
     parameters = read_parameters(written, request.parameters, scope)
+    try:
+        return _build(written, parameters, request)
+    except ConfigurationError as exc:
+        raise ConfigurationError(hide(str(exc), parameters.hidden_values)) from exc
+
+
+def _build(written: Template, parameters: Parameters, request: TemplateRequest) -> Project:
     expansion = _expand(written, parameters, request.endpoint)
     template = expansion.template
     resources = read_resources(template)
