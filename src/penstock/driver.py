@@ -1,12 +1,14 @@
 """The only loop: feed inputs to a machine, carry out its commands, wake it at its deadline.
 
 A machine decides (``handle(input, now) -> commands``); the driver does. It is the lean form of the
-contract: a finished command's input goes straight to ``handle``, and one timer is armed, only when
-the deadline changes. ``handle`` is never re-entered, because completions arrive in tasks of their
-own, on a later turn of the loop.
+contract: a finished command's input goes straight to ``handle``, and the one timer is armed anew
+only for a deadline that comes nearer: one that fires early looks again. ``handle`` is never
+re-entered, because completions arrive in tasks of their own, on a later turn of the loop, and what
+carrying a command out sends is fed when all commands of its input have begun.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -62,7 +64,10 @@ class Driver(Generic[InputT, CommandT]):
         self._deadline_reached = deadline_reached
         self._observe = observe
         self._timer: asyncio.TimerHandle | None = None
-        self._armed_ms: int | None = None
+        self._armed_ms = 0
+        self._deadline_ms: int | None = None
+        self._sent: deque[InputT] = deque()  # while feeding; as many as commands send
+        self._is_feeding = False
         self._tasks: asyncio.TaskGroup | None = None
         self._finished = asyncio.Event()
 
@@ -81,11 +86,19 @@ class Driver(Generic[InputT, CommandT]):
             finally:
                 # Commands that are being cancelled may still take their time: feed nothing more.
                 self._tasks = None
-                self._arm(None)
+                if self._timer is not None:
+                    self._timer.cancel()
 
     def send(self, inp: InputT) -> None:
-        """Feed an input from outside, on a later turn; dropped once the machine is finished."""
-        asyncio.get_running_loop().call_soon(self._feed_in_task, inp)
+        """Feed an input that answers no command; dropped once the machine is finished.
+
+        One from outside is fed on a later turn, one that carrying a command out sends right after
+        the commands of the present input.
+        """
+        if self._is_feeding:
+            self._sent.append(inp)
+        else:
+            asyncio.get_running_loop().call_soon(self._feed_in_task, inp)
 
     def _feed(self, inp: InputT) -> None:
         if self._tasks is None or self._finished.is_set():
@@ -93,6 +106,19 @@ class Driver(Generic[InputT, CommandT]):
         tasks = self._tasks
         # A machine that breaks here is fed nothing more; the group ends in a later turn only.
         self._tasks = None
+        self._is_feeding = True
+        self._feed_one(inp, tasks)
+        while self._sent and not self._machine.is_finished():
+            self._feed_one(self._sent.popleft(), tasks)
+        self._is_feeding = False
+        self._tasks = tasks
+        if self._machine.is_finished():
+            self._arm(None)
+            self._finished.set()
+        else:
+            self._arm(self._machine.deadline_ms())
+
+    def _feed_one(self, inp: InputT, tasks: asyncio.TaskGroup) -> None:
         commands = self._machine.handle(inp, self._clock.now())
         if self._observe is not None:
             self._observe(inp, commands)
@@ -100,12 +126,6 @@ class Driver(Generic[InputT, CommandT]):
             running = self._carry_out(command)
             if running is not None:
                 self._start(running, tasks, name=type(command).__name__)
-        self._tasks = tasks
-        if self._machine.is_finished():
-            self._arm(None)
-            self._finished.set()
-        else:
-            self._arm(self._machine.deadline_ms())
 
     def _start(
         self, running: Coroutine[Any, Any, InputT | None], tasks: asyncio.TaskGroup, *, name: str
@@ -135,17 +155,23 @@ class Driver(Generic[InputT, CommandT]):
             self._feed(inp)
 
     def _arm(self, deadline_ms: int | None) -> None:
-        if deadline_ms == self._armed_ms:
-            return
+        self._deadline_ms = deadline_ms
         if self._timer is not None:
+            if deadline_ms is None or self._armed_ms <= deadline_ms:
+                return
             self._timer.cancel()
-            self._timer = None
-        self._armed_ms = deadline_ms
         if deadline_ms is not None:
+            self._armed_ms = deadline_ms
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(deadline_ms / 1000, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
-        self._armed_ms = None
+        if self._deadline_ms is None:
+            return
+        if self._clock.now().monotonic_ms < self._deadline_ms:
+            self._arm(self._deadline_ms)
+            return
+        # Until the machine has said when it wants to be woken again: not.
+        self._deadline_ms = None
         self._feed_in_task(self._deadline_reached)

@@ -38,6 +38,7 @@ from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.local_hosts import LocalHosts
 from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
+from penstock.functions.role_check import RoleCheck
 from penstock.listening import (
     LISTEN_BACKLOG,
     SHUTDOWN_GRACE_S,
@@ -121,6 +122,7 @@ class Service:
         self._log = structlog.get_logger()
         self._closing = contextlib.AsyncExitStack()
         self._drained_s = 0.0
+        self._role_check: RoleCheck | None = None
         self._listener: socket.socket | None = None
         self._supervising: asyncio.Task[None] | None = None
 
@@ -238,6 +240,7 @@ class Service:
             declared=registry,
             deployed=deployed,
             code_source=code_source,
+            roles=self._role_check,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
             metrics=surroundings.metrics,
@@ -304,6 +307,7 @@ class Service:
             return lambda _: wire
         roles = ExecutionRoles(wire, registry.find, self._log)
         self._closing.callback(roles.close)
+        self._role_check = RoleCheck(roles, wire.clock)
         hosts.credentials_for = roles.credentials_for
         return roles.wire_for
 

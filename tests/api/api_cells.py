@@ -35,7 +35,18 @@ FUNCTION = {
 OTHER_FUNCTION = "bill"
 LAMBDA = "arn:aws:lambda:us-east-1:000000000000"
 # What names the thing itself: every request has it.
-KEYS = ("UUID", "Resource", "EventSourceArn", "Code.ZipFile", "TagKeys", "FunctionName")
+KEYS = (
+    "UUID",
+    "Resource",
+    "EventSourceArn",
+    "Code.ZipFile",
+    "TagKeys",
+    "FunctionName",
+    "Name",
+    "Principal",
+    "StatementId",
+    "ZipFile",
+)
 # Where @uuid and @arn are those of the column's mapping, and @name is nobody's yet.
 BASES: dict[str, dict[str, Any]] = {
     "UpdateEventSourceMapping": {"UUID": "@uuid"},
@@ -46,7 +57,21 @@ BASES: dict[str, dict[str, Any]] = {
     "UntagResource": {"Resource": "@arn", "TagKeys": ["team"]},
     "Invoke": {"FunctionName": "ship"},
     "CreateFunction": FUNCTION | {"FunctionName": "@name"},
+    "CreateAlias": {"FunctionName": "made", "Name": "next", "FunctionVersion": "1"},
+    "GetAlias": {"FunctionName": "made", "Name": "prod"},
+    "UpdateAlias": {"FunctionName": "made", "Name": "prod"},
+    "DeleteAlias": {"FunctionName": "made", "Name": "prod"},
+    "UpdateFunctionCode": {"FunctionName": "made", "ZipFile": ZIP},
+    "PutFunctionConcurrency": {"FunctionName": "made", "ReservedConcurrentExecutions": 5},
+    "RemovePermission": {"FunctionName": "made", "StatementId": "s3"},
+    "AddPermission": {
+        "FunctionName": "made",
+        "StatementId": "sqs",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "sqs.amazonaws.com",
+    },
 }
+PERMISSION = BASES["AddPermission"] | {"StatementId": "s3"}
 MADE = {"FunctionName": "made"}  # of any other operation that has this member
 VALUES: dict[str, Any] = {
     "Architectures": [this_architecture()],
@@ -70,6 +95,7 @@ VALUES: dict[str, Any] = {
     ],
     "ImageConfig": {"Command": ["run"]},
     "InvocationType": "DryRun",
+    "ImageUri": "image",
     "Layers": [f"{LAMBDA}:layer:libraries:1"],
     "LoggingConfig": {"SystemLogLevel": "DEBUG"},
     "MasterRegion": "ALL",
@@ -100,12 +126,29 @@ VALUES: dict[str, Any] = {
     "ProvisionedPollerConfig.MaximumPollers": 300,
     "ProvisionedPollerConfig.MinimumPollers": 3,
     "Publish": True,
+    "PrincipalOrgID": "o-0123456789",
+    "PublishTo": "LATEST_PUBLISHED",
     "Qualifier": "$LATEST",
+    "ReservedConcurrentExecutions": 7,
+    "RoutingConfig.AdditionalVersionWeights": {"2": 0.5},
+    "SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k",
     "TumblingWindowInSeconds": 30,
 }
-VALUES_BY_OPERATION: dict[tuple[str, str], Any] = {("DeleteFunction", "Qualifier"): "1"}
+VALUES_BY_OPERATION: dict[tuple[str, str], Any] = {
+    ("DeleteFunction", "Qualifier"): "2",
+    ("GetPolicy", "Qualifier"): "prod",
+    ("RemovePermission", "Qualifier"): "prod",
+    ("AddPermission", "Qualifier"): "prod",
+    ("CreateAlias", "FunctionVersion"): "1",
+    ("UpdateAlias", "FunctionVersion"): "2",
+    ("ListAliases", "FunctionVersion"): "1",
+    ("UpdateFunctionCode", "S3ObjectStorageMode"): "REFERENCE",
+}
 OBJECT = {"S3Bucket": "code", "S3Key": "made.zip"}
 TOGETHER: dict[str, dict[str, Any]] = {
+    "S3Bucket": OBJECT | {"ZipFile": None},
+    "S3Key": OBJECT | {"ZipFile": None},
+    "S3ObjectVersion": OBJECT | {"S3ObjectVersion": "v1", "ZipFile": None},
     "Code.S3Bucket": {"Code": OBJECT},
     "Code.S3Key": {"Code": OBJECT},
     "Code.S3ObjectVersion": {"Code": OBJECT | {"S3ObjectVersion": "v1"}},
@@ -143,6 +186,8 @@ class Bench:
             return {"FunctionName": OTHER_FUNCTION}
         if path in KEYS:
             return {}
+        if path in ("RevisionId", "CodeSha256"):
+            return {path: self._present(operation)[path]}
         value = VALUES_BY_OPERATION.get((operation.name, path), VALUES.get(path))
         return make_members(operation, path, self._values, value)
 
@@ -153,14 +198,34 @@ class Bench:
         if "@name" in str(base):
             self._named += 1
             return base | {"FunctionName": f"function-{self._named}"}
-        if base is MADE:
-            self._send("CreateFunction", FUNCTION)  # refused where it is still there
+        if base.get("FunctionName") == "made":
+            self._make_function()
         if "@" not in str(base):
             return base
         mapping = self._send("CreateEventSourceMapping", CREATED[column]).json
         self._server.settle(mapping["UUID"], "Enabled")
         actual = {"@uuid": mapping["UUID"], "@arn": mapping["EventSourceMappingArn"]}
         return {name: actual.get(str(value), value) for name, value in base.items()}
+
+    def _make_function(self) -> None:
+        """Make the function anew: two versions, an alias of the first, and statements of both."""
+        alias = BASES["CreateAlias"] | {"Name": "prod"}
+        for name, members in (
+            ("DeleteFunction", MADE),
+            ("CreateFunction", FUNCTION),
+            ("UpdateFunctionConfiguration", MADE | {"Timeout": 9}),
+            ("PublishVersion", MADE),
+            ("CreateAlias", alias),
+            ("AddPermission", PERMISSION),
+            ("AddPermission", PERMISSION | {"Qualifier": "prod"}),
+        ):
+            self._send(name, members)
+            self._server.run_background()
+
+    def _present(self, operation: Operation) -> dict[str, Any]:
+        """Give what an operation's preconditions are about."""
+        reading = "GetAlias" if operation.name == "UpdateAlias" else "GetFunctionConfiguration"
+        return dict(self._send(reading, BASES.get(reading, MADE)).json)
 
     def _send(self, name: str, members: dict[str, Any]) -> Answer:
         trial = to_trial(self._operations[name], members)

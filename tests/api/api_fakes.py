@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+from role_fakes import FakeRoles
 
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.core.lifecycle import state_when_settled
@@ -349,6 +350,7 @@ class World(msgspec.Struct):
     code_folder: Path = Path("no-code-here")
     code: GatedCode | None = None
     warnings: list[str] = []
+    roles: FakeRoles = msgspec.field(default_factory=FakeRoles)
 
     @classmethod
     def with_defaults(cls) -> "World":
@@ -382,6 +384,7 @@ class World(msgspec.Struct):
                 ),
             ),
             code_source=self.buckets,
+            roles=self.roles,
             direct_invoker=self.functions,
             mappings=self.engine,
             metrics=self.metrics,

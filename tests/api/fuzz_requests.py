@@ -72,7 +72,7 @@ RAW_QUERIES = (
 PATH_PARTS = ("..", ".", "", "%00", "%ff", "%2F", "%25", "%", "a b", ":", "\u00e9", "x" * 3_000)
 
 # Without their source or code hardly any creation would be taken, nor with those of other sources.
-USUAL = {"EventSourceArn": 0.97, "Code": 1, "Runtime": 1, "Role": 1, "Handler": 1}
+USUAL = {"EventSourceArn": 0.97, "Code": 1, "Runtime": 1, "Role": 1, "Handler": 1, "ZipFile": 0.9}
 SELDOM = frozenset(
     {
         "AcceleratorConfig",
@@ -259,13 +259,15 @@ def to_trial(operation: Operation, parameters: dict[str, Any]) -> Trial:
     """Put each member where the model has it; what cannot stand there is left out."""
     path, query, headers = operation.path, [], dict(SIGNED)
     held: dict[str, Any] = {}
+    sent = dict(parameters)
     for name, value in parameters.items():
         shape = operation.inputs.get(name)
         place = shape.serialization if shape is not None else {}
         wire_name = place.get("name", name)
         match place.get("location"):
             case "uri":
-                path = path.replace(f"{{{wire_name}}}", quote(_as_text(value), safe=""))
+                sent[name] = _as_text(value)  # whatever it was, it is text now
+                path = path.replace(f"{{{wire_name}}}", quote(sent[name], safe=""))
             case "querystring":
                 query += [(wire_name, text) for text in as_texts(value)]
             case "header":
@@ -277,7 +279,7 @@ def to_trial(operation: Operation, parameters: dict[str, Any]) -> Trial:
         target += f"?{urlencode(query)}"
     return Trial(
         operation=operation,
-        parameters=parameters,
+        parameters=sent,
         method=operation.method,
         target=target,
         headers=headers,

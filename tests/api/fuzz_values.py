@@ -16,6 +16,7 @@ ABSENT = object()  # a member for which no value is known
 KEPT_MAX = 40  # names of one member that are remembered
 RECENT = 12  # of them, the ones that are asked for: older ones are mostly deleted
 DEPTH_MAX = 4
+UNQUALIFIED_COLONS = 6  # of a function's ARN; most operations take no version and no alias
 NOW_S = 1_700_000_000
 UNKNOWN_UUID = "11111111-2222-3333-4444-555555555555"
 
@@ -96,11 +97,22 @@ def _zip_of(source: str) -> str:
 
 
 ZIP = _zip_of("def handler(event, context):\n    return event\n")
+# What there is at the beginning: functions of the API, each with an alias and a statement.
+FUNCTIONS = tuple(f"function-{n}" for n in range(8))
+ALIAS, STATEMENT = "prod", "sqs"
 # By the shape's name or the member's: where a value that fits cannot be found by trying TEXTS, or
 # would rarely meet what is there.
 EXAMPLES: dict[str, tuple[object, ...]] = {
-    "NamespacedFunctionName": ("ship", "ship:$LATEST", *(f"ship:v{n}" for n in range(60))),
-    "FunctionName": ("ship", *(f"function-{n}" for n in range(200))),
+    "NamespacedFunctionName": ("ship", "ship:$LATEST", *FUNCTIONS, f"{FUNCTIONS[0]}:{ALIAS}"),
+    "FunctionName": (*FUNCTIONS * 25, "ship", *(f"function-{n}" for n in range(200))),
+    "Name": (ALIAS, "next"),
+    "FunctionVersion": ("ALL",),
+    "VersionWithLatestPublished": ("1", "2", "$LATEST"),
+    "Qualifier": (ALIAS, "1", "$LATEST"),
+    "StatementId": (*(STATEMENT,) * 10, *(f"statement-{n}" for n in range(20))),
+    "Action": ("lambda:InvokeFunction",),
+    "Principal": ("sqs.amazonaws.com", "123456789012", "*"),
+    "ReservedConcurrentExecutions": (0, 1, 50),
     "EventSourceArn": (QUEUE_ARN, f"{QUEUE_ARN}.fifo", STREAM_ARN, TABLE_STREAM_ARN),
     "Pattern": PATTERNS,
     "Handler": ("app.handler",),
@@ -144,9 +156,10 @@ class ValueMaker:
 
     def _keep(self, name: str, value: str) -> None:
         # An ARN is what tags name their resource by, and a function's is a name, too.
-        is_resource = name.endswith("Arn") and value.startswith("arn:aws:lambda:")
+        is_whole = value.startswith("arn:aws:lambda:") and value.count(":") == UNQUALIFIED_COLONS
+        is_resource = name.endswith("Arn") and is_whole
         names = {name, "Resource"} if is_resource else {name}
-        if name == "FunctionArn":
+        if name == "FunctionArn" and is_whole:
             names.add("FunctionName")
         for each in names:
             kept = self.known[each]

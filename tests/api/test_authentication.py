@@ -14,6 +14,7 @@ from api_server import SIGNED, Answer, Server, running_server
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from function_calls import create_active, zipped
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -326,3 +327,18 @@ def test_no_mutation_of_a_signed_request_runs_anything_else(
     assert not answer.startswith(b"HTTP/1.1 5")
     ran = set(server.world.functions.payloads)
     assert ran <= {(FUNCTION_ARN + ":$LATEST", PAYLOAD)}
+
+
+def test_link_to_code_needs_no_signature_and_ends(server: Server) -> None:
+    client = server.client(caller=CALLER)
+    create_active(client)
+    location = client.get_function(FunctionName="made")["Code"]["Location"]
+    path = "/" + location.split("/", 3)[3]
+
+    fresh = server.send("GET", path)
+    changed = server.send("GET", path[:-1] + "x")
+    CLOCK.shift_s = 601
+    old = server.send("GET", path)
+
+    assert (fresh.status, fresh.body) == (200, zipped())
+    assert [answer.status for answer in (changed, old)] == [403, 403]

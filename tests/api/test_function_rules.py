@@ -144,6 +144,14 @@ def test_constraint_of_the_model_is_told_in_aws_s_words(
     assert text in message
 
 
+def test_credentials_may_be_variables_and_be_read_back(client: Any) -> None:
+    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+    created = create(client, Environment={"Variables": variables})
+
+    assert created["Environment"] == {"Variables": variables}
+
+
 def test_variable_s_value_is_in_no_error(client: Any) -> None:
     variables = {"PASSWORD": "secret" * 1000}
 
@@ -182,6 +190,16 @@ def test_code_above_the_quota_is_refused(server: Server, monkeypatch: pytest.Mon
         413,
         "RequestEntityTooLargeException",
     )
+
+
+def test_code_of_all_functions_has_a_quota(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(zipped())
+    monkeypatch.setattr("penstock.api.functions.code.TOTAL_CODE_BYTES_MAX", 2 * size)
+    create_active(client, Publish=True)
+
+    refused = refusal(client.update_function_code, FunctionName="made", ZipFile=zipped())
+
+    assert refused == (400, "CodeStorageExceededException", "Code storage limit exceeded.")
 
 
 def test_body_above_the_quota_is_not_read(server: Server) -> None:

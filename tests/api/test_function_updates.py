@@ -196,6 +196,18 @@ def test_update_that_publishes_answers_with_the_version(client: Any) -> None:
     assert (version["State"], version["CodeSha256"]) == ("Active", NEW_SHA256)
 
 
+def test_versions_have_a_limit(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.api.functions.updates.VERSIONS_MAX", 1)
+    create_active(client, Publish=True)
+
+    again = client.publish_version(FunctionName="made")
+    refused = refusal(client.update_function_code, FunctionName="made", ZipFile=NEW, Publish=True)
+
+    assert again["Version"] == "1"
+    assert refused[:2] == (400, INVALID)
+    assert "has 1 versions, the most" in refused[2]
+
+
 def test_version_is_deleted_by_its_number(client: Any) -> None:
     create_active(client, Publish=True)
 

@@ -12,7 +12,7 @@ from fuzz_requests import to_trial
 from fuzz_run import run_fuzz
 
 SEED = 1
-REQUESTS = 1_200
+REQUESTS = 1_600
 NAMES = {"x-amzn-requestid": "r", "content-type": "application/json"}
 
 

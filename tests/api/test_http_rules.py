@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -204,6 +205,7 @@ def test_body_of_ten_megabytes_is_refused(server: Server, *, is_announced: bool)
         pytest.param("PATCH", MAPPINGS, SIGNED, id="method"),
         pytest.param("GET", "/2018-10-31/layers", {}, id="unsigned"),
         pytest.param("GET", "/nothing/of/lambda", SIGNED, id="signed"),
+        pytest.param("GET", "/2015-03-31/functions/%0A/none", SIGNED, id="newline"),
     ],
 )
 def test_lambda_operation_not_offered_never_falls_through(
@@ -212,7 +214,8 @@ def test_lambda_operation_not_offered_never_falls_through(
     answer = gateway.send(method, path, b"", headers)
 
     assert (answer.status, answer.code) == (404, "UnknownOperationException")
-    assert answer.json["message"].endswith(f"does not offer this operation yet: {method} {path}")
+    shown = f"{method} {unquote(path)}"
+    assert answer.json["message"].endswith(f"does not offer this operation yet: {shown}")
 
 
 @pytest.mark.parametrize(

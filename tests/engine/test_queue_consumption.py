@@ -98,6 +98,7 @@ def test_queue_mapping_that_gets_an_option_that_nobody_knows_ends() -> None:
             row = engine.row()
             assert row is not None
             engine.write(msgspec.structs.replace(row, tags=UNREADABLE))
+            await engine.turn()
             engine.queue.put(a_message("m1"))
             await engine.until(lambda: BROKE in engine.log.events)
         return engine

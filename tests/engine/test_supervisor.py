@@ -114,6 +114,7 @@ def test_supervisor_delete_waits_for_what_is_in_flight() -> None:
             engine.queue.put(a_message("m1"))
             await engine.until(lambda: bool(engine.functions.payloads))
             engine.write(a_row(state=State.DELETING))
+            await engine.turn()
             engine.queue.put(a_message("m2"))
             await engine.queue.until(lambda: engine.queue.visibility == [("m2", 0)])
             before = state_of(engine)

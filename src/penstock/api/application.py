@@ -98,7 +98,7 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
         for spelling in (path, path + "/"):
             application.router.add_route(method, spelling, routes.for_lambda(handler))
     application.router.add_get(HEALTH_PATH, _health)
-    application.router.add_route("*", "/{path:.*}", routes.elsewhere)
+    application.router.add_route("*", r"/{path:[\s\S]*}", routes.elsewhere)  # a newline, too
     return application
 
 

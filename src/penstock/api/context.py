@@ -86,6 +86,19 @@ class CodeSource(Protocol):
         ...
 
 
+class Roles(Protocol):
+    """Assumes the roles of functions."""
+
+    async def check(self, role_arn: str, function_name: str, scope: Scope) -> None:
+        """Assume a role once, as for a function of that name.
+
+        Raises:
+            InvokeAccessDeniedError: It cannot be assumed.
+            InvokeError: Nobody knows: STS does not answer.
+        """
+        ...
+
+
 class Metrics(Protocol):
     """What the node counts.
 
@@ -143,8 +156,13 @@ class MappingContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext(MappingContext):
-    """Everything that the API calls."""
+    """Everything that the API calls.
+
+    Attributes:
+        roles: None where functions do not run as their roles.
+    """
 
     declared: DeclaredFunctions
     deployed: DeployedFunctions
     code_source: CodeSource
+    roles: Roles | None = None

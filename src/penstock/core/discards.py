@@ -87,7 +87,8 @@ class Discards:
     @property
     def is_full(self) -> bool:
         """Tell whether so many wait that receiving must wait, too."""
-        return len(self) >= DISCARDS_HELD_MAX
+        # What is being sent alone is never so many.
+        return bool(self._coming or self._waiting) and len(self) >= DISCARDS_HELD_MAX
 
     def add(
         self,

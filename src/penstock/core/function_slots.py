@@ -19,10 +19,13 @@ class FunctionSlots:
 
     Invariants: never more slots are held than there are, but for a concurrency lowered while they
     were held; while a holder waits, no slot is free.
+
+    Attributes:
+        concurrency: How many slots there are.
     """
 
     def __init__(self, concurrency: int) -> None:
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self._held: dict[str, int] = {}
         self._held_count = 0
         # Insertion order is the order of waiting.
@@ -35,7 +38,7 @@ class FunctionSlots:
 
     def change_concurrency(self, concurrency: int) -> list[Grant]:
         """Apply a changed concurrency; slots held above it are not taken back."""
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         return self._grant()
 
     def want(self, holder: str, count: int) -> list[Grant]:
@@ -48,7 +51,7 @@ class FunctionSlots:
 
     def take_one(self, holder: str) -> bool:
         """Take a slot at once, for a direct Invoke; False when there is none."""
-        if self._held_count >= self._concurrency:
+        if self._held_count >= self.concurrency:
             return False
         self._take(holder, 1)
         return True
@@ -70,16 +73,24 @@ class FunctionSlots:
         return self.free(holder, self._held.get(holder, 0))
 
     def _grant(self) -> list[Grant]:
+        if not self._wanted:
+            return []
         granted: dict[str, int] = {}
-        while self._wanted and self._held_count < self._concurrency:
+        while self._wanted and self._held_count < self.concurrency:
             # min keeps the first of equals: the one that has waited longest.
-            holder = min(self._wanted, key=lambda name: self._held.get(name, 0))
+            holder = min(self._wanted, key=self._held_by)
             wanted = self._wanted.pop(holder)
-            if wanted > 1:
-                self._wanted[holder] = wanted - 1
-            self._take(holder, 1)
-            granted[holder] = granted.get(holder, 0) + 1
+            # One that waits alone takes all it may have at once.
+            free = self.concurrency - self._held_count
+            count = min(wanted, free) if not self._wanted else 1
+            if wanted > count:
+                self._wanted[holder] = wanted - count
+            self._take(holder, count)
+            granted[holder] = granted.get(holder, 0) + count
         return [Grant(holder, count) for holder, count in granted.items()]
+
+    def _held_by(self, holder: str) -> int:
+        return self._held.get(holder, 0)
 
     def _take(self, holder: str, count: int) -> None:
         self._held[holder] = self._held.get(holder, 0) + count

@@ -13,9 +13,11 @@ class InFlight:
 
     Attributes:
         busy_groups: Message groups of a FIFO queue that may be running.
+        slot_count: The slots in use, by those whose outcome is unknown too.
     """
 
     def __init__(self) -> None:
+        self.slot_count = 0
         self.busy_groups: set[str] = set()
         self._by_batch_id: dict[int, HeldBatch] = {}
         self._unknown: list[HeldBatch] = []
@@ -23,11 +25,6 @@ class InFlight:
     def __len__(self) -> int:
         """Count the invocations whose end will be told."""
         return len(self._by_batch_id)
-
-    @property
-    def slot_count(self) -> int:
-        """Count the slots that are in use, by those whose outcome is unknown too."""
-        return len(self._by_batch_id) + len(self._unknown)
 
     def start(self, held: HeldBatch, function_arn: str, ends_by_ms: int) -> None:
         """Take note of an invocation that begins."""
@@ -37,10 +34,12 @@ class InFlight:
         held.ends_by_ms = ends_by_ms
         self.busy_groups |= held.groups
         self._by_batch_id[held.id] = held
+        self.slot_count += 1
 
     def end(self, batch_id: int) -> tuple[HeldBatch, ReturnSlots]:
         """An invocation ended: give its batch, and its slot back."""
         held = self._by_batch_id.pop(batch_id)
+        self.slot_count -= 1
         self.busy_groups -= held.groups
         return held, ReturnSlots(held.function_arn, 1)
 
@@ -62,6 +61,7 @@ class InFlight:
         ended = [held for held in self._unknown if at_once or held.ends_by_ms <= now.monotonic_ms]
         for held in ended:
             self._unknown.remove(held)
+            self.slot_count -= 1
             self.busy_groups -= held.groups
         return ended
 

@@ -79,7 +79,7 @@ class QueueConsumer:
         self._slots = MappingSlots()
         self._changing_count = 0
         self._is_stopping = False
-        self._ramp_limit = 0  # as of the moment of the input
+        self._capacity = 0  # how many invocations may still start under the ramp
         self._deadline_ms: int | None = None
 
     def handle(self, inp: q.Input, now: Instant) -> list[q.Command]:
@@ -260,10 +260,10 @@ class QueueConsumer:
 
     def _advance(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
-        self._ramp_limit = self._ramp.limit(now)
         for held in self._in_flight.take_ended(now, at_once=self._is_stopping):
             self._renewals.leave(held)
             commands.append(q.ReturnSlots(held.function_arn, 1))
+        self._capacity = max(0, self._ramp.limit(now) - self._in_flight.slot_count)
         for held, forgotten in self._waiting.forget_visible(now):
             if not held.messages:
                 self._renewals.leave(held)
@@ -294,11 +294,12 @@ class QueueConsumer:
     def _start_invocations(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
         policy = self._policy
-        while self._slots.free and self._capacity():
+        while self._slots.free and self._capacity:
             held = self._waiting.take_ready(now, self._in_flight.busy_groups)
             if held is None:
                 break
             self._slots.free -= 1
+            self._capacity -= 1
             timeout_ms = (policy.function_timeout_s or TIMEOUT_S_MAX) * 1000
             held.started_ms = now.monotonic_ms
             self._in_flight.start(held, policy.function_arn, now.monotonic_ms + timeout_ms)
@@ -321,7 +322,7 @@ class QueueConsumer:
         commands: list[q.Command] = []
         policy = self._policy
         while self._may_receive(now):
-            asked = self._messages_to_ask_for(min(self._slots.free, self._capacity()))
+            asked = self._messages_to_ask_for(min(self._slots.free, self._capacity))
             if asked <= 0:
                 break
             # A long poll would keep slots from others: it wants none, and is the only receive.
@@ -348,7 +349,7 @@ class QueueConsumer:
         return (
             self._receives.may_start(now)
             and self._queue.visibility is not None
-            and self._capacity() > 0
+            and self._capacity > 0
             and not self._is_choked()
             and not self._waiting.holding_count(now, self._in_flight.busy_groups)
             and self._limits.may_receive(now)
@@ -357,7 +358,7 @@ class QueueConsumer:
     def _balance_slots(self, now: Instant) -> list[q.Command]:
         # Receives that run count on their slots, but for the one that may be held above them.
         promised = slots_for(self._policy, max(0, len(self._receives) - 1))
-        needed = min(self._slots_useful(now), self._capacity())
+        needed = min(self._slots_useful(now), self._capacity)
         needed = 0 if self._is_stopping else max(needed, min(self._slots.free, promised))
         return [*self._slots.balance(self._policy.function_arn, needed)]
 
@@ -366,10 +367,6 @@ class QueueConsumer:
     def _hiding(self) -> Visibility:
         assert self._queue.visibility is not None, "nothing is received before it is described"
         return self._queue.visibility
-
-    def _capacity(self) -> int:
-        """Count the invocations that may still start under the ramp."""
-        return max(0, self._ramp_limit - self._in_flight.slot_count)
 
     def _slots_useful(self, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
@@ -399,6 +396,6 @@ class QueueConsumer:
                 self._queue.deadline_ms(not_before_ms=self._receives.retry_ms),
             ]
             moments.append(self._limits.opens_ms(now))
-            if not self._capacity():
+            if not self._capacity:
                 moments.append(self._limits.rises_ms(now))
         return min([moment for moment in moments if moment is not None], default=None)

@@ -40,11 +40,13 @@ class Receives:
     Attributes:
         wanted: How many may run at once.
         retry_ms: After a failure: when the source may be asked again.
+        asked: The messages that running receives may bring.
     """
 
     def __init__(self) -> None:
         self.wanted = 1
         self.retry_ms = 0
+        self.asked = 0
         self._running: dict[int, Receiving] = {}
         self._lost: list[Receiving] = []
         self._receive_id = 0
@@ -54,15 +56,11 @@ class Receives:
     def __len__(self) -> int:
         return len(self._running)
 
-    @property
-    def asked(self) -> int:
-        """Count the messages that running receives may bring."""
-        return sum(receiving.asked for receiving in self._running.values())
-
     def may_start(self, now: Instant) -> bool:
         """Tell whether another may run beside those that do."""
-        opens_ms = max(self.retry_ms, self._pause_until_ms)
-        return len(self._running) < self.wanted and opens_ms <= now.monotonic_ms
+        now_ms = now.monotonic_ms
+        is_open = self.retry_ms <= now_ms and self._pause_until_ms <= now_ms
+        return is_open and len(self._running) < self.wanted
 
     def start(self, receiving: Receiving, wait_s: int, now: Instant, *, is_fifo: bool) -> Receive:
         """Begin one.
@@ -85,6 +83,7 @@ class Receives:
                 receiving.attempt_number = self._receive_id
                 receiving.began_ms = now.monotonic_ms
         self._running[self._receive_id] = receiving
+        self.asked += receiving.asked
         return Receive(
             self._receive_id,
             receiving.asked,
@@ -98,7 +97,7 @@ class Receives:
 
         One that was asked only for what an open batch had room for tells nothing by being full.
         """
-        receiving = self._running.pop(receive_id)
+        receiving = self._take_out(receive_id)
         self._failures = 0
         if has_window and count == receiving.asked < BATCH_ENTRIES_MAX:
             return receiving
@@ -113,7 +112,7 @@ class Receives:
 
     def fail(self, receive_id: int, now: Instant) -> bool:
         """One failed: pause; False: that is no news, the call began before the last pause."""
-        receiving = self._running.pop(receive_id)
+        receiving = self._take_out(receive_id)
         if receiving.attempt_number is not None:
             self._lost.append(receiving)
         self.wanted = 1
@@ -124,6 +123,11 @@ class Receives:
             self._failures, first_ms=SOURCE_RETRY_FIRST_MS, maximum_ms=SOURCE_RETRY_MS_MAX
         )
         return True
+
+    def _take_out(self, receive_id: int) -> Receiving:
+        receiving = self._running.pop(receive_id)
+        self.asked -= receiving.asked
+        return receiving
 
     def let_gather(self, window_ends_ms: int | None, now: Instant) -> None:
         """Pause for half of what is left of a window: what trickles in comes with one receive."""

@@ -38,6 +38,15 @@ class QueueLog:
         self._observe_visibility(inp)
         self._observe_invocation(inp)
         self._observe_discard(inp)
+        self.observe_commands(commands)
+
+    @property
+    def is_listening(self) -> bool:
+        """Tell whether what went well is to be said, or means that trouble is over."""
+        return self._is_verbose or self._source_failures > 0
+
+    def observe_commands(self, commands: list[q.Command]) -> None:
+        """Say what the commands mean to an operator."""
         for command in commands:
             if isinstance(command, q.SendToDestination):
                 self._discards[command.discard.id] = command

@@ -7,6 +7,11 @@ from penstock.engine.advice_log import AdviceLog
 from penstock.engine.queue_counts import QueueCounts
 from penstock.engine.queue_log import QueueLog
 
+# Most of what happens: there is nothing to say of it.
+_ORDINARY = frozenset(
+    {q.MessagesReceived, q.SlotsGranted, q.InvocationSucceeded, q.DeadlineReached}
+)
+
 
 class QueueObserver:
     """The observer of one queue mapping's driver; it works once per input, never per message.
@@ -30,8 +35,11 @@ class QueueObserver:
 
     def observe(self, inp: q.Input, commands: list[q.Command]) -> None:
         """Take in what the driver fed and what the machine answered."""
-        self._log.observe(inp, commands)
         self._counts.observe(inp, commands)
+        if type(inp) in _ORDINARY and not self._log.is_listening:
+            self._log.observe_commands(commands)
+            return
+        self._log.observe(inp, commands)
         self._advice.observe(inp)
         trouble = trouble_of(inp)
         if trouble is not None:

@@ -75,7 +75,7 @@ class SlotLedger:
         slots = self._slots.get(function)
         if slots is None:
             slots = self._slots[function] = FunctionSlots(concurrency)
-        else:
+        elif slots.concurrency != concurrency:
             self._pass_on(function, slots.change_concurrency(concurrency))
         return slots
 

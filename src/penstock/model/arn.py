@@ -1,5 +1,6 @@
 """Amazon Resource Names and the forms in which Lambda accepts a function's name."""
 
+import functools
 import re
 
 import msgspec
@@ -27,6 +28,8 @@ class Scope(msgspec.Struct, frozen=True):
     account: str
     region: str
 
+
+UNQUALIFIED_MAX = 4096  # kept: the same few functions are named at each invocation
 
 _ARN_PARTS = 6
 _ARN_PARTS_UNQUALIFIED = 7  # a function's: the name is the last
@@ -106,6 +109,7 @@ def parse_function_name(text: str, scope: Scope) -> FunctionReference:
     )
 
 
+@functools.lru_cache(UNQUALIFIED_MAX)
 def unqualified_function_arn(function_arn: str) -> str:
     """Take the qualifier off a function's full ARN."""
     return ":".join(function_arn.split(":")[:_ARN_PARTS_UNQUALIFIED])

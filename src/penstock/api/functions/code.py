@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.api.context import ApiContext
 from penstock.api.errors import (
+    CODE_STORAGE_EXCEEDED,
     REQUEST_ENTITY_TOO_LARGE,
     SERIALIZATION,
     ApiError,
@@ -19,6 +20,7 @@ from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
 
 ZIPPED_BYTES_MAX = 50 * 1024 * 1024  # AWS quota of a direct upload
+TOTAL_CODE_BYTES_MAX = 80_530_636_800  # AWS quota of an account in a region: 75 GB
 
 
 class CodeMember(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -41,11 +43,22 @@ async def read_package(
     Source: recorded answers of AWS (the texts)
     """
     package = await _find_package(context, scope, code, operation)
+    if used_bytes(context, scope) + len(package) > TOTAL_CODE_BYTES_MAX:
+        raise ApiError(CODE_STORAGE_EXCEEDED, "Code storage limit exceeded.")
     try:
         await asyncio.to_thread(check_package, package)
     except ConfigurationError as exc:
         raise invalid_parameter(str(exc)) from exc
     return package
+
+
+def used_bytes(context: ApiContext, scope: Scope) -> int:
+    """Sum up the zip files of every version of a scope's functions, as AWS counts them."""
+    return sum(
+        version.configuration.code.size_bytes
+        for function in context.deployed.list_functions(scope)
+        for version in function.versions
+    )
 
 
 async def _find_package(

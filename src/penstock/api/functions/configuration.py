@@ -150,7 +150,7 @@ def _states(version: FunctionVersion) -> dict[str, object]:
 
 def _reason_code(failure: str) -> str:
     """Give the one of AWS's codes that fits."""
-    if failure.startswith("Runtime "):
+    if failure.startswith(("Runtime ", "Node.js ")):
         return "InvalidRuntime"
     return "InvalidZipFileException" if "unzip" in failure else "InternalError"
 

@@ -11,6 +11,7 @@ from penstock.api.functions.code import CodeMember, read_package
 from penstock.api.functions.configuration import this_architecture, version_to_wire
 from penstock.api.functions.finding import FunctionFinder, named_by
 from penstock.api.functions.names import function_not_found
+from penstock.api.functions.roles import check_role
 from penstock.api.functions.rules import (
     NAME_LENGTH_MAX,
     EnvironmentMember,
@@ -126,6 +127,7 @@ class Creation:
         check_environment(asked.environment)
         check_function_tags(reference.unqualified_arn, asked.tags)
         await check_runtime(self._context, asked.runtime)
+        await check_role(self._context, asked.role, reference)
 
     def _refuse_taken(self, reference: FunctionReference) -> None:
         if self._context.declared.find_declared(reference.unqualified_arn) is not None:

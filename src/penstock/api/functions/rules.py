@@ -20,14 +20,8 @@ TIMEOUT_S_MAX = 900  # the model's own is of managed instances
 MEMORY_MB_MAX = 10_240  # likewise
 ENVIRONMENT_BYTES_MAX = 4096
 
-# What a function that is declared may set for itself, since nothing else would; AWS reserves it.
-_RESERVED_BY_AWS = RESERVED | {
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-}
+# AWS reserves credentials, too. Here a function has no others where roles are not assumed.
+_RESERVED = RESERVED | {"AWS_DEFAULT_REGION", "AWS_REGION"}
 # By member: the values that ask for nothing, and what is lacking.
 _LACKING: dict[str, tuple[tuple[object, ...], str]] = {
     "AcceleratorConfig": (({},), "functions have no accelerators"),
@@ -119,7 +113,7 @@ def check_environment(environment: EnvironmentMember | None) -> None:
         ApiError: In AWS's words; no value is told.
     """
     variables = {} if environment is None else environment.variables or {}
-    reserved = sorted(_RESERVED_BY_AWS & variables.keys())
+    reserved = sorted(_RESERVED & variables.keys())
     if reserved:
         raise invalid_parameter(
             "Lambda was unable to configure your environment variables because the environment "

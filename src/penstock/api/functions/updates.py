@@ -20,6 +20,7 @@ from penstock.api.functions.finding import (
     check_revision,
     unqualified,
 )
+from penstock.api.functions.roles import check_role
 from penstock.api.functions.rules import (
     EnvironmentMember,
     check_environment,
@@ -108,6 +109,8 @@ class Updates:
         self._finder.find_deployed(reference, "be changed")
         if asked.runtime is not None:
             await check_runtime(self._context, asked.runtime)
+        if asked.role is not None:
+            await check_role(self._context, asked.role, reference)
 
         def merge(function: DeployedFunction) -> DeployedFunction:
             _check(function, asked.revision_id)

@@ -91,7 +91,7 @@ def expand(
     translated = _translate(content, parameters, Template(template.path, content, lines))
     translated["Transform"] = template.content["Transform"]  # its language may still be spoken
     for resource in translated["Resources"].values():
-        code = resource.get("Properties", {}).get("Code")
+        code = (resource.get("Properties") or {}).get("Code")
         if isinstance(code, dict) and code.get("S3Bucket") == _MARKER:
             resource["Properties"]["Code"] = preparation.codes[code["S3Key"]]
     expanded = Template(template.path, translated, _with_generated(lines, translated))
@@ -195,7 +195,7 @@ def _becomes_mapping(event: dict[str, Any]) -> bool:
     if event.get("Type") == "SNS":
         properties = event.get("Properties")
         return isinstance(properties, dict) and bool(properties.get("SqsSubscription"))
-    return event.get("Type") in _MAPPING_EVENTS
+    return str(event.get("Type")) in _MAPPING_EVENTS
 
 
 class _Session(msgspec.Struct, frozen=True):
