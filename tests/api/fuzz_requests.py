@@ -274,14 +274,12 @@ def to_trial(operation: Operation, parameters: dict[str, Any]) -> Trial:
                 headers[wire_name] = _as_header(value)
             case _:
                 held[name] = value
-    target = path.replace("{", "%7B").replace("}", "%7D")
-    if query:
-        target += f"?{urlencode(query)}"
+    escaped = path.replace("{", "%7B").replace("}", "%7D")
     return Trial(
         operation=operation,
         parameters=sent,
         method=operation.method,
-        target=target,
+        target=f"{escaped}?{urlencode(query)}" if query else escaped,
         headers=headers,
         body=_body_of(operation, held),
         is_raw="//" in path or path.endswith("/"),  # a member of the path was empty

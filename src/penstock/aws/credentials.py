@@ -22,6 +22,10 @@ NO_CREDENTIALS = (
 class CredentialProvider(Protocol):
     """Gives the credentials that requests are signed with."""
 
+    def known(self, now_ms: int) -> Credentials | None:
+        """Give the credentials where that needs no wait, at this wall time; None: ``find`` them."""
+        ...
+
     async def find(self, now_ms: int) -> Credentials | None:
         """Give the credentials to sign with at this wall time; None: none are configured.
 

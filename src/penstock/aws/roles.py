@@ -123,6 +123,9 @@ class FunctionCredentials:
         self._roles = roles
         self._function_arn = function_arn
 
+    def known(self, now_ms: int) -> None:
+        """Know none without a look."""
+
     async def find(self, now_ms: int) -> Credentials:
         """Give them at once, but for the first time.
 
