@@ -10,8 +10,11 @@ CASES ?=
 ROUNDS ?=
 # AWS's filter engine and its dependencies, if Maven is not to fetch them: make RULER_JARS=folder
 RULER_JARS ?=
+# How much is drawn, and by which seed: make fuzz
+REQUESTS ?= 20000
+SEED ?= 1
 
-.PHONY: help demo test test-peers bench lint coverage simulate format clean
+.PHONY: help demo test test-peers bench lint coverage fuzz simulate format clean
 
 help:
 	@echo "make demo      run the main job for real: a queue, a stream, a table, functions, poison"
@@ -20,6 +23,7 @@ help:
 	@echo "make bench     measure Penstock beside hand-written consumers, some 6 minutes: CASES=a,b ROUNDS=n for less"
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make coverage  branch coverage of core and model"
+	@echo "make fuzz      try every operation of the API with drawn requests (REQUESTS=20000 SEED=1)"
 	@echo "make simulate  run the simulator for a minute"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -37,6 +41,8 @@ test: $(INSTALLED)
 $(PEERS)/.installed: Makefile tests/peers/elasticmq.xml
 	mkdir -p $(PEERS)
 	npm install --no-audit --no-fund --prefix $(PEERS) kinesalite@3.3.3 kinesis-local@0.6.2
+	npm install --no-audit --no-fund --ignore-scripts --prefix $(PEERS)/nodejs-client-3 aws-lambda-ric@3.3.0
+	npm install --no-audit --no-fund --ignore-scripts --prefix $(PEERS)/nodejs-client-4 aws-lambda-ric@4.0.2
 	$(PYTHON) -m venv $(PEERS)/venv
 	$(PEERS)/venv/bin/python -m pip install --quiet --disable-pip-version-check ministack==1.5.33
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
@@ -73,6 +79,9 @@ lint: $(INSTALLED)
 coverage: $(INSTALLED)
 	$(BIN)/coverage run -m pytest -n 0 tests/core tests/model tests/conformance -q
 	$(BIN)/coverage report --fail-under 100
+
+fuzz: $(INSTALLED)
+	PYTHONPATH=tests/api:tests/acceptance $(BIN)/python tests/api/fuzz_run.py --requests $(REQUESTS) --seed $(SEED)
 
 simulate: $(INSTALLED)
 	$(BIN)/python -m penstock.simulation --minutes 1

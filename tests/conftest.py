@@ -1,4 +1,4 @@
-"""What every test needs: one Hypothesis profile, and log settings of its own."""
+"""What every test needs: one Hypothesis profile, log settings of its own, this tree's fixture."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from hypothesis import settings
+
+# Also where Penstock was installed before it had a plugin.
+from penstock.pytest_plugin import penstock
+
+__all__ = ["penstock"]
 
 # No deadline: a shared machine may stall. In CI the examples are the same in every run.
 settings.register_profile("penstock", deadline=None, derandomize="CI" in os.environ)

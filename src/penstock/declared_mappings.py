@@ -66,14 +66,16 @@ class DeclaredMapping(msgspec.Struct, frozen=True, kw_only=True):
     replace: bool = False
 
 
-def settle_rows(store: Store) -> None:
+def settle_rows(store: Store, *, now_ms: int) -> None:
     """Settle what a stop or a crash left in a transition: nothing runs, so nothing is awaited."""
     for row in store.list_mappings():
         settled = state_when_settled(row.state, enabled=row.enabled)
         if settled is None:
             store.delete_mapping(row.uuid)
         elif settled is not row.state:
-            store.replace_mapping(msgspec.structs.replace(row, state=settled))
+            store.replace_mapping(
+                msgspec.structs.replace(row, state=settled, last_modified_ms=now_ms)
+            )
 
 
 class Reconciliation:
@@ -88,6 +90,7 @@ class Reconciliation:
         self._operations = MappingOperations(context)
         self._tags = TagOperations(context)
         self._store_calls = context.store_calls
+        self._clock = context.clock
         self._scope = scope
 
     async def run(self, declared: Sequence[DeclaredMapping]) -> None:
@@ -97,7 +100,7 @@ class Reconciliation:
             ConfigurationError: A mapping cannot be as declared; what was done before stays done,
                 and running again goes on from there.
         """
-        await self._store_calls.run(settle_rows)
+        await self._settle_rows()
         rows = await self._store_calls.run(lambda store: store.list_mappings())
         row_by_name = {row.name: row for row in rows if row.name is not None}
         names = {mapping.name for mapping in declared}
@@ -109,7 +112,11 @@ class Reconciliation:
                 await self._reconcile(mapping, row_by_name.get(mapping.name))
             except ApiError as exc:
                 raise ConfigurationError(_refusal(mapping, exc)) from exc
-            await self._store_calls.run(settle_rows)
+            await self._settle_rows()
+
+    async def _settle_rows(self) -> None:
+        now_ms = self._clock.now().wall_ms
+        await self._store_calls.run(lambda store: settle_rows(store, now_ms=now_ms))
 
     async def _reconcile(self, declared: DeclaredMapping, row: EventSourceMapping | None) -> None:
         change = None if row is None else _changed_for_good(row, declared.parameters)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from penstock.model.arn import Scope
+from penstock.model.deployed_function import DeployedFunction
 from penstock.model.failure import Failure, FailureReport
 from penstock.model.function import Function, FunctionResult
 from penstock.model.instant import Instant
@@ -133,11 +134,14 @@ class StreamSource(Protocol):
 class Sources(Protocol):
     """Opens sources by ARN; the region is the ARN's, the endpoint the AWS configuration's."""
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> StreamSource:
         """Make a Kinesis stream or a DynamoDB stream readable; the kind is the ARN's.
 
         Args:
             arn: The stream's.
+            function_arn: Of the function it is read for: as its role, where roles are assumed.
             invoke_identity_arn: Shown in Kinesis records: the role that the function runs as.
 
         Raises:
@@ -147,12 +151,13 @@ class Sources(Protocol):
         ...
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> QueueSource:
         """Find the queue's URL and make it readable.
 
         Args:
             arn: The queue's.
+            function_arn: Of the function it is read for: as its role, where roles are assumed.
             count_request: Told the operation of each request that is sent for this source, this
                 opening's too; each attempt of a call that is retried is a request.
 
@@ -322,8 +327,13 @@ class Destination(Protocol):
 class Destinations(Protocol):
     """Opens on-failure destinations by ARN."""
 
-    async def open(self, arn: str) -> Destination:
+    async def open(self, arn: str, *, function_arn: str) -> Destination:
         """Make a queue, a topic or a bucket writable.
+
+        Args:
+            arn: The destination's.
+            function_arn: Of the function whose discards it takes: it is written as its role, where
+                roles are assumed.
 
         Raises:
             DestinationError: No answer, or no permission.
@@ -340,7 +350,31 @@ class FunctionStore(Protocol):
         ...
 
     def list_functions(self) -> list[Function]:
-        """Read every function."""
+        """Read every declared function."""
+        ...
+
+    def insert_deployed_function(self, function: DeployedFunction) -> None:
+        """Add a function that the API made.
+
+        Raises:
+            StoreConflictError: There is one of that scope and name.
+        """
+        ...
+
+    def replace_deployed_function(self, function: DeployedFunction) -> DeployedFunction:
+        """Write the function if the row is still of ``function.row_version``; gives the row back.
+
+        Raises:
+            StoreConflictError: The row is gone or was changed since it was read.
+        """
+        ...
+
+    def delete_deployed_function(self, scope: Scope, name: str) -> None:
+        """Remove a function that the API made; removing one that is gone does nothing."""
+        ...
+
+    def list_deployed_functions(self) -> list[DeployedFunction]:
+        """Read every function that the API made."""
         ...
 
 

@@ -2,20 +2,19 @@
 
 import asyncio
 import contextlib
-import ipaddress
+import dataclasses
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
-import msgspec
 import structlog
 from aiohttp import web
 
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
-from penstock.api.server_log import ServerLogger
 from penstock.aws.client import WireClient
-from penstock.core.scaling import RampPolicy
+from penstock.aws.roles import ExecutionRoles
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
@@ -25,58 +24,40 @@ from penstock.engine.open_files import open_files_needed, raise_open_files_limit
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
-from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
-from penstock.functions.host.check import check_function
-from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.engine.surroundings import EngineSettings, Surroundings
+from penstock.functions.code_downloads import S3Code
+from penstock.functions.code_store import open_code_store
+from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
+from penstock.functions.function_logs import open_function_logs
+from penstock.functions.host.check import check_code, check_function
+from penstock.functions.host.host import HostSettings
+from penstock.functions.host.runtimes import choose_runtime
 from penstock.functions.lambda_api import LambdaApiInvoker
+from penstock.functions.local_hosts import LocalHosts
+from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
+from penstock.functions.role_check import RoleCheck
+from penstock.functions.upstream_functions import UpstreamFunctions, refuse_own_address
+from penstock.functions.upstream_watch import UpstreamWatch
+from penstock.listening import (
+    LISTEN_BACKLOG,
+    SHUTDOWN_GRACE_S,
+    listen,
+    make_runner,
+    names_of_port,
+    refuse_open_port,
+)
 from penstock.model.arn import Scope
-from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
+from penstock.node_settings import ServiceSettings
 from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
+from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-LISTEN_BACKLOG = 1_024
-HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
-SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
-
-
-class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node is told.
-
-    Attributes:
-        host: A loopback address; another is refused until signatures are verified.
-        account_id: Owns mappings and functions.
-        region: For requests that name none.
-        store_url: ``sqlite:////absolute/path``.
-        drain_s: Limit for what is in flight to end when the service stops.
-        long_poll_s: 0..20; how long an idle receive waits.
-        ramp: How fast the concurrency of queue mappings rises.
-        streams: How streams are read, and the bounds of what is held of them.
-        function_environment: Added to every local function's variables.
-        allowed_hosts: Names beyond loopback by which this port may be addressed.
-        filters_max: 1..10; how many filters a mapping may have.
-        is_verbose: Log every batch.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 4567
-    account_id: str = "000000000000"
-    region: str = "us-east-1"
-    store_url: str
-    drain_s: int = 30
-    long_poll_s: int = 20
-    ramp: RampPolicy = RampPolicy()
-    streams: StreamSettings = StreamSettings()
-    function_environment: dict[str, str] = {}
-    allowed_hosts: tuple[str, ...] = ()
-    filters_max: int = 5
-    is_verbose: bool = False
 
 
 class Service:
@@ -97,6 +78,7 @@ class Service:
         self._log = structlog.get_logger()
         self._closing = contextlib.AsyncExitStack()
         self._drained_s = 0.0
+        self._role_check: RoleCheck | None = None
         self._listener: socket.socket | None = None
         self._supervising: asyncio.Task[None] | None = None
 
@@ -144,30 +126,82 @@ class Service:
     async def _start(self) -> None:
         """Open everything, in the reverse of the order in which it is closed."""
         settings = self._settings
-        self._listener = self._closing.enter_context(_listen(settings.host, settings.port))
-        for function in self._declared_functions:
-            warning = await asyncio.to_thread(check_function, function)
-            if warning is not None:
-                self._log.warning(warning)
+        refuse_open_port(settings.host, has_callers=bool(settings.callers))
+        self._listener = self._closing.enter_context(listen(settings.host, settings.port))
+        await self._check_functions()
         clock = SystemClock()
         self._closing.enter_context(hold_store(settings.store_url))
         store_calls = StoreThread(SqlStore(settings.store_url))
         self._closing.push_async_callback(store_calls.close)
-        wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
-        self._closing.push_async_callback(wire.close)
-        registry = self._make_registry(clock, wire)
+        wire = await self._open_wire(clock)
+        hosts = self._make_hosts(clock)
+        invoker = LambdaApiInvoker(
+            wire, lambda_url=settings.upstream if settings.functions_upstream else None
+        )
+        registry = FunctionRegistry(hosts.open, invoker, draw_fraction=draw_fraction)
+        wire_for = self._open_roles(wire, registry, hosts)
+        slots = SlotLedger(registry)
         surroundings = Surroundings(
             store=store_calls,
-            sources=AwsSources(wire),
-            destinations=AwsDestinations(wire),
+            sources=AwsSources(wire_for),
+            destinations=AwsDestinations(wire_for),
             functions=registry,
-            slots=SlotLedger(registry),
+            slots=slots,
             clock=clock,
             draw_uuid=draw_uuid,
             metrics=NodeMetrics(clock),
             log_of=self._log_of,
         )
-        supervisor = Supervisor(
+        await self._open_logs(wire, wire_for, hosts, surroundings.metrics)
+        supervisor = self._make_supervisor(surroundings)
+
+        def follow(function_arn: str) -> None:
+            slots.function_changed(function_arn)
+            supervisor.function_changed(function_arn)
+
+        deployed = self._make_deployed(store_calls, registry, follow)
+        context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
+        watch = self._make_watch(wire, registry, store_calls, follow)
+        if watch is not None:
+            context = dataclasses.replace(context, look_up=watch.functions)
+        runner = make_runner(build_application(context, fallback=self._fallback))
+        self._closing.push_async_callback(runner.cleanup)
+        self._closing.push_async_callback(self._stop_functions, registry)
+        registry.declare(self._declared_functions)
+        if watch is None:
+            await deployed.open(hidden_by=self._declared_functions)
+        else:
+            await watch.look()
+        await self._take_up_declarations(context)
+        await self._supervise(supervisor)
+        if watch is not None:
+            await self._closing.enter_async_context(watch.running())
+        await runner.setup()
+        await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
+
+    async def _check_functions(self) -> None:
+        nodejs_client = self._settings.nodejs_client
+        for function in self._declared_functions:
+            warning = await asyncio.to_thread(check_function, function, nodejs_client)
+            if warning is not None:
+                self._log.warning(warning)
+
+    async def _open_wire(self, clock: SystemClock) -> WireClient:
+        upstream, region = self._settings.upstream, self._settings.region
+        wire = WireClient(
+            clock=clock,
+            draw_fraction=draw_fraction,
+            own_addresses=(self.address,),
+            default_endpoint=upstream,
+        )
+        self._closing.push_async_callback(wire.close)
+        if upstream is not None:
+            await refuse_own_address(wire, upstream, region)
+        return wire
+
+    def _make_supervisor(self, surroundings: Surroundings) -> Supervisor:
+        settings = self._settings
+        return Supervisor(
             surroundings,
             EngineSettings(
                 ramp=settings.ramp,
@@ -176,22 +210,37 @@ class Service:
                 is_verbose=settings.is_verbose,
             ),
         )
-        context = self._make_context(surroundings, supervisor)
-        runner = _make_runner(build_application(context, fallback=self._fallback))
-        self._closing.push_async_callback(runner.cleanup)
-        self._closing.push_async_callback(self._stop_functions, registry)
-        registry.declare(self._declared_functions)
-        await self._take_up_declarations(context)
-        await self._supervise(supervisor)
-        await runner.setup()
-        await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
 
-    def _make_context(self, surroundings: Surroundings, supervisor: Supervisor) -> ApiContext:
+    def _make_watch(
+        self,
+        wire: WireClient,
+        registry: FunctionRegistry,
+        store_calls: StoreThread,
+        changed: Callable[[str], None],
+    ) -> UpstreamWatch | None:
+        url = self._settings.upstream
+        if url is None or not self._settings.functions_upstream:
+            return None
+        functions = UpstreamFunctions(wire, url, registry.declare)
+        return UpstreamWatch(functions, store_calls, changed)
+
+    def _make_context(
+        self,
+        surroundings: Surroundings,
+        supervisor: Supervisor,
+        registry: FunctionRegistry,
+        deployed: DeployedFunctions,
+        code_source: S3Code,
+    ) -> ApiContext:
         settings = self._settings
         return ApiContext(
             store_calls=surroundings.store,
             sources=surroundings.sources,
             functions=surroundings.functions,
+            declared=registry,
+            deployed=deployed,
+            code_source=code_source,
+            roles=self._role_check,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
             metrics=surroundings.metrics,
@@ -201,7 +250,9 @@ class Service:
                 account=settings.account_id,
                 region=settings.region,
                 filters_max=settings.filters_max,
-                hosts=settings.allowed_hosts,
+                hosts=names_of_port(settings.host, settings.allowed_hosts),
+                callers=settings.callers,
+                open_metrics=settings.open_metrics,
             ),
         )
 
@@ -240,22 +291,65 @@ class Service:
         left_s = self._drained_s - asyncio.get_running_loop().time()
         await registry.stop(max(0.0, left_s))
 
-    def _make_registry(self, clock: SystemClock, wire: WireClient) -> FunctionRegistry:
-        host_settings = HostSettings(
+    def _make_hosts(self, clock: SystemClock) -> LocalHosts:
+        settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
+            nodejs_client=self._settings.nodejs_client,
         )
+        return LocalHosts(clock, draw_request_id=draw_uuid, log=self._log_line, settings=settings)
 
-        def open_host(function: Function) -> FunctionHost:
-            return FunctionHost(
-                function,
-                clock=clock,
-                draw_request_id=draw_uuid,
-                log=self._log_line,
-                settings=host_settings,
-            )
+    def _open_roles(
+        self, wire: WireClient, registry: FunctionRegistry, hosts: LocalHosts
+    ) -> Callable[[str], WireClient]:
+        """Say what carries the calls that are made for a function."""
+        if not self._settings.assumes_roles:
+            return lambda _: wire
+        roles = ExecutionRoles(wire, registry.find, self._log)
+        self._closing.callback(roles.close)
+        self._role_check = RoleCheck(roles, wire.clock)
+        hosts.credentials_for = roles.credentials_for
+        return roles.wire_for
 
-        return FunctionRegistry(open_host, LambdaApiInvoker(wire))
+    async def _open_logs(
+        self,
+        wire: WireClient,
+        wire_for: Callable[[str], WireClient],
+        hosts: LocalHosts,
+        metrics: NodeMetrics,
+    ) -> None:
+        settings = self._settings
+        logs = await open_function_logs(
+            settings.function_logs, wire, wire_for, region=settings.region, log=self._log
+        )
+        if logs is not None:
+            hosts.logs = logs
+            metrics.watch_lost_log_lines(logs.lost_count)
+            self._closing.push_async_callback(self._stop_logs, logs)
+
+    async def _stop_logs(self, logs: LogDelivery) -> None:
+        # The functions have ended, and what they printed last is short: it always has its chance.
+        left_s = self._drained_s - asyncio.get_running_loop().time()
+        await logs.stop(max(SHUTDOWN_GRACE_S, left_s))
+
+    def _make_deployed(
+        self, store_calls: StoreThread, registry: FunctionRegistry, changed: Callable[[str], None]
+    ) -> DeployedFunctions:
+        database = database_path(parse_url(self._settings.store_url))
+        deployed = DeployedFunctions(
+            store_calls,
+            self._closing.enter_context(open_code_store(database)),
+            registry,
+            rules=DeploymentRules(
+                check_runtime=choose_runtime,
+                check_code=partial(check_code, nodejs_client=self._settings.nodejs_client),
+                draw_id=draw_uuid,
+                warn=self._log.warning,
+                changed=changed,
+            ),
+        )
+        self._closing.push_async_callback(deployed.close)
+        return deployed
 
     def _log_line(self, function_name: str, line: str) -> None:
         self._log.info(line, function=function_name)
@@ -263,56 +357,3 @@ class Service:
     def _log_of(self, mapping: EventSourceMapping) -> Log:
         bound: Log = self._log.bind(mapping=mapping.name or mapping.uuid)
         return bound
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind the port before anything else is begun.
-
-    Raises:
-        ConfigurationError: Not loopback, no such address, or the port is in use.
-    """
-    if not _is_loopback(host):
-        raise ConfigurationError(
-            f"host {host!r} is not a loopback address: this version does not verify signatures, "
-            "so it listens on 127.0.0.1 or ::1 only"
-        )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
-    except OSError as exc:
-        raise ConfigurationError(explain_no_listening(host, port, exc)) from exc
-
-
-def explain_no_listening(host: str, port: int, exc: OSError) -> str:
-    """Say why a port cannot be listened on, and what to do."""
-    # The standard library adds the address to a bind's own words, and numbers resolvers' apart.
-    if exc.errno is None or isinstance(exc, socket.gaierror):
-        cause = exc.strerror
-    else:
-        cause = os.strerror(exc.errno)
-    return (
-        f"cannot listen on {host} port {port}: {cause}; stop what uses it, or choose another with"
-        " --port"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _make_runner(application: web.Application) -> web.AppRunner:
-    return web.AppRunner(
-        application,
-        access_log=None,
-        logger=ServerLogger(),
-        shutdown_timeout=SHUTDOWN_GRACE_S,
-        lingering_time=SHUTDOWN_GRACE_S,
-        auto_decompress=False,  # the fallback passes bodies on as they came
-        max_line_size=HEADER_BYTES_MAX,
-        max_field_size=HEADER_BYTES_MAX,
-    )

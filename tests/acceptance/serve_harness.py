@@ -143,10 +143,12 @@ class Penstock:
         self.ledger = folder / "ledger"
         self.environment = {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "HOME": str(folder),
             "AWS_ENDPOINT_URL": aws_url,
             "AWS_REGION": REGION,
             **CREDENTIALS,
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         }
         (folder / "app.py").write_text(HANDLER)
         (folder / "penstock.toml").write_text(project)

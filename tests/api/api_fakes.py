@@ -1,18 +1,30 @@
 """What the API is given in tests: queues, streams, functions, an engine that only remembers."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+from role_fakes import FakeRoles
 
 from penstock.api.context import ApiContext, ApiSettings
+from penstock.core.lifecycle import state_when_settled
 from penstock.engine.identity import draw_uuid
-from penstock.model.arn import Scope
-from penstock.model.errors import InvokeError, SourceError, SourceNotFoundError
+from penstock.functions.code_store import CodeStore
+from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
+from penstock.functions.deployment import Deployment, qualifier_of
+from penstock.model.arn import Scope, unqualified_function_arn
+from penstock.model.errors import (
+    ConfigurationError,
+    InvokeError,
+    SourceError,
+    SourceNotFoundError,
+)
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.mapping_status import MappingStatus
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.stream import (
@@ -25,7 +37,7 @@ from penstock.model.stream import (
     StreamDescription,
     StreamRecord,
 )
-from penstock.ports import ByteBudget, StoreCalls
+from penstock.ports import ByteBudget, Store, StoreCalls
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -135,10 +147,14 @@ class FakeSources:
         self.refused: dict[str, SourceError] = {}
         self.written: dict[str, list[str]] = {}
         self.identities: list[str] = []
+        self.opened_for: list[str] = []
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> FakeStream:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> FakeStream:
         """Give the stream, or raise its error."""
         self.identities.append(invoke_identity_arn)
+        self.opened_for.append(function_arn)
         stream = self.streams.get(arn)
         if stream is None:
             raise SourceNotFoundError(f"no stream {arn}")
@@ -147,9 +163,10 @@ class FakeSources:
         return FakeStream(stream, self.refused, self.written)
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> FakeQueue:
         """Give the queue, or raise its error; a look at it is nobody's cost."""
+        self.opened_for.append(function_arn)
         assert count_request is None
         queue = self.queues.get(arn)
         if queue is None:
@@ -160,23 +177,52 @@ class FakeSources:
 
 
 class FakeFunctions:
-    """Functions by unqualified ARN, and one answer to every invocation."""
+    """Functions by unqualified ARN, deployed ones too, and one answer to every invocation."""
 
     def __init__(self) -> None:
         self.functions: dict[str, Function] = {}
+        self.deployments: dict[str, Deployment] = {}
         self.answer: FunctionResult | InvokeError = FunctionResult(b"{}")
         self.payloads: list[tuple[str, bytes]] = []
 
-    def add(self, name: str, *, timeout_s: int = 3, region: str = REGION) -> None:
+    def add(
+        self, name: str, *, timeout_s: int = 3, region: str = REGION, role: str | None = None
+    ) -> None:
         """Declare a function."""
         hosting = LocalProcess(code="/code", handler="app.handler")
         scope = Scope(ACCOUNT, region)
-        function = Function(scope=scope, name=name, hosting=hosting, timeout_s=timeout_s)
+        function = Function(scope=scope, name=name, hosting=hosting, timeout_s=timeout_s, role=role)
         self.functions[function.arn] = function
 
     def find(self, function_arn: str) -> Function | None:
         """Find it by its ARN, qualified or not."""
-        return self.functions.get(":".join(function_arn.split(":")[:7]))
+        arn = unqualified_function_arn(function_arn)
+        deployment = self.deployments.get(arn)
+        if deployment is not None:
+            return deployment.find(qualifier_of(function_arn))
+        return self.functions.get(arn)
+
+    def deploy(self, function_arn: str, deployment: Deployment | None) -> None:
+        """Note what is deployed."""
+        if deployment is None:
+            del self.deployments[function_arn]
+        else:
+            self.deployments[function_arn] = deployment
+
+    async def drain(self) -> None:
+        """Nothing runs."""
+
+    def folders_in_use(self) -> frozenset[str]:
+        """Nothing runs."""
+        return frozenset()
+
+    def find_declared(self, function_arn: str) -> Function | None:
+        """Give a declared function."""
+        return self.functions.get(function_arn)
+
+    def list_declared(self, scope: Scope) -> list[Function]:
+        """Give the declared functions of a scope."""
+        return [function for function in self.functions.values() if function.scope == scope]
 
     async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
         """Note the payload and give the answer, or raise it."""
@@ -184,6 +230,47 @@ class FakeFunctions:
         if isinstance(self.answer, InvokeError):
             raise self.answer
         return self.answer
+
+
+class FakeBuckets:
+    """Objects by bucket and key; an error in the words of S3 in the place of what is missing."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str | None], bytes] = {}
+
+    async def fetch(
+        self, bucket: str, key: str, *, object_version: str | None, region: str
+    ) -> bytes:
+        """Give the object."""
+        assert region == REGION
+        found = self.objects.get((bucket, key, object_version))
+        if found is None:
+            raise ConfigurationError(
+                "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The "
+                "specified key does not exist."
+            )
+        return found
+
+
+class GatedCode(CodeStore):
+    """Code that is unpacked when the gate is open."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    async def unpack(self, sha256: str) -> None:
+        """Wait for the gate first."""
+        await asyncio.to_thread(self.gate.wait, 10)
+        await super().unpack(sha256)
+
+
+def check_runtime(runtime: str) -> str | None:
+    """Have Python of one version."""
+    if not runtime.startswith("python3."):
+        raise ConfigurationError(f"Runtime {runtime} does not run here; this machine has python3.x")
+    return None
 
 
 class FakeEngine:
@@ -214,6 +301,26 @@ class FakeEngine:
         return self.ages_ms
 
 
+class SettlingEngine(FakeEngine):
+    """Settles what it is told of, at once; one change of twenty stays in its transition."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self._told = 0
+
+    def mapping_changed(self, mapping: EventSourceMapping) -> None:
+        """Do the keeper's part."""
+        self._told += 1
+        if self._told % 20 == 0 and mapping.state is not State.DELETING:
+            return
+        settled = state_when_settled(mapping.state, enabled=mapping.enabled)
+        if settled is None:
+            self._store.delete_mapping(mapping.uuid)
+        elif settled is not mapping.state:
+            self._store.replace_mapping(msgspec.structs.replace(mapping, state=settled))
+
+
 class FakeMetrics:
     """One series, and the status of mappings as the test set it."""
 
@@ -239,6 +346,11 @@ class World(msgspec.Struct):
     functions: FakeFunctions
     engine: FakeEngine
     metrics: FakeMetrics = msgspec.field(default_factory=FakeMetrics)
+    buckets: FakeBuckets = msgspec.field(default_factory=FakeBuckets)
+    code_folder: Path = Path("no-code-here")
+    code: GatedCode | None = None
+    warnings: list[str] = []
+    roles: FakeRoles = msgspec.field(default_factory=FakeRoles)
 
     @classmethod
     def with_defaults(cls) -> "World":
@@ -253,10 +365,26 @@ class World(msgspec.Struct):
 
     def context(self, store_calls: StoreCalls) -> ApiContext:
         """Give the API this world."""
+        self.code = GatedCode(self.code_folder)
         return ApiContext(
             store_calls=store_calls,
             sources=self.sources,
             functions=self.functions,
+            declared=self.functions,
+            deployed=DeployedFunctions(
+                store_calls,
+                self.code,
+                self.functions,
+                rules=DeploymentRules(
+                    check_runtime=check_runtime,
+                    check_code=lambda runtime, _: check_runtime(runtime),
+                    draw_id=draw_uuid,
+                    warn=self.warnings.append,
+                    changed=lambda _: None,
+                ),
+            ),
+            code_source=self.buckets,
+            roles=self.roles,
             direct_invoker=self.functions,
             mappings=self.engine,
             metrics=self.metrics,

@@ -16,7 +16,10 @@ def fixture_server() -> Iterator[Server]:
 
 @pytest.fixture(name="client")
 def fixture_client(server: Server) -> Any:
-    """Give an unmodified client of the server, which has no mappings."""
+    """Give an unmodified client of the server, which has no mappings and no created functions."""
     for mapping in server.store.list_mappings():
         server.store.delete_mapping(mapping.uuid)
+    for function in server.store.list_deployed_functions():
+        server.client(region=function.scope.region).delete_function(FunctionName=function.name)
+    server.run_background()
     return server.client()

@@ -11,9 +11,10 @@ from aiohttp.test_utils import make_mocked_request
 from api_server import SIGNED, running_server
 
 from penstock.api import bodies, invoke
-from penstock.api.application import FUNCTIONS_PATH, MAPPINGS_PATH
+from penstock.api.application import MAPPINGS_PATH
 from penstock.api.bodies import read_body
 from penstock.api.errors import SERIALIZATION, ApiError
+from penstock.api.functions.routes import FUNCTIONS_PATH
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_check_tells_of_a_queue_that_cannot_be_read_and_of_a_missing_function(
 
     assert checked["advice"] == []
     assert checked["problems"] == [
-        f"the function {FUNCTION_ARN} is not declared",
+        f"there is no function {FUNCTION_ARN}",
         "the queue cannot be read: refused",
     ]
 
@@ -77,9 +77,11 @@ def test_check_tells_of_a_queue_that_cannot_be_read_and_of_a_missing_function(
 def test_check_does_not_wait_long_for_a_queue(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def hang(arn: str, *, count_request: Callable[[str], None] | None = None) -> FakeQueue:
+    async def hang(
+        arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
+    ) -> FakeQueue:
         await asyncio.Event().wait()
-        raise AssertionError((arn, count_request))
+        raise AssertionError((arn, function_arn, count_request))
 
     add_queue_mapping(server)
     monkeypatch.setattr(check, "LOOK_S", 0.01)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from api_fakes import FUNCTION_ARN, QUEUE_ARN, SCOPE, STREAM_ARN, TABLE_STREAM_ARN, World
+from api_fakes import FUNCTION_ARN, NOW, QUEUE_ARN, SCOPE, STREAM_ARN, TABLE_STREAM_ARN, World
 
 from penstock.api.operations import MappingOperations
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
@@ -59,6 +59,17 @@ def test_declared_mapping_is_created_and_settled() -> None:
 
     assert (row.batch_size, row.tags, row.function_arn) == (5, {"team": "a"}, FUNCTION_ARN)
     assert (row.state, row.scope) == (State.ENABLED, SCOPE)
+
+
+def test_row_that_a_crash_left_in_a_transition_is_settled_now() -> None:
+    project = Project()
+    row = project.declare(orders())["orders"]
+    left = msgspec.structs.replace(row, state=State.UPDATING, last_modified_ms=1)
+    project.store.replace_mapping(left)
+
+    settled = project.declare(orders())["orders"]
+
+    assert (settled.state, settled.last_modified_ms) == (State.ENABLED, NOW.wall_ms)
 
 
 def test_declared_mapping_unchanged_is_not_written_again() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -199,11 +200,12 @@ def test_body_of_ten_megabytes_is_refused(server: Server, *, is_announced: bool)
 @pytest.mark.parametrize(
     ("method", "path", "headers"),
     [
-        pytest.param("GET", "/2015-03-31/functions", SIGNED, id="list functions"),
-        pytest.param("POST", "/2015-03-31/functions", SIGNED, id="create function"),
+        pytest.param("GET", "/2021-10-31/functions/f/urls", SIGNED, id="list URLs"),
+        pytest.param("POST", "/2014-11-13/functions/f/invoke-async", SIGNED, id="invoke async"),
         pytest.param("PATCH", MAPPINGS, SIGNED, id="method"),
         pytest.param("GET", "/2018-10-31/layers", {}, id="unsigned"),
         pytest.param("GET", "/nothing/of/lambda", SIGNED, id="signed"),
+        pytest.param("GET", "/2015-03-31/functions/%0A/none", SIGNED, id="newline"),
     ],
 )
 def test_lambda_operation_not_offered_never_falls_through(
@@ -212,7 +214,8 @@ def test_lambda_operation_not_offered_never_falls_through(
     answer = gateway.send(method, path, b"", headers)
 
     assert (answer.status, answer.code) == (404, "UnknownOperationException")
-    assert answer.json["message"].endswith(f"does not offer this operation yet: {method} {path}")
+    shown = f"{method} {unquote(path)}"
+    assert answer.json["message"].endswith(f"does not offer this operation yet: {shown}")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +340,7 @@ def test_untag_without_keys_is_a_validation_exception(server: Server) -> None:
 
 
 def test_store_that_fails_is_a_service_exception(tmp_path: Path) -> None:
-    with running_server(store_url=f"sqlite:///{tmp_path}/penstock.db") as server:
+    with running_server(data=tmp_path) as server:
         with contextlib.closing(sqlite3.connect(tmp_path / "penstock.db")) as other:
             other.execute("drop table mappings")
 

@@ -10,6 +10,7 @@ from api_server import SIGNED, Server, running_server
 from botocore.exceptions import ClientError
 
 from penstock.model.errors import (
+    FunctionNotActiveError,
     FunctionNotFoundError,
     InvocationOutcomeUnknownError,
     InvokeAccessDeniedError,
@@ -152,6 +153,7 @@ def test_unknown_function_is_not_found(server: Server) -> None:
     ("error", "status", "code"),
     [
         pytest.param(FunctionNotFoundError("x"), 404, "ResourceNotFoundException", id="not found"),
+        pytest.param(FunctionNotActiveError("x"), 409, "ResourceConflictException", id="pending"),
         pytest.param(InvokeAccessDeniedError("x"), 403, "AccessDeniedException", id="denied"),
         pytest.param(InvokeRefusedError("x"), 400, "InvalidRequestContentException", id="refused"),
         pytest.param(InvokeUnavailableError("x"), 500, "ServiceException", id="unavailable"),

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 from api_fakes import FUNCTION_ARN, QUEUE_ARN, STREAM_ARN, TABLE_ARN
-from api_server import Server, running_server
+from api_server import SIGNED, Server, running_server
 from botocore.exceptions import ClientError
 
+from penstock.api.application import MAPPINGS_PATH, TAGS_PATH
 from penstock.model.errors import (
     SourceAccessDeniedError,
     SourceCredentialsError,
     SourceError,
+    SourceRoleError,
     SourceUnavailableError,
 )
 from penstock.model.mapping import State
@@ -126,8 +128,14 @@ def test_parameter_that_says_none_is_accepted(server: Server, neutral: dict[str,
         pytest.param(
             SourceAccessDeniedError("no"),
             "InvalidParameterValueException",
-            "The provided execution role does not have permissions to call ReceiveMessage on SQS",
+            "The provided execution role does not have permissions to call GetQueueUrl on SQS",
             id="access denied",
+        ),
+        pytest.param(
+            SourceRoleError("ReceiveMessage: arn:aws:iam::1:role/charge cannot be assumed"),
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+            id="role refused",
         ),
         pytest.param(
             SourceCredentialsError("no AWS credentials: set AWS_ACCESS_KEY_ID"),
@@ -285,6 +293,25 @@ def test_list_refuses_a_foreign_marker(server: Server, marker: str) -> None:
     assert message.startswith("Invalid Marker")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "text"),
+    [
+        pytest.param("GET", f"{MAPPINGS_PATH}/{'1' * 36}?Verbose=1", "'Verbose'", id="get"),
+        pytest.param("POST", f"{MAPPINGS_PATH}?DryRun=1", "'DryRun'", id="create"),
+        pytest.param("DELETE", f"{TAGS_PATH}/arn?tagKeys=a&keys=b", "'keys'", id="untag"),
+        pytest.param("GET", f"{MAPPINGS_PATH}?Verbose=1", "'Verbose'", id="list"),
+        pytest.param("GET", f"{MAPPINGS_PATH}?MaxItems=1&MaxItems=2", "more than once", id="twice"),
+    ],
+)
+def test_query_that_nobody_reads_is_refused(
+    server: Server, method: str, path: str, text: str
+) -> None:
+    answer = server.send(method, path, headers=SIGNED)
+
+    assert answer.status == 400
+    assert text in answer.json["message"]
+
+
 def test_mappings_belong_to_the_region_that_was_signed_for(server: Server) -> None:
     uuid = create(server)["UUID"]
     elsewhere = server.client(region="eu-west-1")
@@ -310,7 +337,8 @@ def test_function_of_another_region_does_not_exist(server: Server) -> None:
         pytest.param({"k" * 129: ""}, "length less than or equal to 128", id="long key"),
         pytest.param({"k": "v" * 257}, "length less than or equal to 256", id="long value"),
         pytest.param({"aws:x": ""}, "is reserved", id="reserved"),
-        pytest.param({"a;b": ""}, "holds a character", id="character"),
+        pytest.param({"a;b": ""}, "Member must satisfy regular expression", id="key's letter"),
+        pytest.param({"k": "a;b"}, "Map value must satisfy", id="value's letter"),
         pytest.param({"penstock:x": "1"}, "Unknown option 'penstock:x'", id="unknown option"),
         pytest.param({"penstock:concurrency": "2"}, "it must be 1; for 2", id="option's value"),
     ],
@@ -346,8 +374,10 @@ def test_fifty_tags_are_the_most_after_merging(server: Server) -> None:
     assert "cannot be processed" in refusal(tag, Resource=arn, Tags={})[1]
 
 
-def test_tags_of_functions_are_refused(server: Server) -> None:
-    code, message = refusal(server.client().list_tags, Resource=FUNCTION_ARN)
+def test_tags_of_what_is_not_offered_are_refused(server: Server) -> None:
+    arn = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0"
+
+    code, message = refusal(server.client().list_tags, Resource=arn)
 
     assert code == "InvalidParameterValueException"
-    assert "tags on event source mappings only" in message
+    assert message.endswith(f"{arn} is neither.")

@@ -29,7 +29,7 @@ class MeetingSources(FakeSources):
         self._both = asyncio.Event()
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> FakeQueue:
         """Wait for the other, then give the queue."""
         self._arrived += 1
@@ -37,7 +37,7 @@ class MeetingSources(FakeSources):
             self._both.set()
         async with asyncio.timeout(10):
             await self._both.wait()
-        return await super().open_queue(arn, count_request=count_request)
+        return await super().open_queue(arn, function_arn=function_arn, count_request=count_request)
 
 
 class SettlingSources(FakeSources):
@@ -49,14 +49,14 @@ class SettlingSources(FakeSources):
         self._left = count
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> FakeQueue:
         """Settle every row, then give the queue."""
         if self._left:
             self._left -= 1
             for row in self._desk.store.list_mappings():
                 self._desk.settle(row.uuid)
-        return await super().open_queue(arn, count_request=count_request)
+        return await super().open_queue(arn, function_arn=function_arn, count_request=count_request)
 
 
 class Desk:

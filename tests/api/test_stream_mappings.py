@@ -9,7 +9,12 @@ from api_server import SIGNED, Answer, Server
 from botocore.exceptions import ClientError
 
 from penstock.model.arn import parse_arn
-from penstock.model.errors import SourceCredentialsError, SourceError, SourceUnavailableError
+from penstock.model.errors import (
+    SourceCredentialsError,
+    SourceError,
+    SourceRoleError,
+    SourceUnavailableError,
+)
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.position import CheckpointSave
 from penstock.model.stream import Checkpoint, StreamKind, TrimHorizon
@@ -162,6 +167,12 @@ def test_parameter_that_says_none_is_accepted(server: Server) -> None:
     ("error", "code", "text"),
     [
         pytest.param(
+            SourceRoleError("ReceiveMessage: arn:aws:iam::1:role/charge cannot be assumed"),
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+            id="role refused",
+        ),
+        pytest.param(
             SourceCredentialsError("no AWS credentials: set AWS_ACCESS_KEY_ID"),
             "InvalidParameterValueException",
             "no AWS credentials: set AWS_ACCESS_KEY_ID",
@@ -216,7 +227,7 @@ def test_member_that_is_given_once_is_none_of_update(
     answer = put(server, create_settled(server), {member: value})
 
     assert (answer.status, answer.code) == (400, "InvalidParameterValueException")
-    assert answer.json["message"] == f"UpdateEventSourceMapping has no parameter {member}"
+    assert answer.json["message"] == f"UpdateEventSourceMapping has no parameter {member!r}"
 
 
 @pytest.mark.parametrize(

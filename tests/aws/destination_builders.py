@@ -32,7 +32,7 @@ async def send_to(
     """Open a destination and send reports to it, one after the other."""
     wire = make_wire(own_addresses)
     try:
-        destination = await AwsDestinations(wire).open(arn)
+        destination = await AwsDestinations(lambda _: wire).open(arn, function_arn="f")
         for report in reports:
             await destination.send(report)
     finally:

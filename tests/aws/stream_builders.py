@@ -61,10 +61,12 @@ class Ask:
             async with serve(script) as origin:
                 self._monkeypatch.setenv("AWS_ENDPOINT_URL", str(origin))
                 wire = make_wire()
-                sources = AwsSources(wire)
+                sources = AwsSources(lambda _: wire)
                 try:
                     return await call(
-                        await sources.open_stream(self._arn, invoke_identity_arn=ROLE_ARN)
+                        await sources.open_stream(
+                            self._arn, function_arn="f", invoke_identity_arn=ROLE_ARN
+                        )
                     )
                 finally:
                     await wire.close()

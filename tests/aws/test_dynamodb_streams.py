@@ -220,7 +220,9 @@ def test_endpoint_of_streams_is_the_one_configured_for_streams(
             monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
             monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", str(origin))
             wire = make_wire()
-            stream = await AwsSources(wire).open_stream(ARN, invoke_identity_arn="role")
+            stream = await AwsSources(lambda _: wire).open_stream(
+                ARN, function_arn="f", invoke_identity_arn="role"
+            )
             described = await stream.describe()
             await wire.close()
             return described
@@ -233,4 +235,8 @@ def test_other_arns_are_refused(run: RunFixture, resource: str) -> None:
     arn = f"arn:aws:dynamodb:eu-west-1:123456789012:{resource}"
 
     with pytest.raises(ConfigurationError, match="not the ARN of a DynamoDB stream"):
-        run(AwsSources(make_wire()).open_stream(arn, invoke_identity_arn="role"))
+        run(
+            AwsSources(lambda _: make_wire()).open_stream(
+                arn, function_arn="f", invoke_identity_arn="role"
+            )
+        )

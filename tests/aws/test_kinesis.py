@@ -306,4 +306,8 @@ def test_throttled_description_is_asked_again(ask: Ask) -> None:
 )
 def test_other_arns_are_refused(run: RunFixture, arn: str) -> None:
     with pytest.raises(ConfigurationError):
-        run(AwsSources(make_wire()).open_stream(arn, invoke_identity_arn="role"))
+        run(
+            AwsSources(lambda _: make_wire()).open_stream(
+                arn, function_arn="f", invoke_identity_arn="role"
+            )
+        )

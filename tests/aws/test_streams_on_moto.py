@@ -101,8 +101,10 @@ def _with_stream(
     async def with_stream() -> Any:
         wire = make_wire()
         try:
-            sources = AwsSources(wire)
-            return await scenario(await sources.open_stream(arn, invoke_identity_arn=ROLE_ARN))
+            sources = AwsSources(lambda _: wire)
+            return await scenario(
+                await sources.open_stream(arn, function_arn="f", invoke_identity_arn=ROLE_ARN)
+            )
         finally:
             await wire.close()
 

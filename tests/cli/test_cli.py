@@ -84,10 +84,25 @@ def test_options_have_environment_twins(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("dev", ["DEV_HOST", "DEV_PORT", "DEV_DATA", "LOG_FORMAT", "LOG_LEVEL"]),
+        (
+            "dev",
+            [
+                "DEV_HOST",
+                "DEV_PORT",
+                "DEV_DATA",
+                "DEV_PARAMETER",
+                "DEV_WATCH",
+                "LOG_FORMAT",
+                "LOG_LEVEL",
+            ],
+        ),
         (
             "serve",
-            ["SERVE_CONFIG", "SERVE_HOST", "SERVE_PORT", "SERVE_STORE", "LOG_FORMAT", "LOG_LEVEL"],
+            [
+                f"SERVE_{name}"
+                for name in ("CONFIG", "HOST", "PORT", "STORE", "CALLERS", "UPSTREAM", "FUNCTIONS")
+            ]
+            + ["LOG_FORMAT", "LOG_LEVEL"],
         ),
     ],
 )

@@ -383,6 +383,73 @@ def test_tags_of_unknown_mapping_are_not_found(client: Any) -> None:
     )
 
 
+TAG_PATTERN = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
+
+
+@pytest.mark.parametrize(
+    ("tags", "shown", "constraint"),
+    [
+        pytest.param(
+            {"k" * 129: "v"},
+            f"{{{'k' * 129}=v}}",
+            "Map keys must satisfy constraint: [Member must have length less than or equal to 128, "
+            "Member must have length greater than or equal to 1, ",
+            id="key",
+        ),
+        pytest.param(
+            {"k": "v" * 257},
+            f"{{k={'v' * 257}}}",
+            "Map value must satisfy constraint: [Member must have length less than or equal to "
+            "256, Member must have length greater than or equal to 0, ",
+            id="value",
+        ),
+    ],
+)
+def test_members_of_a_map_break_the_model_as_a_whole(
+    client: Any, tags: dict[str, str], shown: str, constraint: str
+) -> None:
+    """All constraints of a map's keys or values are told when one is broken, with the whole map.
+
+    Source: recorded of additionalVersionWeights, test_lambda_api (docs/semantics.md#the-api).
+    """
+    arn = create(client)["EventSourceMappingArn"]
+
+    answer = refusal(client.tag_resource, Resource=arn, Tags=tags)
+
+    assert (answer["code"], answer["body"]) == ("ValidationException", {})
+    assert answer["text"] == (
+        f"1 validation error detected: Value '{shown}' at 'tags' failed to satisfy constraint: "
+        f"{constraint}Member must satisfy regular expression pattern: {TAG_PATTERN}, Member must "
+        "not be null]"
+    )
+
+
+def test_tags_have_letters_of_every_script(client: Any) -> None:
+    """A tag's pattern is of Unicode's letters, separators and numbers, and _.:/=+-@.
+
+    Source: botocore's lambda model (docs/semantics.md#the-api).
+    """
+    tags = {"gr\u00fc\u00dfe \u4f60\u597d \u0663_.:/=+-@": "\u00e9t\u00e9\u00a01"}
+    arn = create(client, Tags=tags)["EventSourceMappingArn"]
+
+    assert client.list_tags(Resource=arn)["Tags"] == tags
+
+
+def test_fifty_tags_are_the_most(client: Any) -> None:
+    """50 tags, counted with those that are there.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html; the text: recorded.
+    """
+    tags = {f"k{number}": "" for number in range(50)}
+    arn = create(client, Tags=tags)["EventSourceMappingArn"]
+
+    assert refusal(client.tag_resource, Resource=arn, Tags={"more": ""}) == invalid(
+        "Number of tags exceeds resource tag limit."
+    )
+    client.tag_resource(Resource=arn, Tags={"k0": "again"})
+    assert client.list_tags(Resource=arn)["Tags"] == tags | {"k0": "again"}
+
+
 @pytest.mark.parametrize("form", [":alias", ":foobar:"])
 def test_tags_of_something_else_break_the_pattern(client: Any, form: str) -> None:
     """Source: recorded, test_tag_exceptions[event_source_mapping]; the pattern grows with AWS."""

@@ -171,6 +171,24 @@ def test_create_without_starting_position_is_refused(client: Any, arn: str) -> N
     )
 
 
+@pytest.mark.parametrize(
+    "also",
+    [
+        pytest.param({"FilterCriteria": {"Filters": [{"Pattern": "null"}]}}, id="filter"),
+        pytest.param({"FunctionName": "unknown"}, id="function"),
+        pytest.param({"Tags": {"aws:x": ""}}, id="tag"),
+    ],
+)
+def test_starting_position_is_judged_before(client: Any, also: dict[str, Any]) -> None:
+    """The order in which mistakes are told: the position, then filters, then the function.
+
+    Source: seen on AWS, in part by third parties (docs/semantics.md#the-api).
+    """
+    code = refusal(create, client, StartingPosition=None, **also)[2]
+
+    assert code.startswith("1 validation error detected: Value null at 'startingPosition'")
+
+
 def test_starting_position_outside_the_enum_breaks_the_model(client: Any) -> None:
     """An unknown StartingPosition: ValidationException, the set in AWS's own order.
 
@@ -212,7 +230,7 @@ def test_timestamp_to_start_at_is_kept_to_the_millisecond(client: Any) -> None:
     [
         pytest.param(
             {"StartingPosition": "AT_TIMESTAMP"},
-            "StartingPosition AT_TIMESTAMP needs a StartingPositionTimestamp",
+            "Need to specify a timestamp",
             id="missing",
         ),
         pytest.param(
@@ -235,7 +253,8 @@ def test_timestamp_that_does_not_fit_is_refused(
 ) -> None:
     """The timestamp belongs to AT_TIMESTAMP, and cannot be in the future.
 
-    Source: docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html; our texts.
+    Source: docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html; our texts, but
+        for the missing one's, which third parties reported.
     """
     assert refusal(create, client, **parameters) == invalid(text)
 
@@ -295,6 +314,21 @@ def test_stream_that_takes_no_more_records_can_be_mapped(server: Server, client:
 
     assert create(client, arn)["State"] == "Creating"
     assert server.world.sources.identities[-1] == IDENTITY_ARN
+
+
+def test_kinesis_stream_is_looked_at_as_the_role_of_the_function(
+    server: Server, client: Any
+) -> None:
+    """A Kinesis record's invokeIdentityArn is the function's execution role.
+
+    Source: docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+    role = "arn:aws:iam::000000000000:role/charge"
+    server.world.functions.add("ship", role=role)
+
+    create(client, STREAM_ARN)
+
+    assert server.world.sources.identities[-1] == role
 
 
 def test_table_is_no_event_source(client: Any) -> None:

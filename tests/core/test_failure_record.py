@@ -168,6 +168,7 @@ def test_report_has_the_record_the_event_and_where_a_bucket_keeps_them(policy: S
         event=b"{}",
         object_key=failure_object_key(DISCARD, mapping_uuid=MAPPING_UUID),
         region="us-east-2",
+        function_arn=policy.function_arn,
     )
 
 
@@ -181,9 +182,11 @@ def test_report_of_what_reached_no_function_has_its_own_request_id() -> None:
 
 
 def test_object_is_the_record_with_the_event_unless_it_holds_it_already() -> None:
-    report = FailureReport(record=KINESIS_RECORD, event=b"{}", object_key="key", region="us-east-2")
+    report = FailureReport(
+        record=KINESIS_RECORD, event=b"{}", object_key="key", region="us-east-2", function_arn="f"
+    )
     complete = FailureReport(
-        record=KINESIS_RECORD, event=None, object_key="key", region="us-east-2"
+        record=KINESIS_RECORD, event=None, object_key="key", region="us-east-2", function_arn="f"
     )
 
     assert failure_object(report) == with_payload(KINESIS_RECORD, b"{}")

@@ -59,6 +59,10 @@ def test_bucket_is_asked_in_the_queue_s_region() -> None:
     assert report_of(MESSAGE_DISCARD).region == "us-east-2"
 
 
+def test_report_names_the_function_for_which_it_is_sent() -> None:
+    assert report_of(MESSAGE_DISCARD).function_arn == MESSAGE_DISCARD.function_arn
+
+
 def test_object_s_key_names_mapping_queue_and_time() -> None:
     key = report_of(MESSAGE_DISCARD).object_key
 

@@ -155,23 +155,29 @@ class FakeSources:
         self._stream = stream
         self._queues = queues
         self.opened_count = 0
+        self.identities: list[str] = []
+        self.opened_for: list[str] = []
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> StreamSource:
         """Keep ``Sources``."""
-        assert invoke_identity_arn
+        self.identities.append(invoke_identity_arn)
         if self._stream is None:
             raise SourceNotFoundError(f"no stream {arn}")
         self.opened_count += 1
+        self.opened_for.append(function_arn)
         return self._stream
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> QueueSource:
         """Keep ``Sources``."""
         queue = self._queues.get(arn.rsplit(":", 1)[1])
         if queue is None:
             raise SourceNotFoundError("The specified queue does not exist.")
         self.opened_count += 1
+        self.opened_for.append(function_arn)
         if count_request is not None:
             queue.count_request = count_request
             count_request("GetQueueUrl")

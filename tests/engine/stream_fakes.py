@@ -270,10 +270,12 @@ class FakeDestination:
         self.failure: PenstockError | None = None
         self.taken: list[FailureReport] = []
         self.opened: list[str] = []
+        self.opened_for: list[str] = []
 
-    async def open(self, arn: str) -> "FakeDestination":
+    async def open(self, arn: str, *, function_arn: str) -> "FakeDestination":
         """Keep ``Destinations``."""
         self.opened.append(arn)
+        self.opened_for.append(function_arn)
         return self
 
     async def send(self, report: FailureReport) -> None:

@@ -1,5 +1,6 @@
 """Reports on their way to their destinations."""
 
+import msgspec
 import pytest
 from engine_fakes import run
 from failure_builders import MESSAGE_DISCARD
@@ -20,7 +21,9 @@ from penstock.model.errors import (
 )
 from penstock.model.failure import FailureReport
 
-REPORT = FailureReport(record=b"{}", event=b"{}", object_key="key", region="us-east-1")
+REPORT = FailureReport(
+    record=b"{}", event=b"{}", object_key="key", region="us-east-1", function_arn="f"
+)
 
 
 class Bench:
@@ -53,6 +56,15 @@ def test_sender_opens_the_destination_that_a_mapping_changes_to() -> None:
         bench.send(arn)
 
     assert bench.destination.opened == [DESTINATION_ARN, f"{DESTINATION_ARN}-2"]
+
+
+def test_sender_opens_the_destination_for_the_function_that_gave_up() -> None:
+    bench = Bench()
+    bench.send()
+
+    run(bench.sender.send(DESTINATION_ARN, msgspec.structs.replace(REPORT, function_arn="g")))
+
+    assert bench.destination.opened_for == ["f", "g"]
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class Bench:
         self.slots = engine.slots
         self.destination = engine.destination
         self.metrics = engine.metrics
-        self.work = QueueWork("a", QUEUE_ARN, engine.surroundings)
+        self.work = QueueWork("a", QUEUE_ARN, FUNCTION.arn, engine.surroundings)
 
     def carry_out(self, *commands: q.Command) -> q.Input | None:
         """Open the queue, carry out the commands one after another; give the last input."""
@@ -110,6 +110,18 @@ def test_work_opens_a_queue_once() -> None:
     bench.carry_out()
 
     assert bench.sources.opened_count == 1
+
+
+def test_work_reads_the_queue_for_the_function_that_the_mapping_changes_to() -> None:
+    bench = Bench()
+    bench.queue.put(*BATCH.messages)
+    bench.carry_out()
+
+    bench.work.read_for("arn:of:another")
+    received = bench.carry_out(q.Receive(7, 10, 0, 30), q.DeleteMessages(BATCH.messages, 1))
+
+    assert isinstance(received, q.DeleteEnded)
+    assert bench.sources.opened_for == [FUNCTION.arn, "arn:of:another"]
 
 
 def test_work_receives() -> None:

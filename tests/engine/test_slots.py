@@ -84,3 +84,22 @@ def test_slots_direct_invoke_is_throttled_when_mappings_hold_all() -> None:
 def test_slots_direct_invoke_of_a_missing_function_says_so() -> None:
     with pytest.raises(FunctionNotFoundError, match="charge"):
         run(SlotLedger(FakeFunctions()).invoke(ARN, b"{}"))
+
+
+def test_slots_wait_no_more_when_the_concurrency_was_raised() -> None:
+    granted: list[int] = []
+    functions = FakeFunctions(msgspec.structs.replace(FUNCTION, concurrency=0))
+    ledger = SlotLedger(functions)
+    ledger.want(ARN, "a", 5, lambda _, count: granted.append(count))
+    granted_at_first = list(granted)
+
+    functions.declare(msgspec.structs.replace(FUNCTION, concurrency=3))
+    ledger.function_changed(ARN)
+
+    assert (granted_at_first, sum(granted)) == ([], 3)
+
+
+def test_slots_of_a_function_that_nobody_wants_are_not_made() -> None:
+    ledger = SlotLedger(FakeFunctions())
+
+    ledger.function_changed(ARN)  # it is not there at all

@@ -26,6 +26,7 @@ from penstock.model.stream import (
 )
 
 OTHER = "shardId-000000000001"
+ROLE = "arn:aws:iam::000000000000:role/charge"
 
 
 def position_of(engine: Engine, shard_id: str = SHARD_ID) -> Position | None:
@@ -76,6 +77,39 @@ def test_stream_mapping_goes_on_where_it_stopped() -> None:
     engine = run(stop_and_go_on())
 
     assert engine.functions.payloads == [b'{"Records":[{"n":1}]}', b'{"Records":[{"n":2}]}']
+
+
+def test_stream_is_read_as_the_function_s_new_role_after_an_update() -> None:
+    async def change_role() -> list[str]:
+        async with Engine(a_stream_row(state=State.ENABLED)) as engine:
+            engine.stream.put(1)
+            await until_settled(engine, 1)
+            engine.functions.declare(msgspec.structs.replace(FUNCTION, role=ROLE))
+            engine.write(a_stream_row(state=State.UPDATING, batch_size=7))
+            await engine.until(lambda: len(engine.sources.identities) > 1)
+            engine.stream.put(2)
+            await until_settled(engine, 2)
+        return engine.sources.identities
+
+    made_up = "arn:aws:iam::000000000000:role/penstock"
+
+    assert run(change_role()) == [made_up, ROLE]
+
+
+def test_stream_is_read_as_the_function_s_new_role_once_the_function_has_changed() -> None:
+    async def change_role() -> list[str]:
+        async with Engine(a_stream_row(state=State.ENABLED)) as engine:
+            engine.stream.put(1)
+            await until_settled(engine, 1)
+            engine.functions.declare(msgspec.structs.replace(FUNCTION, role=ROLE))
+            engine.supervisor.function_changed(f"{FUNCTION.arn}-other")
+            engine.supervisor.function_changed(FUNCTION.arn)
+            await engine.until(lambda: len(engine.sources.identities) > 1)
+            engine.stream.put(2)
+            await until_settled(engine, 2)
+        return engine.sources.identities
+
+    assert run(change_role())[1:] == [ROLE]
 
 
 def test_stream_mapping_is_enabled_only_when_latest_is_pinned() -> None:

@@ -47,6 +47,21 @@ def test_supervisor_settles_a_created_mapping() -> None:
     assert ("info", "mapping settled", {"state": "Enabled"}) in run(settle()).log.lines
 
 
+def test_supervisor_says_when_a_state_changed() -> None:
+    async def settle() -> tuple[int, int]:
+        engine = Engine(a_row(state=State.CREATING))
+        before_ms = engine.clock.now().wall_ms
+        async with engine:
+            await engine.until(lambda: state_of(engine) is State.ENABLED)
+            row = engine.row()
+            assert row is not None
+            return before_ms, row.last_modified_ms
+
+    before_ms, last_modified_ms = run(settle())
+
+    assert last_modified_ms >= before_ms > 0
+
+
 def test_supervisor_takes_up_a_mapping_that_is_created_while_it_runs() -> None:
     async def create() -> list[str]:
         async with Engine() as engine:

@@ -3,17 +3,17 @@
 import asyncio
 import os
 import textwrap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from penstock.core.environment_contract import IDLE_MS_MAX
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_uuid
 from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.host.role import HostRole
 from penstock.model.arn import Scope
 from penstock.model.function import Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
@@ -70,26 +70,36 @@ def local_function(folder: Path, body: str, **changes: Any) -> Function:
     )
 
 
+def install_client(folder: Path, version: str = "3.3.0", source: str = "") -> Path:
+    """Put a runtime client for Node.js where npm would; gives its package's folder."""
+    package = folder / "node_modules" / "aws-lambda-ric"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text(f'{{"version": "{version}", "main": "index.mjs"}}')
+    (package / "index.mjs").write_text(source)
+    return package
+
+
 @asynccontextmanager
 async def hosted(
     function: Function,
     *,
     log: LogLines | None = None,
     clock: ShiftedClock | None = None,
-    idle_ms_max: int = IDLE_MS_MAX,
-    inherited: Mapping[str, str] = os.environ,
+    role: HostRole | None = None,
+    **settings: Any,
 ) -> AsyncIterator[FunctionHost]:
-    """Host a function for the length of a test."""
+    """Host a function for the length of a test, with changes of the ``HostSettings``."""
+    of_test = {
+        "inherited_environment": os.environ,
+        "extra_environment": {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
+    }
     host = FunctionHost(
         function,
         clock=clock or SystemClock(),
         draw_request_id=draw_uuid,
         log=log or LogLines(),
-        settings=HostSettings(
-            inherited_environment=inherited,
-            extra_environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
-            idle_ms_max=idle_ms_max,
-        ),
+        settings=HostSettings(**{**of_test, **settings}),
+        role=role,
     )
     try:
         async with asyncio.timeout(TEST_S_MAX):

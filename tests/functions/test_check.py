@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from local_functions import local_function
+from local_functions import install_client, local_function
 
 from penstock.functions.host.check import check_function
 from penstock.model.errors import ConfigurationError
-from penstock.model.function import InvokeEndpoint
+from penstock.model.function import Function, InvokeEndpoint
 
 SOURCE = "def handler(event, context): ..."
 
@@ -52,8 +52,10 @@ def test_native_module_is_a_module(tmp_path: Path) -> None:
         pytest.param(
             {"handler": "a/b.handler"}, "/a/b.py, which does not exist", id="no-module-in-a-folder"
         ),
-        pytest.param({"python": "/nowhere/python"}, "not an executable file", id="no-python"),
-        pytest.param({"python": "/bin/true"}, "does not run as a Python", id="not-python"),
+        pytest.param({"interpreter": "/nowhere/python"}, "not an executable file", id="no-python"),
+        pytest.param({"interpreter": "/bin/true"}, "does not run as a Python", id="not-python"),
+        pytest.param({"runtime": "java21"}, "Runtime java21 does not run here", id="runtime"),
+        pytest.param({"runtime": "provided.al2023"}, "code: the file", id="bootstrap"),
         pytest.param({"environment": {"A=B": "x"}}, "variable 'A=B' cannot be set", id="equals"),
         pytest.param({"environment": {"A": "\0"}}, "variable 'A' cannot be set", id="nul"),
         pytest.param(
@@ -77,7 +79,7 @@ def test_interpreter_must_be_new_enough(tmp_path: Path, version: str, *, is_take
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho {version}\n")
     python.chmod(0o755)
-    function = local_function(tmp_path, SOURCE, python=str(python))
+    function = local_function(tmp_path, SOURCE, interpreter=str(python))
 
     if is_taken:
         check_function(function)
@@ -105,11 +107,51 @@ def test_runtime_is_compared_with_the_function_s_interpreter(tmp_path: Path) -> 
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 3 99\n")
     python.chmod(0o755)
-    kept = local_function(tmp_path, SOURCE, python=str(python), runtime="python3.99")
-    other = local_function(tmp_path, SOURCE, python=str(python), runtime="python3.12")
+    kept = local_function(tmp_path, SOURCE, interpreter=str(python), runtime="python3.99")
+    other = local_function(tmp_path, SOURCE, interpreter=str(python), runtime="python3.12")
 
     assert check_function(kept) is None
     assert "Runtime python3.12 runs here under Python 3.99" in (check_function(other) or "")
+
+
+def node_function(folder: Path, **changes: Any) -> Function:
+    """Declare a function whose node tells version 22."""
+    node = folder / "node"
+    node.write_text("#!/bin/sh\necho 22 1\n")
+    node.chmod(0o755)
+    of_node = {"runtime": "nodejs22.x", "handler": "index.handler", "interpreter": str(node)}
+    return local_function(folder, "", **{**of_node, **changes})
+
+
+def test_node_function_needs_the_runtime_client(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"function orders: Node\.js functions need AWS's"):
+        check_function(node_function(tmp_path))
+
+
+def test_node_function_needs_its_file(tmp_path: Path) -> None:
+    install_client(tmp_path / "client")
+
+    with pytest.raises(
+        ConfigurationError, match=r"orders: Handler: 'index.handler' needs the file"
+    ):
+        check_function(node_function(tmp_path), nodejs_client=str(tmp_path / "client"))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "warning"),
+    [("nodejs22.x", None), ("nodejs20.x", "function orders: Runtime nodejs20.x runs here under")],
+)
+def test_node_function_runs_under_what_there_is(
+    tmp_path: Path, runtime: str, warning: str | None
+) -> None:
+    install_client(tmp_path / "client")
+    (tmp_path / "index.mjs").touch()
+    function = node_function(tmp_path, runtime=runtime)
+
+    said = check_function(function, nodejs_client=str(tmp_path / "client"))
+
+    assert (said or "").startswith(warning or "")
+    assert (said is None) == (warning is None)
 
 
 def test_function_that_runs_elsewhere_is_not_looked_at(tmp_path: Path) -> None:

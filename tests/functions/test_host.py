@@ -263,7 +263,9 @@ def test_code_change_is_picked_up_by_the_next_invocation(tmp_path: Path, run: Ru
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param({"python": "/nowhere/python"}, "cannot start '/nowhere/python'", id="python"),
+        pytest.param(
+            {"interpreter": "/nowhere/python"}, "cannot start '/nowhere/python'", id="python"
+        ),
         pytest.param({"code": "/nowhere"}, "in '/nowhere'", id="code"),
     ],
 )

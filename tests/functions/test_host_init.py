@@ -161,7 +161,7 @@ def test_handler_runs_under_an_interpreter_without_the_runtime_client(
         """
 
     async def main() -> None:
-        async with hosted(local_function(tmp_path, body, python=str(other_python))) as host:
+        async with hosted(local_function(tmp_path, body, interpreter=str(other_python))) as host:
             assert await value_of(host) == [str(other_python.parent.parent), ".so"]
 
     run(main())
@@ -170,7 +170,7 @@ def test_handler_runs_under_an_interpreter_without_the_runtime_client(
 def test_packages_of_the_service_are_not_visible_to_another_interpreter(
     tmp_path: Path, run: Run, other_python: Path
 ) -> None:
-    function = local_function(tmp_path, "import msgspec", python=str(other_python))
+    function = local_function(tmp_path, "import msgspec", interpreter=str(other_python))
 
     async def main() -> None:
         async with hosted(function) as host:
@@ -193,7 +193,7 @@ def test_stand_in_for_the_native_module_serves_invocations(
                 context.invoked_function_arn[-6:], context.get_remaining_time_in_millis() > 0,
                 os.environ["_X_AMZN_TRACE_ID"][:7], os.path.basename(runtime_client.__file__)]
         """
-    function = local_function(tmp_path, body, python=str(foreign_python))
+    function = local_function(tmp_path, body, interpreter=str(foreign_python))
 
     async def main() -> None:
         async with hosted(function) as host:

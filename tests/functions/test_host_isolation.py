@@ -27,7 +27,7 @@ def variables_of(tmp_path: Path, run: Run, **changes: Any) -> dict[str, str]:
 
     async def main() -> None:
         function = local_function(tmp_path, ENVIRON, **changes)
-        async with hosted(function, inherited=inherited) as host:
+        async with hosted(function, inherited_environment=inherited) as host:
             seen.update(await value_of(host))
 
     run(main())

@@ -191,6 +191,39 @@ def test_answer_that_is_too_large_is_refused_and_told_as_a_function_error(run: R
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("trailer", "answer"),
+    [
+        pytest.param("", (b"part", False), id="whole"),
+        pytest.param(
+            "Lambda-Runtime-Function-Error-Type: Oops\r\n"
+            "Lambda-Runtime-Function-Error-Body: eyJlIjogMX0=\r\n",
+            (b'{"e": 1}', True),
+            id="broken-off",
+        ),
+        pytest.param(
+            "Lambda-Runtime-Function-Error-Body: {no base64}\r\n",
+            (b"{no base64}", True),
+            id="broken-off-with-another-text",
+        ),
+    ],
+)
+def test_response_may_be_streamed_and_its_trailer_tells_an_error(
+    run: Run, trailer: str, answer: tuple[bytes, bool]
+) -> None:
+    async def main() -> None:
+        async with Runtime() as runtime:
+            await runtime.poll()
+            runtime.writers[-1].write(
+                f"{answer_to('a')} HTTP/1.1\r\nHost: {runtime.api.address}\r\n"
+                f"Transfer-Encoding: chunked\r\n\r\n4\r\npart\r\n0\r\n{trailer}\r\n".encode()
+            )
+            assert (await runtime.receive())[0] == 202
+        assert runtime.heard.said == [("a", *answer)]
+
+    run(main())
+
+
 def test_answer_after_the_invocation_was_revoked_is_refused(run: Run) -> None:
     async def main() -> None:
         async with Runtime() as runtime:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_port_zero_is_a_free_one() -> None:
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")])
-def test_endpoint_can_be_reached_from_here(host: str, shown: str) -> None:
-    stack = DevStack(Project(), DevOptions(host=host, port=0), environment={})
+def test_endpoint_can_be_reached_from_here(tmp_path: Path, host: str, shown: str) -> None:
+    stack = DevStack(Project(), DevOptions(working=tmp_path, host=host, port=0), environment={})
 
     assert stack.endpoint.startswith(f"http://{shown}:")

@@ -59,6 +59,24 @@ def test_ready_line_is_an_event_for_machines() -> None:
     ]
 
 
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_traceback_has_no_values_of_variables(
+    capsys: pytest.CaptureFixture[str], log_format: LogFormat
+) -> None:
+    def fail(password: str) -> None:
+        raise ZeroDivisionError(len(password))
+
+    configure_logs(LogSettings(log_format))
+    try:
+        fail("hunter" + "2")
+    except ZeroDivisionError as error:
+        structlog.get_logger().error("broke", exc_info=error)
+
+    printed = capsys.readouterr().out
+    assert "ZeroDivisionError" in printed
+    assert "hunter2" not in printed
+
+
 class _FullDisk(io.StringIO):
     def write(self, text: str) -> int:
         raise OSError(text)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import botocore.session
+import msgspec
 import pytest
 
 from penstock.core.scaling import RampPolicy
@@ -66,7 +67,7 @@ def test_local_function_takes_lambdas_own_keys(tmp_path: Path) -> None:
         code=str(tmp_path),
         handler="app.handler",
         runtime="python3.11",
-        python=sys.executable,
+        interpreter=sys.executable,
         environment={"STAGE": "local"},
     )
     assert project.functions == (
@@ -74,6 +75,65 @@ def test_local_function_takes_lambdas_own_keys(tmp_path: Path) -> None:
             scope=SCOPE, name="orders", hosting=hosting, timeout_s=30, memory_mb=256, concurrency=4
         ),
     )
+
+
+def test_function_has_the_role_that_is_declared(tmp_path: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/charge"
+
+    project = read(tmp_path, f'{FUNCTION}Role = "{role}"\n')
+
+    assert project.functions[0].role == role
+
+
+def test_role_that_is_no_role_s_arn_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, f'{FUNCTION}Role = "charge"\n')
+
+    assert str(raised.value).endswith(
+        "penstock.toml: functions.orders.Role: 'charge' is not a role's ARN; the form is"
+        " arn:aws:iam::ACCOUNT:role/NAME"
+    )
+
+
+ASSUME = "[service]\nassume_role = true\n"
+
+
+def test_function_without_a_role_is_refused_where_roles_are_assumed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, f"{ASSUME}{FUNCTION}")
+
+    assert str(raised.value).endswith(
+        "penstock.toml: functions.orders: Role is missing: [service] has assume_role = true, so"
+        " each function needs the ARN of the role that it is run as"
+    )
+
+
+def test_credentials_are_not_declared_where_the_role_gives_them(tmp_path: Path) -> None:
+    write_handler(tmp_path)
+
+    with pytest.raises(ConfigurationError) as raised:
+        read(
+            tmp_path,
+            f"""{ASSUME}
+            [functions.orders]
+            Handler = "app.handler"
+            code = "."
+            Role = "arn:aws:iam::123456789012:role/charge"
+            Environment = {{ AWS_SESSION_TOKEN = "mine" }}
+            """,
+        )
+
+    assert "functions.orders.Environment.AWS_SESSION_TOKEN: the function has its role's" in str(
+        raised.value
+    )
+
+
+def test_roles_are_assumed_where_the_file_says_so(tmp_path: Path) -> None:
+    project = read(tmp_path, f'{ASSUME}{FUNCTION}Role = "arn:aws:iam::123456789012:role/charge"\n')
+
+    settings = service_settings(project, address=("127.0.0.1", 0), store_url="", is_verbose=False)
+
+    assert settings.assumes_roles
 
 
 def test_interpreter_defaults_to_the_environment_beside_the_file(tmp_path: Path) -> None:
@@ -86,7 +146,41 @@ def test_interpreter_defaults_to_the_environment_beside_the_file(tmp_path: Path)
 
     hosting = project.functions[0].hosting
     assert isinstance(hosting, LocalProcess)
-    assert hosting.python == str(beside)
+    assert hosting.interpreter == str(beside)
+
+
+def test_node_function_names_its_node(tmp_path: Path) -> None:
+    (tmp_path / "index.mjs").touch()
+    beside = tmp_path / ".venv" / "bin" / "python"
+    beside.parent.mkdir(parents=True)
+    beside.symlink_to(sys.executable)
+    node = tmp_path / "node"
+    node.touch(0o755)
+    text = '[functions.orders]\nHandler = "index.handler"\ncode = "."\nRuntime = "nodejs22.x"\n'
+
+    plain, named = read(tmp_path, text), read(tmp_path, f'{text}node = "node"\n')
+
+    hosting = LocalProcess(code=str(tmp_path), handler="index.handler", runtime="nodejs22.x")
+    assert plain.functions[0].hosting == hosting
+    assert named.functions[0].hosting == msgspec.structs.replace(hosting, interpreter=str(node))
+
+
+def test_bootstrap_needs_no_handler(tmp_path: Path) -> None:
+    (tmp_path / "bootstrap").touch(0o755)
+
+    project = read(tmp_path, '[functions.orders]\ncode = "."\nRuntime = "provided.al2023"\n')
+
+    assert project.functions[0].hosting == LocalProcess(
+        code=str(tmp_path), handler="bootstrap", runtime="provided.al2023"
+    )
+
+
+def test_folder_of_the_nodejs_client_is_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "client" / "node_modules" / "aws-lambda-ric").mkdir(parents=True)
+
+    project = read(tmp_path, '[service]\nnodejs_client = "client"\n')
+
+    assert project.service.nodejs_client == str(tmp_path / "client")
 
 
 def test_endpoint_runs_one_invocation_at_a_time(tmp_path: Path) -> None:
@@ -299,9 +393,34 @@ MISTAKES = [
         id="no-file",
     ),
     pytest.param(
-        '[functions.a]\ncode = "."\nHandler = "index.handler"\nRuntime = "nodejs22.x"',
-        "functions.a.Runtime: 'nodejs22.x' does not run here",
+        '[functions.a]\ncode = "."\nHandler = "index.handler"\nRuntime = "java21"',
+        "functions.a.Runtime: Runtime java21 does not run here; this machine has python3.",
         id="runtime",
+    ),
+    pytest.param(
+        '[functions.a]\ncode = "."\nRuntime = "nodejs22.x"',
+        'functions.a: Handler is missing; for example Handler = "app.handler"',
+        id="node-handler",
+    ),
+    pytest.param(
+        '[functions.a]\ncode = "."\nHandler = "index.handler"\nRuntime = "nodejs22.x"',
+        "functions.a.Handler: 'index.handler' needs the file ",
+        id="node-file",
+    ),
+    pytest.param(
+        '[functions.a]\ncode = "."\nRuntime = "provided.al2023"',
+        "/bootstrap does not exist; a provided runtime runs an executable file of that name",
+        id="bootstrap",
+    ),
+    pytest.param(
+        '[functions.a]\ncode = "."\nHandler = "ok.handler"\nnode = "/bin/sh"',
+        "functions.a.node: has no part in Runtime python3",
+        id="node",
+    ),
+    pytest.param(
+        '[service]\nnodejs_client = "nowhere"',
+        "service.nodejs_client: ",
+        id="nodejs-client",
     ),
     pytest.param(
         f"{FUNCTION}Timout = 3",
@@ -540,9 +659,13 @@ def test_example_of_the_documents_can_be_read(
     text = (Path(__file__).parents[2] / document).read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     write_handler(tmp_path)
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.symlink_to(sys.executable)
+    for executable in (".venv/bin/python", "tools/node22/bin/node", "score/bootstrap"):
+        path = tmp_path / executable
+        path.parent.mkdir(parents=True)
+        path.symlink_to(sys.executable)
+    (tmp_path / "tools" / "node_modules" / "aws-lambda-ric").mkdir(parents=True)
+    (tmp_path / "thumbnail").mkdir()
+    (tmp_path / "thumbnail" / "index.js").touch()
 
     project = read(tmp_path, example)
 

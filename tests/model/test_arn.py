@@ -11,6 +11,7 @@ from penstock.model.arn import (
     function_name,
     invoke_identity_arn,
     is_fifo_arn,
+    is_role_arn,
     parse_arn,
     parse_function_name,
     unqualified_function_arn,
@@ -129,9 +130,32 @@ def test_invoke_identity_is_a_role_of_the_account_in_the_source_s_partition(part
     source_arn = f"arn:{partition}:kinesis:us-east-1:123456789012:stream/clicks"
 
     assert (
-        invoke_identity_arn(HOME, source_arn)
+        invoke_identity_arn(HOME, source_arn, role=None)
         == f"arn:{partition}:iam::{HOME.account}:role/penstock"
     )
+
+
+def test_invoke_identity_is_the_function_s_role_where_it_has_one() -> None:
+    source_arn = "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"
+    role = "arn:aws:iam::999999999999:role/service-role/charge"
+
+    assert invoke_identity_arn(HOME, source_arn, role=role) == role
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("arn:aws:iam::123456789012:role/charge", True, id="plain"),
+        pytest.param("arn:aws-cn:iam::123456789012:role/a/b/c+=,.@-_d", True, id="path"),
+        pytest.param("charge", False, id="name"),
+        pytest.param("arn:aws:iam::12345:role/charge", False, id="account"),
+        pytest.param("arn:aws:iam::123456789012:user/charge", False, id="user"),
+        pytest.param("arn:aws:iam::123456789012:role/charge\n", False, id="line-end"),
+        pytest.param("arn:aws:iam::123456789012:role/two words", False, id="blank"),
+    ],
+)
+def test_role_arn_is_told_from_other_texts(text: str, expected: bool) -> None:  # noqa: FBT001
+    assert is_role_arn(text) is expected
 
 
 names = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)

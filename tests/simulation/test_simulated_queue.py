@@ -48,7 +48,7 @@ class Scene:
             arn,
             QueueAttributes(VISIBILITY_S, max_receive_count),
             chance=chance,
-            auditor=self.auditor,
+            watch=self.auditor.queues,
             trace=trace,
         )
         wire = Wire(Chance(self._faults, dice("wire", 1), loop))

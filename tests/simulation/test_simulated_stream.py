@@ -21,7 +21,7 @@ from penstock.model.stream import (
 from penstock.simulation.streams.run import dice
 from penstock.simulation.streams.stream import SimulatedStream, StreamTraits
 
-FIRST = "shardId-000000"
+FIRST = "shardId-000000000000"
 TRAITS: dict[str, Any] = {
     "answer_count_max": 1_000,
     "answer_bytes_max": 1_000_000,
@@ -120,7 +120,7 @@ def test_children_name_their_parents() -> None:
         (),
         (FIRST,),
         (FIRST,),
-        ("shardId-000001", "shardId-000002"),
+        ("shardId-000000000001", "shardId-000000000002"),
     ]
     assert [shard.ending_sequence_number is None for shard in shards] == [False] * 3 + [True]
 

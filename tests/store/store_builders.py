@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from penstock.model.arn import Scope
+from penstock.model.deployed_function import (
+    Alias,
+    CodePackage,
+    DeployedFunction,
+    FunctionConfiguration,
+    FunctionVersion,
+    Statement,
+)
 from penstock.model.failure import Condition, Failure
-from penstock.model.function import Function, LocalProcess
+from penstock.model.function import LATEST, Function, LocalProcess
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.position import CheckpointSave, Tenure
 from penstock.model.stream import AfterSequenceNumber, Checkpoint, StreamKind
@@ -167,3 +177,38 @@ def start(program: str, url: str) -> subprocess.Popen[str]:
         text=True,
         cwd=Path(__file__).parent,
     )
+
+
+def deployed(name: str, **changes: Any) -> DeployedFunction:
+    """Give a function of that name as the API makes it."""
+    configuration = FunctionConfiguration(
+        runtime="python3.11",
+        handler="app.handler",
+        role="arn:aws:iam::000000000000:role/r",
+        code=CodePackage("00" * 32, 10),
+        architecture="x86_64",
+        environment={"KEY": "secret"},
+    )
+    latest = FunctionVersion(
+        number=LATEST, configuration=configuration, revision_id="r", last_modified_ms=1
+    )
+    defaults: dict[str, Any] = {
+        "scope": SCOPE,
+        "name": name,
+        "latest": latest,
+        "published": (msgspec.structs.replace(latest, number="1"),),
+        "aliases": {"prod": Alias(name="prod", version="1", revision_id="a", weights={"2": 0.5})},
+        "policies": {"": (_STATEMENT,)},
+        "tags": {"team": "ünïcode"},
+    }
+    return DeployedFunction(**defaults | changes)
+
+
+_STATEMENT = Statement(
+    sid="s3",
+    effect="Allow",
+    principal={"Service": "s3.amazonaws.com"},
+    action="lambda:InvokeFunction",
+    resource="arn:aws:lambda:us-east-1:000000000000:function:f",
+    condition={"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::b"}},
+)

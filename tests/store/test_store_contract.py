@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from store_builders import SCOPE, function, mapping
+from store_builders import SCOPE, deployed, function, mapping
 
 from penstock.model.arn import Scope
 from penstock.model.errors import StoreConflictError
 from penstock.model.function import InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
-from penstock.ports import Store
+from penstock.ports import FunctionStore, Store
+from penstock.simulation.store import SimulatedStore
 from penstock.store.sql import SqlStore
 
 OTHER_SCOPE = Scope("000000000000", "eu-west-1")
@@ -24,6 +25,10 @@ def in_memory(_folder: Path) -> Store:
 
 def on_disk(folder: Path) -> Store:
     return SqlStore(f"sqlite:///{folder}/penstock.db")
+
+
+def simulated(_folder: Path) -> Store:
+    return SimulatedStore(lambda _: None, lambda _: None)
 
 
 @pytest.fixture(name="store", params=[in_memory, on_disk], ids=lambda opened: opened.__name__)
@@ -167,3 +172,91 @@ def test_functions_can_all_be_removed(store: Store) -> None:
     store.replace_functions([])
 
     assert store.list_functions() == []
+
+
+@pytest.fixture(
+    name="function_store",
+    params=[in_memory, on_disk, simulated],
+    ids=lambda opened: opened.__name__,
+)
+def fixture_function_store(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[FunctionStore]:
+    open_store: Callable[[Path], Store] = request.param
+    store = open_store(tmp_path)
+    yield store
+    store.close()
+
+
+def test_deployed_function_is_read_as_it_was_written(function_store: FunctionStore) -> None:
+    function_store.insert_deployed_function(deployed("ship"))
+
+    assert function_store.list_deployed_functions() == [deployed("ship")]
+    assert function_store.list_functions() == []
+
+
+def test_deployed_functions_are_listed_by_scope_and_name(function_store: FunctionStore) -> None:
+    rows = [deployed("track"), deployed("bill"), deployed("bill", scope=OTHER_SCOPE)]
+    for row in rows:
+        function_store.insert_deployed_function(row)
+
+    assert function_store.list_deployed_functions() == [rows[2], rows[1], rows[0]]
+
+
+def test_second_deployed_function_of_a_name_conflicts(function_store: FunctionStore) -> None:
+    function_store.insert_deployed_function(deployed("ship"))
+
+    with pytest.raises(StoreConflictError):
+        function_store.insert_deployed_function(deployed("ship", tags={}))
+
+    assert function_store.list_deployed_functions() == [deployed("ship")]
+
+
+def test_replacing_a_deployed_function_raises_its_row_version(
+    function_store: FunctionStore,
+) -> None:
+    function_store.insert_deployed_function(deployed("ship"))
+
+    changed = function_store.replace_deployed_function(deployed("ship", tags={}))
+
+    assert changed == deployed("ship", tags={}, row_version=1)
+    assert function_store.list_deployed_functions() == [changed]
+
+
+def test_replacing_a_deployed_function_that_moved_on_conflicts(
+    function_store: FunctionStore,
+) -> None:
+    function_store.insert_deployed_function(deployed("ship"))
+    moved_on = function_store.replace_deployed_function(deployed("ship", tags={}))
+
+    with pytest.raises(StoreConflictError):
+        function_store.replace_deployed_function(deployed("ship"))
+
+    assert function_store.list_deployed_functions() == [moved_on]
+
+
+def test_replacing_a_deployed_function_that_is_gone_conflicts(
+    function_store: FunctionStore,
+) -> None:
+    with pytest.raises(StoreConflictError):
+        function_store.replace_deployed_function(deployed("ship"))
+
+
+def test_deployed_function_is_deleted_in_its_own_scope(function_store: FunctionStore) -> None:
+    function_store.insert_deployed_function(deployed("ship"))
+    function_store.insert_deployed_function(deployed("ship", scope=OTHER_SCOPE))
+
+    function_store.delete_deployed_function(SCOPE, "ship")
+    function_store.delete_deployed_function(SCOPE, "ship")
+
+    assert function_store.list_deployed_functions() == [deployed("ship", scope=OTHER_SCOPE)]
+
+
+def test_deployed_functions_stay_when_the_declared_ones_are_replaced(
+    function_store: FunctionStore,
+) -> None:
+    function_store.insert_deployed_function(deployed("ship"))
+
+    function_store.replace_functions([function("bill")])
+
+    assert function_store.list_deployed_functions() == [deployed("ship")]

@@ -8,11 +8,33 @@ from aiohttp import web
 
 from penstock.api.errors import VALIDATION, ApiError
 
+_SERVERS_FAULT = 500  # this status and above
+
 
 def json_answer(shape: Mapping[str, object], *, status: int = 200) -> web.Response:
     """Answer with a JSON object."""
     body = msgspec.json.encode(shape)
     return web.Response(body=body, status=status, content_type="application/json")
+
+
+def error_answer(error: ApiError) -> web.Response:
+    """Answer with one of AWS's errors, as AWS shapes it."""
+    kind = error.kind
+    body: dict[str, str] = {}
+    headers = {"x-amzn-ErrorType": kind.code}
+    if error.reason is not None:
+        body["Reason"] = error.reason
+        headers["Retry-After"] = "1"
+    if kind.has_type:
+        body["Type"] = "User" if kind.status < _SERVERS_FAULT else "Service"
+    # Bytes of a header that are not UTF-8 reach the text as lone surrogates.
+    body[kind.message_member] = str(error).encode("utf-8", "replace").decode()
+    return web.Response(
+        body=msgspec.json.encode(body),
+        status=kind.status,
+        headers=headers,
+        content_type="application/json",
+    )
 
 
 def refused(message: str) -> ApiError:

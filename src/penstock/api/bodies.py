@@ -1,6 +1,8 @@
 """Request bodies, read within bounds of size and of time."""
 
 import asyncio
+import hashlib
+from collections.abc import AsyncIterator
 
 import msgspec
 from aiohttp import web
@@ -13,10 +15,77 @@ from penstock.api.errors import (
     ApiError,
     ErrorKind,
 )
+from penstock.core.request_signature import mismatch
+from penstock.model.errors import SignatureError
 
 CONTROL_BYTES_MAX = 1024 * 1024  # ours; the largest valid request is far below
 CONTROL_S_MAX = 30.0  # ours, from the head to the body's end; an honest caller needs no second
 _JSON_TYPES = ("application/json", "application/x-amz-json-1.0", "application/x-amz-json-1.1")
+
+
+class SignedBody:
+    """A body that is checked as it is read: its last part is given out when all of it is right.
+
+    Attributes:
+        error: What was raised to the reader when it was not.
+    """
+
+    def __init__(self, content: AsyncIterator[bytes], digest: str) -> None:
+        self._content = content
+        self._digest = digest
+        self.error: SignatureError | None = None
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Give the body in parts.
+
+        Raises:
+            SignatureError: Before the last part: it is another body than was signed.
+        """
+        received = hashlib.sha256()
+        held = b""
+        async for part in self._content:
+            if held:
+                yield held
+            received.update(part)
+            held = part
+        if received.hexdigest() != self._digest:
+            self.error = mismatch()
+            raise self.error
+        yield held
+
+
+_KEPT_BODY: web.RequestKey[bytes | SignedBody] = web.RequestKey("kept_body")
+
+
+def keep_body(request: web.Request, body: bytes | SignedBody) -> None:
+    """Let everybody who reads the request's body read this."""
+    request[_KEPT_BODY] = body
+
+
+def has_body(request: web.Request) -> bool:
+    """Tell whether there is a body to be read."""
+    kept = request.get(_KEPT_BODY)
+    return request.can_read_body if kept is None else bool(kept)
+
+
+async def body_parts(request: web.Request) -> AsyncIterator[bytes]:
+    """Give a body in parts, as they come.
+
+    Raises:
+        SignatureError: It is another body than was signed.
+    """
+    kept = request.get(_KEPT_BODY)
+    if isinstance(kept, bytes):
+        yield kept
+        return
+    async for part in request.content.iter_any() if kept is None else kept.parts():
+        yield part
+
+
+def refusal_of_body(request: web.Request) -> SignatureError | None:
+    """Give why reading the body ended early, if it was another than was signed."""
+    kept = request.get(_KEPT_BODY)
+    return kept.error if isinstance(kept, SignedBody) else None
 
 
 async def read_body(
@@ -41,6 +110,7 @@ async def read_body(
 
     Raises:
         ApiError: It is larger, it takes longer, or it broke off.
+        SignatureError: It is another body than was signed.
 
     Source: docs.aws.amazon.com/lambda/latest/api/CommonErrors.html
     """
@@ -52,7 +122,7 @@ async def read_body(
     body = bytearray()
     try:
         async with asyncio.timeout(s_max):
-            async for chunk in request.content.iter_any():
+            async for chunk in body_parts(request):
                 body += chunk
                 if len(body) > bytes_max:
                     raise refused
@@ -65,8 +135,20 @@ async def read_body(
     return bytes(body)
 
 
-async def read_json_object(request: web.Request, operation: str) -> dict[str, object]:
+async def read_json_object(
+    request: web.Request,
+    operation: str,
+    *,
+    bytes_max: int | None = None,
+    s_max: float | None = None,
+) -> dict[str, object]:
     """Read the JSON object of a control request; an empty body is an empty object.
+
+    Args:
+        request: Its body is unread.
+        operation: For the errors.
+        bytes_max: Of the body; None: of one without code.
+        s_max: How long it may take to come, in seconds; None: likewise.
 
     Raises:
         ApiError: Too large, of another content type, not JSON, or not an object.
@@ -78,7 +160,12 @@ async def read_json_object(request: web.Request, operation: str) -> dict[str, ob
             UNSUPPORTED_MEDIA_TYPE,
             f"The content type of the {operation} request body is {content_type}, not JSON.",
         )
-    body = await read_body(request, operation, bytes_max=CONTROL_BYTES_MAX, s_max=CONTROL_S_MAX)
+    body = await read_body(
+        request,
+        operation,
+        bytes_max=CONTROL_BYTES_MAX if bytes_max is None else bytes_max,
+        s_max=CONTROL_S_MAX if s_max is None else s_max,
+    )
     parameters = decode_json(body or b"{}", SERIALIZATION)
     if not isinstance(parameters, dict):
         raise ApiError(SERIALIZATION, f"{_NO_JSON}: the body is no object")

@@ -45,7 +45,7 @@ class CheckHandlers:
         function = self._context.functions.find(mapping.function_arn)
         problems = []
         if function is None:
-            problems.append(f"the function {mapping.function_arn} is not declared")
+            problems.append(f"there is no function {mapping.function_arn}")
         advice: list[Advice] = []
         try:
             async with turns, asyncio.timeout(LOOK_S):
@@ -66,5 +66,7 @@ class CheckHandlers:
         }
 
     async def _look_at(self, mapping: EventSourceMapping) -> QueueAttributes:
-        queue = await self._context.sources.open_queue(mapping.event_source_arn)
+        queue = await self._context.sources.open_queue(
+            mapping.event_source_arn, function_arn=mapping.function_arn
+        )
         return await queue.describe()

@@ -6,7 +6,10 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from penstock.model.function import FunctionResult
+from penstock.functions.deployed_functions import DeployedFunctions
+from penstock.model.arn import Scope
+from penstock.model.caller import Caller
+from penstock.model.function import Function, FunctionResult
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.mapping_status import MappingStatus
 from penstock.ports import Clock, FunctionInvoker, Sources, StoreCalls
@@ -57,6 +60,58 @@ class DirectInvoker(Protocol):
         ...
 
 
+class FunctionLookUp(Protocol):
+    """Asks whoever keeps the functions, where that is not this service."""
+
+    async def refresh(self, function_arn: str) -> Function | None:
+        """Ask for a function as it is now, a version or an alias of it; None: there is none.
+
+        Raises:
+            InvokeUnavailableError: Nobody tells.
+            ConfigurationError: It is there, and cannot be used from here.
+        """
+        ...
+
+
+class DeclaredFunctions(Protocol):
+    """The functions of the project file; ``FunctionRegistry`` keeps it."""
+
+    def find_declared(self, function_arn: str) -> Function | None:
+        """Give a declared function by its unqualified ARN."""
+        ...
+
+    def list_declared(self, scope: Scope) -> list[Function]:
+        """Give the declared functions of a scope."""
+        ...
+
+
+class CodeSource(Protocol):
+    """Where zip files are fetched from that a request only names."""
+
+    async def fetch(
+        self, bucket: str, key: str, *, object_version: str | None, region: str
+    ) -> bytes:
+        """Read a zip file out of a bucket.
+
+        Raises:
+            ConfigurationError: There is none, or it cannot be read; in AWS's words.
+        """
+        ...
+
+
+class Roles(Protocol):
+    """Assumes the roles of functions."""
+
+    async def check(self, role_arn: str, function_name: str, scope: Scope) -> None:
+        """Assume a role once, as for a function of that name.
+
+        Raises:
+            InvokeAccessDeniedError: It cannot be assumed.
+            InvokeError: Nobody knows: STS does not answer.
+        """
+        ...
+
+
 class Metrics(Protocol):
     """What the node counts.
 
@@ -85,17 +140,25 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         region: For requests that name none, because they carry no signature.
         filters_max: 1..10; of one mapping.
         hosts: Names beyond loopback under which this port may be addressed, without port.
+        callers: One of them must have signed each request; none: signatures are not verified.
+        open_metrics: ``/metrics`` needs no signature.
     """
 
     account: str = "000000000000"
     region: str = "us-east-1"
     filters_max: int = 5
     hosts: tuple[str, ...] = ()
+    callers: tuple[Caller, ...] = ()
+    open_metrics: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiContext:
-    """Everything that the API calls."""
+class MappingContext:
+    """Everything that the operations on mappings call.
+
+    Attributes:
+        look_up: None: functions are kept here. Else requests for functions go on to the fallback.
+    """
 
     store_calls: StoreCalls
     sources: Sources
@@ -106,3 +169,18 @@ class ApiContext:
     clock: Clock
     draw_uuid: Callable[[], str]
     settings: ApiSettings
+    look_up: FunctionLookUp | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext(MappingContext):
+    """Everything that the API calls.
+
+    Attributes:
+        roles: None where functions do not run as their roles.
+    """
+
+    declared: DeclaredFunctions
+    deployed: DeployedFunctions
+    code_source: CodeSource
+    roles: Roles | None = None

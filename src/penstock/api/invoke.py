@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Mapping
 
-import msgspec
 from aiohttp import web
 
 from penstock.api.bodies import decode_json, read_body
@@ -12,16 +11,17 @@ from penstock.api.errors import (
     ACCESS_DENIED,
     INVALID_REQUEST_CONTENT,
     REQUEST_TOO_LARGE,
-    RESOURCE_NOT_FOUND,
+    RESOURCE_CONFLICT,
     SERVICE,
     TOO_MANY_REQUESTS,
     ApiError,
     invalid_parameter,
 )
+from penstock.api.functions.names import function_not_found, read_reference
 from penstock.api.shapes import check_parameters
-from penstock.model.arn import Scope, parse_function_name
+from penstock.model.arn import Scope
 from penstock.model.errors import (
-    ConfigurationError,
+    FunctionNotActiveError,
     FunctionNotFoundError,
     InvokeAccessDeniedError,
     InvokeError,
@@ -56,7 +56,8 @@ class InvokeHandler:
         parameters = _read_parameters(request)
         check_parameters("Invoke", parameters)
         invocation_type = _check_is_implemented(parameters)
-        arn = _function_arn(parameters, scope)
+        reference = read_reference(parameters["FunctionName"], scope, parameters.get("Qualifier"))
+        arn = reference.arn
         # AWS names the operation otherwise in this one text.
         payload = await read_body(
             request,
@@ -68,7 +69,7 @@ class InvokeHandler:
         payload = payload or b"{}"
         decode_json(payload, INVALID_REQUEST_CONTENT)
         if self._context.functions.find(arn) is None:
-            raise _not_found(arn)
+            raise function_not_found(arn)
         if invocation_type == "DryRun":
             return web.Response(status=204)
         try:
@@ -108,30 +109,6 @@ def _check_is_implemented(parameters: Mapping[str, str]) -> str:
     return invocation_type
 
 
-def _function_arn(parameters: Mapping[str, str], scope: Scope) -> str:
-    try:
-        reference = parse_function_name(parameters["FunctionName"], scope)
-    except ConfigurationError as exc:
-        raise invalid_parameter(str(exc)) from exc
-    qualifier = parameters.get("Qualifier")
-    if None not in (qualifier, reference.qualifier) and qualifier != reference.qualifier:
-        raise invalid_parameter(
-            "The derived qualifier from the function name does not match the specified qualifier."
-        )
-    if reference.scope.region != scope.region:
-        raise ApiError(
-            RESOURCE_NOT_FOUND,
-            f"Functions from '{reference.scope.region}' are not reachable in this region "
-            f"('{scope.region}')",
-        )
-    qualified = msgspec.structs.replace(reference, qualifier=qualifier or reference.qualifier)
-    return qualified.arn
-
-
-def _not_found(arn: str) -> ApiError:
-    return ApiError(RESOURCE_NOT_FOUND, f"Function not found: {arn}")
-
-
 def _invoke_error(error: InvokeError, arn: str) -> ApiError:
     match error:
         case InvokeThrottledError():
@@ -140,8 +117,10 @@ def _invoke_error(error: InvokeError, arn: str) -> ApiError:
                 "Rate Exceeded.",
                 reason="ReservedFunctionConcurrentInvocationLimitExceeded",
             )
+        case FunctionNotActiveError():
+            return ApiError(RESOURCE_CONFLICT, str(error))
         case FunctionNotFoundError():
-            return _not_found(arn)
+            return function_not_found(arn)
         case InvokeAccessDeniedError():
             return ApiError(ACCESS_DENIED, str(error))
         case InvokeRefusedError():

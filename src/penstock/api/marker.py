@@ -6,16 +6,16 @@ import re
 
 from penstock.api.errors import invalid_parameter
 
-_MARKER = re.compile(rb"after:(?P<uuid>[0-9a-fA-F-]{1,36})")
+_MARKER = re.compile(rb"after:(?P<last>[0-9a-zA-Z$:._-]{1,200})")
 
 
-def make_marker(uuid: str) -> str:
-    """Make the marker of the page that begins after this mapping."""
-    return base64.urlsafe_b64encode(f"after:{uuid}".encode()).decode()
+def make_marker(last: str) -> str:
+    """Make the marker of the page that begins after this mapping, or function."""
+    return base64.urlsafe_b64encode(f"after:{last}".encode()).decode()
 
 
 def read_marker(marker: str | None) -> str:
-    """Give the uuid after which the page begins; empty without a marker.
+    """Give what the page begins after; empty without a marker.
 
     Raises:
         ApiError: None of ours.
@@ -28,4 +28,4 @@ def read_marker(marker: str | None) -> str:
         match = None
     if match is None:
         raise invalid_parameter("Invalid Marker: give the NextMarker of an earlier answer.")
-    return match["uuid"].decode()
+    return match["last"].decode()

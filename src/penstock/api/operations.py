@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from penstock.api.context import ApiContext
+from penstock.api.context import MappingContext
 from penstock.api.errors import (
     RESOURCE_CONFLICT,
     RESOURCE_IN_USE,
     RESOURCE_NOT_FOUND,
+    SERVICE,
     ApiError,
     invalid_parameter,
 )
@@ -34,7 +35,11 @@ from penstock.core.lifecycle import (
     update_request,
 )
 from penstock.model.arn import FunctionReference, Scope, parse_function_name
-from penstock.model.errors import ConfigurationError, StoreConflictError
+from penstock.model.errors import (
+    ConfigurationError,
+    InvokeUnavailableError,
+    StoreConflictError,
+)
 from penstock.model.function import Function
 from penstock.model.mapping import USER_ACTION, EventSourceMapping
 from penstock.model.position import NO_RECORDS_PROCESSED
@@ -59,7 +64,7 @@ class MappingOperations:
     All raise ``ApiError``, and ``StoreError`` when the store fails.
     """
 
-    def __init__(self, context: ApiContext) -> None:
+    def __init__(self, context: MappingContext) -> None:
         self._context = context
 
     async def create(
@@ -68,8 +73,8 @@ class MappingOperations:
         """Create a mapping.
 
         The order of the checks is AWS's as far as it was observed: the model's constraints, the
-        source, its parameters, the batch, the starting position, the function, a duplicate, and
-        last the queue or stream itself.
+        source, its parameters, destinations, the starting position, the batch, the filters, the
+        function, a duplicate, and last the queue or stream itself.
 
         Args:
             scope: Owns the mapping; the source must be of its region.
@@ -82,9 +87,7 @@ class MappingOperations:
         asked = msgspec.convert(request, MappingRequest)
         mapping = self._draft(scope, source, asked, name)
         self._check_rules(mapping, asked, is_new=True)
-        if source.kind is not None:
-            check_starting_position(mapping, now_ms=self._now_ms())
-        reference, function = self._find_function(asked.function_name or "", scope)
+        reference, function = await self._find_function(asked.function_name or "", scope)
         mapping = msgspec.structs.replace(mapping, function_arn=reference.arn)
         await self._refuse_duplicate(mapping)
         await probe_source(self._context.sources, mapping, function)
@@ -219,6 +222,8 @@ class MappingOperations:
             check_queue_mapping(mapping)
         else:
             check_stream_request(asked)
+            if is_new:
+                check_starting_position(mapping, now_ms=self._now_ms())
             check_combination(mapping)
         check_filters(mapping, asked, filters_max=self._context.settings.filters_max)
         check_metrics(asked, mapping.stream_kind)
@@ -244,13 +249,24 @@ class MappingOperations:
     async def _replace(self, mapping: EventSourceMapping) -> EventSourceMapping:
         return await self._context.store_calls.run(lambda store: store.replace_mapping(mapping))
 
-    def _find_function(self, name: str, scope: Scope) -> tuple[FunctionReference, Function]:
+    async def _find_function(self, name: str, scope: Scope) -> tuple[FunctionReference, Function]:
         reference = _read_function_name(name, scope)
         # A mapping's function must be of the mapping's own region, and is run by its account.
-        function = self._context.functions.find(reference.arn) if reference.scope == scope else None
+        function = await self._look_up(reference.arn) if reference.scope == scope else None
         if function is None:
             raise invalid_parameter("Function does not exist")
         return reference, function
+
+    async def _look_up(self, function_arn: str) -> Function | None:
+        """Find a function here, or ask whoever keeps it."""
+        if self._context.look_up is None:
+            return self._context.functions.find(function_arn)
+        try:
+            return await self._context.look_up.refresh(function_arn)
+        except InvokeUnavailableError as exc:
+            raise ApiError(SERVICE, str(exc)) from exc
+        except ConfigurationError as exc:
+            raise invalid_parameter(str(exc)) from exc
 
     async def _change_function(
         self, mapping: EventSourceMapping, asked: MappingRequest
@@ -262,7 +278,7 @@ class MappingOperations:
                 known = self._context.functions.find(name)
                 await probe_source(self._context.sources, mapping, known)
             return mapping
-        reference, function = self._find_function(name, mapping.scope)
+        reference, function = await self._find_function(name, mapping.scope)
         changed = msgspec.structs.replace(mapping, function_arn=reference.arn)
         await self._refuse_duplicate(changed)
         await probe_source(self._context.sources, changed, function)

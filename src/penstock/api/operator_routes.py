@@ -57,10 +57,10 @@ def operator_routes(context: ApiContext) -> list[tuple[str, str, LambdaHandler]]
         ("POST", OPERATIONS_PATH + "/filter/explain", FilterHandlers(context).explain),
         ("GET", METRICS_PATH, show_metrics),
     ]
-    return [(method, path, _without_scope(handler)) for method, path, handler in routes]
+    return [(method, path, without_scope(handler)) for method, path, handler in routes]
 
 
-def _without_scope(
+def without_scope(
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> LambdaHandler:
     """Let a handler be called for any region: an operator sees all of the service."""

@@ -196,9 +196,13 @@ async def _look(
     context: ApiContext, mapping: EventSourceMapping
 ) -> tuple[StreamSource, StreamDescription]:
     arn = mapping.event_source_arn
-    identity_arn = invoke_identity_arn(mapping.scope, arn)
+    function = context.functions.find(mapping.function_arn)
+    role = function.role if function else None
+    identity_arn = invoke_identity_arn(mapping.scope, arn, role=role)
     try:
-        stream = await context.sources.open_stream(arn, invoke_identity_arn=identity_arn)
+        stream = await context.sources.open_stream(
+            arn, function_arn=mapping.function_arn, invoke_identity_arn=identity_arn
+        )
         return stream, await stream.describe()
     except (SourceError, ConfigurationError) as exc:
         raise _unreadable(mapping, exc) from exc

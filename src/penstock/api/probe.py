@@ -3,7 +3,7 @@
 Source: recorded answers of AWS; the texts on permissions: docs/semantics.md#the-api
 """
 
-from penstock.api.errors import SERVICE, ApiError, invalid_parameter
+from penstock.api.errors import ROLE_NOT_ASSUMED, SERVICE, ApiError, invalid_parameter
 from penstock.api.queue_rules import check_options
 from penstock.core.queue_options import MAX_RECEIVE_COUNT, ON_FAILURE
 from penstock.model.arn import invoke_identity_arn
@@ -13,6 +13,7 @@ from penstock.model.errors import (
     SourceCredentialsError,
     SourceError,
     SourceNotFoundError,
+    SourceRoleError,
 )
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
@@ -38,14 +39,37 @@ async def probe_source(
     arn = mapping.event_source_arn
     try:
         if mapping.stream_kind is None:
-            queue = await sources.open_queue(arn)
-            _check_queue(await queue.describe(), mapping, function)
+            _check_queue(await _describe_queue(sources, mapping), mapping, function)
         else:
-            identity_arn = invoke_identity_arn(mapping.scope, arn)
-            stream = await sources.open_stream(arn, invoke_identity_arn=identity_arn)
+            role = function.role if function else None
+            identity_arn = invoke_identity_arn(mapping.scope, arn, role=role)
+            stream = await sources.open_stream(
+                arn, function_arn=mapping.function_arn, invoke_identity_arn=identity_arn
+            )
             await stream.describe()
     except (SourceError, ConfigurationError) as exc:
         raise _refusal(exc, mapping) from exc
+
+
+async def _describe_queue(sources: Sources, mapping: EventSourceMapping) -> QueueAttributes:
+    """Look at a queue.
+
+    Raises:
+        ApiError: One of the two calls is not allowed; it is named.
+    """
+    action = "GetQueueUrl"
+    try:
+        queue = await sources.open_queue(
+            mapping.event_source_arn, function_arn=mapping.function_arn
+        )
+        action = "GetQueueAttributes"
+        return await queue.describe()
+    except SourceCredentialsError:
+        raise
+    except SourceAccessDeniedError as exc:
+        raise invalid_parameter(
+            f"The provided execution role does not have permissions to call {action} on SQS"
+        ) from exc
 
 
 def _check_queue(
@@ -103,10 +127,12 @@ def _refusal(error: SourceError | ConfigurationError, mapping: EventSourceMappin
     match error:
         case SourceNotFoundError():
             return invalid_parameter(_QUEUE_MISSING if is_queue else f"Stream not found: {arn}")
+        case SourceRoleError():
+            return invalid_parameter(ROLE_NOT_ASSUMED)
         case SourceCredentialsError() | ConfigurationError():
             return invalid_parameter(str(error))
         case SourceAccessDeniedError():
-            return invalid_parameter(_QUEUE_DENIED if is_queue else _stream_denied(arn))
+            return invalid_parameter(_stream_denied(arn))
         case _:
             noun = "queue" if is_queue else "stream"
             return ApiError(SERVICE, f"The {noun} {arn} could not be read: {error}")
@@ -115,9 +141,6 @@ def _refusal(error: SourceError | ConfigurationError, mapping: EventSourceMappin
 _QUEUE_MISSING = (
     "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue."
     " SQS Error Message: The specified queue does not exist."
-)
-_QUEUE_DENIED = (
-    "The provided execution role does not have permissions to call ReceiveMessage on SQS"
 )
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from penstock.api.context import ApiContext
+from penstock.api.context import MappingContext
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.position import NO_RECORDS_PROCESSED
 from penstock.ports import Store
 
 
 async def read_processing_results(
-    context: ApiContext, mappings: Iterable[EventSourceMapping]
+    context: MappingContext, mappings: Iterable[EventSourceMapping]
 ) -> dict[str, str]:
     """Ask the engine about the streams that run here, and the store about the others.
 

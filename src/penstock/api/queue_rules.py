@@ -16,7 +16,7 @@ from penstock.model.queue_options import QueueOptions
 BATCH_SIZE_WITHOUT_WINDOW_MAX = 10
 FIFO_BATCH_SIZE_MAX = 10  # what one receive gives
 _MINIMUM_POLLERS_RANGE = (2, 200)
-_MAXIMUM_POLLERS_MAX = 2000
+_MAXIMUM_POLLERS_MAX = 10_000
 
 
 def check_queue_request(request: MappingRequest, *, is_new: bool) -> None:

@@ -7,7 +7,7 @@ The model is botocore's ``lambda`` service model, loaded on the first request th
 2. A member that the operation does not have is refused: AWS ignores it, and what is ignored here
    would be an option that does nothing.
 3. All violated constraints are told at once, in a ValidationException.
-4. A null is an absent member, as AWS reads it.
+4. A null is an absent member, as AWS reads it; in a list or a map it breaks a constraint.
 
 Source: recorded answers of AWS (the texts); docs/semantics.md#request-validation
 """
@@ -15,6 +15,7 @@ Source: recorded answers of AWS (the texts); docs/semantics.md#request-validatio
 import functools
 import re
 from collections.abc import Iterator, Mapping
+from unicodedata import category
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
@@ -39,6 +40,9 @@ _JSON_NAMES = {bool: "BOOLEAN_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"
     list: "Start of list",
     dict: "Start of structure or map",
 }
+_MEASURED_BY_LENGTH = ("blob", "list", "map", "string")
+_CATEGORY = re.compile(r"\\p\{([A-Z])\}")
+_ANY_LETTER = "a"
 # AWS prints a set of its own order, not the model's; where the order was recorded, it is kept.
 _RECORDED_ENUM_ORDER = {"EventSourcePosition": ["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"]}
 
@@ -56,7 +60,7 @@ def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
     shape = _load_model().operation_model(operation).input_shape
     unknown = [name for name in parameters if name not in shape.members]
     if unknown:
-        raise invalid_parameter(f"{operation} has no parameter {unknown[0]}")
+        raise invalid_parameter(f"{operation} has no parameter {unknown[0]!r}")
     violations = list(_structure_violations(shape, parameters, ""))
     if violations:
         count = len(violations)
@@ -82,9 +86,20 @@ def _violations(shape: Shape, value: object, path: str) -> Iterator[str]:
             yield from _member_violations(shape.value, members, (path, value, "Map value"))
         case list() if shape.member.type_name == "structure":
             for position, member in enumerate(value, start=1):
-                yield from _violations(shape.member, member, f"{path}.{position}.member")
+                yield from _listed_violations(shape.member, member, f"{path}.{position}.member")
         case list():
             yield from _member_violations(shape.member, value, (path, value, "Member"))
+
+
+def _listed_violations(shape: Shape, value: object, path: str) -> Iterator[str]:
+    if value is None:
+        yield _null_at(path)
+    else:
+        yield from _violations(shape, value, path)
+
+
+def _null_at(path: str) -> str:
+    return f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
 
 
 def _check_type(shape: Shape, value: object, path: str) -> None:
@@ -99,13 +114,10 @@ def _check_type(shape: Shape, value: object, path: str) -> None:
 def _structure_violations(shape: Shape, value: Mapping[str, object], prefix: str) -> Iterator[str]:
     for name in shape.required_members:
         if value.get(name) is None:
-            yield (
-                f"Value null at '{prefix}{_camel(name)}' failed to satisfy constraint: "
-                "Member must not be null"
-            )
+            yield _null_at(prefix + _camel(name))
     for name, member in value.items():
         if name not in shape.members:
-            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name}")
+            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name!r}")
         if member is not None:
             yield from _violations(shape.members[name], member, prefix + _camel(name))
 
@@ -116,15 +128,33 @@ def _member_violations(
     """Hold scalars in a list or map against their shape; AWS tells of the whole, and once."""
     path, whole, noun = within
     for member in members:
-        _check_type(shape, member, path)
-    for member in members:
-        broken = list(_broken_constraints(shape, member))
-        if broken:
-            yield (
-                f"Value '{_print(whole)}' at '{path}' failed to satisfy constraint: "
-                f"{noun} must satisfy constraint: [{', '.join(broken)}]"
-            )
-            return
+        if member is not None:
+            _check_type(shape, member, path)
+    if all(_is_within(shape, member) for member in members):
+        return
+    yield (
+        f"Value '{_print(whole)}' at '{path}' failed to satisfy constraint: {noun} must satisfy "
+        f"constraint: [{', '.join(_member_constraints(shape))}]"
+    )
+
+
+def _is_within(shape: Shape, member: object) -> bool:
+    return member is not None and next(_broken_constraints(shape, member), None) is None
+
+
+def _member_constraints(shape: Shape) -> Iterator[str]:
+    """Give all constraints of a list's or a map's members: AWS tells of all when one is broken."""
+    limits = shape.metadata
+    quality = "length" if shape.type_name in _MEASURED_BY_LENGTH else "value"
+    if "max" in limits:
+        yield f"Member must have {quality} less than or equal to {limits['max']}"
+    if "min" in limits:
+        yield f"Member must have {quality} greater than or equal to {limits['min']}"
+    if "pattern" in limits:
+        yield f"Member must satisfy regular expression pattern: {limits['pattern']}"
+    if "enum" in limits:
+        yield f"Member must satisfy enum value set: [{', '.join(limits['enum'])}]"
+    yield "Member must not be null"
 
 
 def _broken_constraints(shape: Shape, value: object) -> Iterator[str]:
@@ -151,16 +181,34 @@ def _broken_constraints(shape: Shape, value: object) -> Iterator[str]:
 
 
 def _matches(pattern: str, value: str) -> bool:
-    # Tags' patterns use Unicode categories, which Python's re lacks: tags.py has their rule.
-    return "\\p{" in pattern or re.fullmatch(pattern, value, re.DOTALL) is not None
+    if "\\p{" in pattern:
+        pattern, value = _without_categories(pattern, value)
+    return re.fullmatch(pattern, value, re.DOTALL) is not None
+
+
+def _without_categories(pattern: str, value: str) -> tuple[str, str]:
+    r"""Give the same question without ``\p{L}`` and its like, which Python's expressions lack.
+
+    One letter stands for all of the categories that the pattern names, in both; no pattern of the
+    model names a letter beside them.
+    """
+    categories = set(_CATEGORY.findall(pattern))
+    plain = [_ANY_LETTER if category(each)[0] in categories else each for each in value]
+    return _CATEGORY.sub(_ANY_LETTER, pattern), "".join(plain)
 
 
 def _print(value: object) -> str:
+    """Give a value as AWS's errors do."""
     match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
         case list():
-            return f"[{', '.join(map(str, value))}]"
+            return f"[{', '.join(map(_print, value))}]"
         case dict():
-            return f"{{{', '.join(f'{key}={member}' for key, member in value.items())}}}"
+            members = (f"{key}={_print(member)}" for key, member in value.items())
+            return f"{{{', '.join(members)}}}"
         case _:
             return str(value)
 

@@ -51,7 +51,7 @@ def check_starting_position(mapping: EventSourceMapping, *, now_ms: int) -> None
         )
     # Source: docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
     if is_at_timestamp and timestamp_ms is None:
-        raise invalid_parameter("StartingPosition AT_TIMESTAMP needs a StartingPositionTimestamp")
+        raise invalid_parameter("Need to specify a timestamp")
     if not is_at_timestamp and timestamp_ms is not None:
         raise invalid_parameter(
             "StartingPositionTimestamp belongs to StartingPosition AT_TIMESTAMP, not to "

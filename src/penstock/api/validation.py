@@ -56,6 +56,8 @@ def check_is_implemented(request: Mapping[str, object], kind: StreamKind | None)
             raise invalid_parameter(
                 "Unsupported DestinationConfig parameter for given event source mapping type."
             )
+        if name == "StartingPosition":
+            raise invalid_parameter("StartingPosition is not valid for SQS event sources.")
         if name != "KMSKeyArn":
             camel = name[0].lower() + name[1:]
             raise invalid_parameter(

@@ -1,9 +1,10 @@
 """The wire client: opens AWS services, signs their requests, retries what may be sent twice."""
 
 import asyncio
+import copy
 from collections.abc import Callable, Collection
 
-from penstock.aws.credentials import CredentialCache
+from penstock.aws.credentials import CredentialCache, CredentialProvider
 from penstock.aws.endpoints import Address, EndpointResolver
 from penstock.aws.errors import AnswerError, CredentialsError, Fault, TransportError, WireError
 from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
@@ -27,6 +28,8 @@ class WireClient:
         own_addresses: Where this process listens: (host, port) as bound. Endpoints there are
             refused.
         profile: A profile of the shared configuration files; None: AWS_PROFILE, else the default.
+        default_endpoint: Where services are that the AWS configuration names no endpoint for; None:
+            at AWS.
     """
 
     def __init__(
@@ -36,16 +39,30 @@ class WireClient:
         draw_fraction: Callable[[], float],
         own_addresses: Collection[Address] = (),
         profile: str | None = None,
+        default_endpoint: str | None = None,
     ) -> None:
         self.clock = clock
         self.draw_fraction = draw_fraction
-        self._session = AwsSession(profile)
-        self.credentials = CredentialCache(self._session, clock)
+        self._session = AwsSession(profile, default_endpoint=default_endpoint)
+        self.credentials: CredentialProvider = CredentialCache(self._session, clock)
         self._endpoints = EndpointResolver(self._session, own_addresses)
         self.sdk = SdkClients(self._session, self._endpoints, self.credentials, clock)
         self._direct = DirectTransport(self._session.open_ssl_context)
         self._transport_by_proxy: dict[str, Transport] = {}
         self._service_by_name: dict[tuple[str, ...], ServiceClient] = {}
+        self._acting: list[WireClient] = []
+
+    def acting_with(self, credentials: CredentialProvider) -> "WireClient":
+        """Give a client that signs with other credentials, over the same connections.
+
+        It is closed with this one.
+        """
+        acting = copy.copy(self)
+        acting.credentials = credentials
+        acting.sdk = SdkClients(self._session, self._endpoints, credentials, self.clock)
+        acting._service_by_name = {}  # noqa: SLF001 - of its own class
+        self._acting.append(acting)
+        return acting
 
     async def open(
         self, service: str, region: str, *, signing_name: str | None = None
@@ -69,8 +86,16 @@ class WireClient:
             self._service_by_name[service, region, signing_name] = known
         return known
 
-    async def open_url(self, url: str, *, service: str, region: str) -> "ServiceClient":
+    async def open_url(
+        self, url: str, *, service: str, region: str, named_by: str = "url"
+    ) -> "ServiceClient":
         """Open a server that speaks a service's protocol at a URL of its own.
+
+        Args:
+            url: Where it listens.
+            service: What requests are signed for.
+            region: As ``service``.
+            named_by: The setting that names it, for errors.
 
         Raises:
             ConfigurationError: It is this process, or it is not a URL.
@@ -78,10 +103,20 @@ class WireClient:
         """
         known = self._service_by_name.get((service, region, url))
         if known is None:
-            endpoint = await self._endpoints.resolve_url(url)
+            endpoint = await self._endpoints.resolve_url(url, named_by=named_by)
             known = ServiceClient(self, endpoint, Signer(service, region))
             self._service_by_name[service, region, url] = known
         return known
+
+    async def has_configured_endpoint(self, service: str, region: str) -> bool:
+        """Tell whether a service's endpoint is configured, by AWS_ENDPOINT_URL or as SDKs know.
+
+        Raises:
+            ConfigurationError: The AWS configuration cannot be used.
+        """
+        return await self._session.ask(
+            lambda session: session.has_configured_endpoint(service, region)
+        )
 
     def transport_to(self, endpoint: Endpoint) -> Transport:
         """Give what carries exchanges to an endpoint: straight, or through its proxy."""
@@ -96,7 +131,8 @@ class WireClient:
         """Close every connection; exchanges in flight fail."""
         for transport in (self._direct, *self._transport_by_proxy.values()):
             await transport.close()
-        self.sdk.close()
+        for client in (self, *self._acting):
+            client.sdk.close()
 
 
 class ServiceClient:

@@ -1,6 +1,7 @@
 """The credentials that requests are signed with, kept fresh off the event loop."""
 
 import asyncio
+from typing import Protocol
 
 from penstock.aws.errors import CredentialsError
 from penstock.aws.session import AwsSession
@@ -18,8 +19,34 @@ NO_CREDENTIALS = (
 )
 
 
+class CredentialProvider(Protocol):
+    """Gives the credentials that requests are signed with."""
+
+    def known(self, now_ms: int) -> Credentials | None:
+        """Give the credentials where that needs no wait, at this wall time; None: ``find`` them."""
+        ...
+
+    async def find(self, now_ms: int) -> Credentials | None:
+        """Give the credentials to sign with at this wall time; None: none are configured.
+
+        Raises:
+            WireError: They cannot be had.
+            ConfigurationError: The shared configuration files cannot be used.
+        """
+        ...
+
+    async def require(self, now_ms: int) -> Credentials:
+        """Give the credentials to sign with at this wall time.
+
+        Raises:
+            WireError: They cannot be had, or none are configured.
+            ConfigurationError: The shared configuration files cannot be used.
+        """
+        ...
+
+
 class CredentialCache:
-    """Gives the present credentials at once, but for the first time.
+    """Keeps ``CredentialProvider``: gives the present credentials at once, but for the first time.
 
     botocore's chain finds them. Temporary ones are renewed by it, well ahead of their end, on a
     thread, while calls go on with the old ones.

@@ -8,9 +8,11 @@
     │   ├── PhaseTimeoutError     a phase took longer than its limit
     │   ├── ConnectionLostError   the connection ended before the answer was complete
     │   ├── AnswerTooLargeError   the answer is larger than the call allows
-    │   └── AnswerMalformedError  the answer is not HTTP
+    │   ├── AnswerMalformedError  the answer is not HTTP
+    │   └── RoleUnavailableError  nothing was sent: the role's credentials did not come
     ├── AnswerError               the server answered with an error
     └── CredentialsError          there are no usable credentials
+        └── RoleRefusedError      the role cannot be assumed
 
 Adapters translate this tree into ``model.errors``, by one table each; it does not leave them.
 """
@@ -80,6 +82,13 @@ class AnswerMalformedError(TransportError):
     """The answer is not HTTP."""
 
 
+class RoleUnavailableError(TransportError):
+    """STS gave no credentials of the role to sign with, for now: nothing was sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, written=False)
+
+
 class Fault(enum.Enum):
     """What an error answer means for the caller."""
 
@@ -113,3 +122,7 @@ class AnswerError(WireError):
 
 class CredentialsError(WireError):
     """There are no usable credentials; the message says what to set."""
+
+
+class RoleRefusedError(CredentialsError):
+    """The role to act as cannot be assumed; the message has the server's words."""

@@ -39,10 +39,9 @@ _THROTTLES = frozenset(
     }
 )
 _TRANSIENTS = frozenset({"InternalFailure", "RequestTimeout", "RequestTimeoutException"})
-_DENIALS = frozenset(
+# The caller is not known, whatever it asks for; the credentials are to be mended.
+AUTHENTICATION_FAILURES = frozenset(
     {
-        "AccessDenied",
-        "AccessDeniedException",
         "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
@@ -52,16 +51,20 @@ _DENIALS = frozenset(
         "InvalidClientTokenId",
         "InvalidSecurity",
         "InvalidSignatureException",
-        "KmsAccessDenied",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
-        "NotAuthorized",
-        "OptInRequired",
         "RequestExpired",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
 )
+_DENIALS = AUTHENTICATION_FAILURES | {
+    "AccessDenied",
+    "AccessDeniedException",
+    "KmsAccessDenied",
+    "NotAuthorized",
+    "OptInRequired",
+}
 
 
 class JsonDialect(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from penstock.aws.credentials import CredentialCache
+from penstock.aws.credentials import CredentialProvider
 from penstock.aws.endpoints import EndpointResolver
 from penstock.aws.exchange import Endpoint
 from penstock.aws.session import AwsSession
@@ -32,7 +32,7 @@ class SdkClients:
         self,
         session: AwsSession,
         endpoints: EndpointResolver,
-        credentials: CredentialCache,
+        credentials: CredentialProvider,
         clock: Clock,
     ) -> None:
         self._session = session

@@ -30,19 +30,42 @@ from penstock.cli.log_options import LogOptions, with_log_options
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that keeps mappings across runs; without it they last as long as dev.",
 )
+@click.option(
+    "--parameter",
+    "parameters",
+    metavar="KEY=VALUE",
+    multiple=True,
+    envvar="PENSTOCK_DEV_PARAMETER",
+    show_envvar=True,
+    help="A template's parameter; may be repeated. AWS::Region=eu-west-1 works too.",
+)
+@click.option(
+    "--watch",
+    is_flag=True,
+    envvar="PENSTOCK_DEV_WATCH",
+    show_envvar=True,
+    help="Take up changes of PROJECT_FILE while it runs. (Changed handlers need no option.)",
+)
 @with_log_options
-def command(
+def command(  # noqa: PLR0913  one for each option
     logs: LogOptions,
+    *,
     project_file: Path | None,
+    parameters: tuple[str, ...],
+    watch: bool,
     host: str | None,
     port: int | None,
     data: Path | None,
 ) -> None:
     """Serve Lambda's API and every other AWS API on one port.
 
-    PROJECT_FILE (./penstock.toml if it is there) declares functions, mappings, queues, streams,
-    tables, topics and buckets; dev makes them all. Set AWS_ENDPOINT_URL to the address in the ready
-    line, and every AWS tool and SDK works against it.
+    PROJECT_FILE declares functions, mappings, queues, streams, tables, topics and buckets; dev
+    makes them all. It is a penstock.toml, or a SAM, CloudFormation or CDK-synthesised template, or
+    a folder that has one of them (without it: this folder). Set AWS_ENDPOINT_URL to the address in
+    the ready line, and every AWS tool and SDK works against it.
+
+    Of a template, functions run from their local CodeUri; what is not made is said at the start,
+    and before it by penstock plan.
 
     \b
       [functions.orders]
@@ -55,6 +78,9 @@ def command(
       queue = "orders"
       FunctionName = "orders"
 
+    \b
+    penstock dev template.yaml --parameter Stage=dev --watch
+
     Ctrl-C drains what is in flight and ends; a second Ctrl-C ends at once.
     """  # noqa: D301  click reads a backspace as: keep these lines as they are
     # Imported here, so that --help does not wait for it.
@@ -62,7 +88,14 @@ def command(
 
     with one_line_errors():
         start_dev(
-            DevRequest(project_file=project_file, host=host, port=port, data=data),
+            DevRequest(
+                project_file=project_file,
+                parameters=parameters,
+                host=host,
+                port=port,
+                data=data,
+                watch=watch,
+            ),
             log_format=logs.format,
             log_level=logs.level,
         )

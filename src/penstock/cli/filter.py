@@ -1,12 +1,11 @@
 """``penstock filter``: which records a mapping's filters let through, tried without a service."""
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from penstock.cli.errors import EXIT_CONFIGURATION, one_line_errors
+from penstock.cli.given import read_given
 from penstock.cli.output import print_json
 from penstock.model.errors import ConfigurationError
 from penstock.model.filtering import FilterSource
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from penstock.core.filter_events import Verdict
 
 EXIT_NO_MATCH = 1
-STDIN = "-"
 
 
 @click.group("filter")
@@ -71,7 +69,7 @@ def test(patterns: tuple[str, ...], event: str, source: str | None, shape: str) 
         from penstock.core.filter_events import read_tried_records, try_patterns  # noqa: PLC0415
 
         tried = read_tried_records(
-            _read(event, "--event"), None if source is None else FilterSource(source)
+            read_given(event, "--event"), None if source is None else FilterSource(source)
         )
         verdicts = try_patterns(texts, tried)
     matched = sum(each.matches for each in verdicts)
@@ -85,21 +83,9 @@ def test(patterns: tuple[str, ...], event: str, source: str | None, shape: str) 
     raise SystemExit(0 if matched else EXIT_NO_MATCH)
 
 
-def _read(given: str, option: str) -> bytes:
-    """Read what an option gives: JSON itself, or the file that has it."""
-    if not given.strip():
-        raise ConfigurationError(f"{option} is empty: give JSON, a file, or - for standard input")
-    if given.lstrip()[:1] in ("{", "["):
-        return given.encode()
-    try:
-        return sys.stdin.buffer.read() if given == STDIN else Path(given).read_bytes()
-    except OSError as exc:
-        raise ConfigurationError(f"{option} {given}: cannot be read: {exc.strerror}") from exc
-
-
 def _read_text(given: str, option: str) -> str:
     try:
-        return _read(given, option).decode()
+        return read_given(given, option).decode()
     except UnicodeDecodeError as exc:
         raise ConfigurationError(f"{option} {given}: is not UTF-8 text") from exc
 

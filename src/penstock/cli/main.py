@@ -9,7 +9,18 @@ import click
 from penstock import __version__
 
 _STDERR = 2
-_COMMANDS = ("dev", "serve", "demo", "status", "check", "position", "failures", "filter")
+_COMMANDS = (
+    "dev",
+    "plan",
+    "serve",
+    "demo",
+    "simulate",
+    "status",
+    "check",
+    "position",
+    "failures",
+    "filter",
+)
 
 
 class LazyGroup(click.Group):
@@ -50,7 +61,9 @@ def cli() -> None:
     \b
     penstock demo                 see it work: a queue, a stream, a table, poison
     penstock dev                  one port with Lambda's API and an embedded AWS
+    penstock plan                 what dev would make of a template or a penstock.toml
     penstock serve --config FILE  the service alone, against real endpoints
+    penstock simulate MAPPING     what a mapping would do with records, in virtual time
     penstock status               what each mapping does and costs, and its last trouble
     penstock check                where queues do not follow AWS's advice
     penstock position show NAME   where a stream mapping stands; also: rewind, skip

@@ -1,6 +1,7 @@
 """``penstock serve``: the service alone, against real endpoints."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,14 +33,41 @@ from penstock.cli.log_options import LogOptions, with_log_options
 )
 @click.option(
     "--store",
+    "store_url",
     envvar="PENSTOCK_SERVE_STORE",
     show_envvar=True,
     metavar="URL",
     help="Where mappings are kept.  [default: the file's, or penstock.db beside it]",
 )
+@click.option(
+    "--callers",
+    envvar="PENSTOCK_SERVE_CALLERS",
+    show_envvar=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keys that requests must be signed with, in the form of AWS's credentials file."
+    "  [default: the file's, or none: any signature will do, and only on loopback]",
+)
+@click.option(
+    "--upstream",
+    envvar="PENSTOCK_SERVE_UPSTREAM",
+    show_envvar=True,
+    metavar="URL",
+    help="A server of AWS's APIs, an emulator say: what is not Penstock's goes on to it, and queues"
+    " and streams are there.  [default: the file's, or none]",
+)
+@click.option(
+    "--functions",
+    envvar="PENSTOCK_SERVE_FUNCTIONS",
+    show_envvar=True,
+    type=click.Choice(["here", "upstream"]),
+    help="Who has and runs the functions.  [default: the file's, or here]",
+)
 @with_log_options
 def command(
-    logs: LogOptions, config: Path, host: str | None, port: int | None, store: str | None
+    logs: LogOptions,
+    config: Path,
+    **options: Any,  # noqa: ANN401 - click has checked their types
 ) -> None:
     """Read queues and streams and invoke functions until SIGTERM.
 
@@ -56,7 +84,7 @@ def command(
 
     with one_line_errors():
         start_serve(
-            ServeRequest(project_file=config, host=host, port=port, store_url=store),
+            ServeRequest(project_file=config, **options),
             log_format=logs.format,
             log_level=logs.level,
         )

@@ -74,7 +74,9 @@ class ServiceClient:
             ServiceFailedError: The service failed, or it is no Penstock.
         """
         quoted = "".join(f"/{quote(segment, safe='')}" for segment in path)
-        url = f"{self._url}/penstock/v1{quoted}" + (f"?{urlencode(query)}" if query else "")
+        # A blank is %20, not a plus: the signature covers the text as it is sent.
+        encoded = urlencode(query, quote_via=quote, safe="")
+        url = f"{self._url}/penstock/v1{quoted}" + (f"?{encoded}" if query else "")
         request = self._sign(method, url, body)
         status, answer = self._send(request, answer_s)
         self._check(status, answer)

@@ -20,6 +20,7 @@
 5. Every accepted invocation is completed or failed exactly once.
 6. An init that fails answers exactly one waiting invocation, so failing inits never spin.
 7. The code of the latest request counts: environments of other code take no further invocation.
+   (Code stands for all that a process cannot change while it runs: its credentials, too.)
 8. The environment used last is used first, so that the surplus becomes idle and is reaped.
 """
 

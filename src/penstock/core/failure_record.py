@@ -86,6 +86,7 @@ def failure_report(
         event=event,
         object_key=failure_object_key(discard, mapping_uuid=mapping_uuid),
         region=parse_arn(policy.stream_arn).region,
+        function_arn=policy.function_arn,
     )
 
 

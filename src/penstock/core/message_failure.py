@@ -74,6 +74,7 @@ def message_failure_report(discard: MessageDiscard, *, mapping_uuid: str) -> Fai
         event=None,
         object_key=object_key(f"{mapping_uuid}/{queue.resource}", discard.discarded_ms, identity),
         region=queue.region,
+        function_arn=discard.function_arn,
     )
 
 

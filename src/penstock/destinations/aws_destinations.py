@@ -1,5 +1,7 @@
 """Every on-failure destination that stream mappings have on AWS, opened by its ARN."""
 
+from collections.abc import Callable
+
 from penstock.aws.client import WireClient
 from penstock.destinations.s3 import S3Destination
 from penstock.destinations.sns import open_sns_destination
@@ -10,12 +12,16 @@ from penstock.ports import Destination
 
 
 class AwsDestinations:
-    """Opens queues, topics and buckets; keeps ``ports.Destinations``."""
+    """Opens queues, topics and buckets; keeps ``ports.Destinations``.
 
-    def __init__(self, wire: WireClient) -> None:
-        self._wire = wire
+    Args:
+        wire_for: Gives what carries the calls that are made for a function, by its ARN.
+    """
 
-    async def open(self, arn: str) -> Destination:
+    def __init__(self, wire_for: Callable[[str], WireClient]) -> None:
+        self._wire_for = wire_for
+
+    async def open(self, arn: str, *, function_arn: str) -> Destination:
         """Make a destination writable; only a queue is looked for now.
 
         Raises:
@@ -23,14 +29,14 @@ class AwsDestinations:
             ConfigurationError: Not the ARN of a queue, a topic or a bucket, or the endpoint is
                 this service itself.
         """
-        destination = parse_arn(arn)
+        destination, wire = parse_arn(arn), self._wire_for(function_arn)
         match destination.service:
             case "sqs":
-                return await open_sqs_destination(self._wire, destination)
+                return await open_sqs_destination(wire, destination)
             case "sns":
-                return await open_sns_destination(self._wire, destination)
+                return await open_sns_destination(wire, destination)
             case "s3":
-                return S3Destination(self._wire, destination)
+                return S3Destination(wire, destination)
             case _:
                 raise ConfigurationError(
                     f"{arn!r} is not the ARN of an SQS queue, an SNS topic or an S3 bucket"

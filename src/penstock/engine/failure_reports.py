@@ -27,17 +27,18 @@ class NotTaken(msgspec.Struct, frozen=True):
 class ReportSender:
     """Sends reports to a destination, which is opened when first needed and anew after it failed.
 
-    It keeps the one destination that it used last: a mapping has no more at a time.
+    It keeps the one destination that it used last, for the function it was used for: a mapping has
+    no more at a time.
     """
 
     def __init__(self, destinations: Destinations) -> None:
         self._destinations = destinations
-        self._arn = ""
+        self._used = ("", "")  # destination and function
         self._opened: Opened[Destination] | None = None
 
     async def send(self, arn: str, report: FailureReport) -> Taken | NotTaken:
         """Send a report once to the destination of that ARN."""
-        opened = self._opened_at(arn)
+        opened = self._opened_at(arn, report.function_arn)
         try:
             destination = await opened.get()
             await destination.send(report)
@@ -48,10 +49,10 @@ class ReportSender:
             return NotTaken(str(error), is_final=True)
         return Taken()
 
-    def _opened_at(self, arn: str) -> Opened[Destination]:
-        if self._opened is None or arn != self._arn:
-            self._arn = arn
-            self._opened = Opened(lambda: self._destinations.open(arn))
+    def _opened_at(self, arn: str, function_arn: str) -> Opened[Destination]:
+        if self._opened is None or self._used != (arn, function_arn):
+            self._used = (arn, function_arn)
+            self._opened = Opened(lambda: self._destinations.open(arn, function_arn=function_arn))
         return self._opened
 
 

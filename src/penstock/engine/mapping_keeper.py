@@ -49,6 +49,11 @@ class MappingKeeper:
         self._is_pausing = False
 
     @property
+    def function_arn(self) -> str:
+        """The mapping's function, as its row has it."""
+        return self._mapping.function_arn
+
+    @property
     def running(self) -> Consumption | None:
         """What runs now."""
         return self._running
@@ -59,6 +64,10 @@ class MappingKeeper:
             self._mapping = mapping
             self._surroundings.metrics.note_mapping(mapping)
             self._wake.set()
+
+    def function_changed(self) -> None:
+        """Let what runs follow the mapping's function, which is another now."""
+        self._wake.set()
 
     def stop(self) -> None:
         """The node stops: end the consumer, leave the row as it is."""
@@ -137,9 +146,10 @@ class MappingKeeper:
         settled = state_when_settled(mapping.state, enabled=mapping.enabled)
         if settled is mapping.state:
             return
+        now_ms = self._surroundings.clock.now().wall_ms
         try:
             row = await self._surroundings.store.run(
-                lambda store: _write_settled(store, mapping, settled)
+                lambda store: _write_settled(store, mapping, settled, now_ms)
             )
         except StoreError as error:
             # Damaged or away: delivery goes on, here and in every other mapping.
@@ -158,13 +168,15 @@ class MappingKeeper:
 
 
 def _write_settled(
-    store: Store, mapping: EventSourceMapping, settled: State | None
+    store: Store, mapping: EventSourceMapping, settled: State | None, now_ms: int
 ) -> EventSourceMapping | None:
     """Settle the row and give it back; a newer row as it is; None when the row is gone."""
     if settled is None:
         store.delete_mapping(mapping.uuid)
         return None
     try:
-        return store.replace_mapping(msgspec.structs.replace(mapping, state=settled))
+        return store.replace_mapping(
+            msgspec.structs.replace(mapping, state=settled, last_modified_ms=now_ms)
+        )
     except StoreConflictError:
         return store.get_mapping(mapping.scope, mapping.uuid)

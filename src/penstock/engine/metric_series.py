@@ -99,3 +99,12 @@ def evicted_series(count: int) -> Metric:
         "Failures that left the journal because it was full or they were too old.",
         value=count,
     )
+
+
+def lost_log_lines_series(count: int) -> Metric:
+    """Give how many of functions' log lines were to be delivered and were not."""
+    return CounterMetricFamily(
+        "penstock_lost_function_log_lines",
+        "Log lines of functions that CloudWatch Logs did not take.",
+        value=count,
+    )

@@ -14,6 +14,7 @@ from penstock.engine.metric_series import (
     evicted_series,
     iterator_age_series,
     load_series,
+    lost_log_lines_series,
     mapping_series,
     request_series,
 )
@@ -49,6 +50,7 @@ class NodeMetrics:
         self._ages: dict[str, Callable[[], dict[str, int]]] = {}
         self._loads: dict[str, Callable[[], QueueLoad]] = {}
         self._evicted_count = 0
+        self._lost_log_lines: Callable[[], int] = int
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -103,6 +105,10 @@ class NodeMetrics:
         self.end_ages(mapping_uuid)
         self.end_load(mapping_uuid)
 
+    def watch_lost_log_lines(self, count: Callable[[], int]) -> None:
+        """Say how to read how many of functions' log lines no server has."""
+        self._lost_log_lines = count
+
     def note_evicted(self, count: int) -> None:
         """Take note of how many failures have left the full journal so far."""
         self._evicted_count = count
@@ -135,3 +141,4 @@ class NodeMetrics:
         yield from load_series({uuid: load() for uuid, load in self._loads.items()})
         yield iterator_age_series({uuid: ages_ms() for uuid, ages_ms in self._ages.items()})
         yield evicted_series(self._evicted_count)
+        yield lost_log_lines_series(self._lost_log_lines())

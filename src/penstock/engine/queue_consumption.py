@@ -38,6 +38,7 @@ class QueueConsumption:
         self._settings = settings
         self._mapping_uuid = mapping.uuid
         self._metrics = surroundings.metrics
+        self._watch = surroundings.watch
         self._unreadable: ConfigurationError | None = None
         try:
             policy = queue_policy_of(mapping, settings, surroundings.functions)
@@ -45,13 +46,14 @@ class QueueConsumption:
             self._unreadable = exc
             plain = msgspec.structs.replace(mapping, tags={}, filters=())
             policy = queue_policy_of(plain, settings, surroundings.functions)
-        self._work = QueueWork(mapping.uuid, policy.queue_arn, surroundings)
+        self._work = QueueWork(mapping.uuid, policy.queue_arn, policy.function_arn, surroundings)
         self._advice = AdviceLog(
             mapping,
             log,
             find_function=surroundings.functions.find,
             list_mappings=self._metrics.mappings.values,
         )
+        self._observer = self._make_observer(log)
         self._clock = surroundings.clock
         self._machine = QueueConsumer(policy, settings.ramp)
         self._driver: Driver[q.Input, q.Command] = Driver(
@@ -59,7 +61,7 @@ class QueueConsumption:
             self._work.carry_out,
             clock=surroundings.clock,
             deadline_reached=q.DeadlineReached(),
-            observe=self._make_observer(log).observe,
+            observe=self._observe,
         )
         self._told = policy
 
@@ -86,6 +88,7 @@ class QueueConsumption:
         except ConfigurationError:
             self.stop(is_node_stopping=False)
             return
+        self._work.read_for(policy.function_arn)
         if policy != self._told:
             self._driver.send(q.PolicyChanged(policy))
             self._told = policy
@@ -103,6 +106,11 @@ class QueueConsumption:
     def iterator_ages_ms(self) -> dict[str, int]:
         """Give nothing: a queue has no shards."""
         return {}
+
+    def _observe(self, inp: q.Input, commands: list[q.Command]) -> None:
+        self._observer.observe(inp, commands)
+        if self._watch is not None:
+            self._watch.queue_stepped(self._mapping_uuid, inp, commands)
 
     def _make_observer(self, log: Log) -> QueueObserver:
         uuid, metrics = self._mapping_uuid, self._metrics

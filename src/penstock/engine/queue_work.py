@@ -35,12 +35,16 @@ class QueueWork:
     Args:
         mapping_uuid: Also its name in the slot ledger: unique among what runs.
         queue_arn: Opened on the first ``DescribeQueue``, and anew when the queue was gone.
+        function_arn: For whom it is read, until ``read_for`` says otherwise.
         surroundings: What it works with.
     """
 
-    def __init__(self, mapping_uuid: str, queue_arn: str, surroundings: Surroundings) -> None:
+    def __init__(
+        self, mapping_uuid: str, queue_arn: str, function_arn: str, surroundings: Surroundings
+    ) -> None:
         self._mapping_uuid = mapping_uuid
         self._queue_arn = queue_arn
+        self._function_arn = self._opened_for = function_arn
         self._count_request = surroundings.metrics.requests_of(mapping_uuid).count
         self._sources = surroundings.sources
         self._invoker = surroundings.functions
@@ -57,6 +61,10 @@ class QueueWork:
     def connect(self, send: Callable[[q.Input], None]) -> None:
         """Say where inputs go that answer no command: granted slots."""
         self._send = send
+
+    def read_for(self, function_arn: str) -> None:
+        """Read, delete and change as for this function from now on; long polls run to their end."""
+        self._function_arn = function_arn
 
     def disconnect(self) -> None:
         """The machine has ended: give every slot back."""
@@ -97,11 +105,8 @@ class QueueWork:
 
     async def _describe(self) -> q.QueueDescribed | q.DescribeFailed:
         try:
-            if self._source is None:
-                self._source = await self._sources.open_queue(
-                    self._queue_arn, count_request=self._count_request
-                )
-            return q.QueueDescribed(await self._source.describe())
+            source = self._source or await self._open()
+            return q.QueueDescribed(await source.describe())
         except SourceNotFoundError as error:
             self._source, self._missing = None, str(error)
             return q.DescribeFailed(self._missing)
@@ -114,15 +119,16 @@ class QueueWork:
         receive = cast("asyncio.Task[object]", asyncio.current_task())
         self._receives.add(receive)
         try:
-            messages = await self._open_source().receive(
+            messages = await (await self._opened()).receive(
                 command.max_messages,
                 command.wait_s,
                 visibility_timeout_s=command.visibility_timeout_s,
                 attempt_id=self._attempt_id(command.attempt_number),
             )
         except asyncio.CancelledError:
-            # As asyncio.timeout does, which costs more than all else here.
-            if not self._is_abandoning or receive.uncancel() > 0:
+            # As asyncio.timeout does, which costs more than all else here. One that is abandoned
+            # has been taken out before.
+            if receive in self._receives or receive.uncancel() > 0:
                 raise
             return q.MessagesReceived(command.receive_id, ())
         except SourceError as error:
@@ -163,7 +169,7 @@ class QueueWork:
 
     async def _delete(self, command: q.DeleteMessages) -> q.DeleteEnded:
         try:
-            report = await self._open_source().delete(command.messages)
+            report = await (await self._opened()).delete(command.messages)
         except SourceError:
             report = DeleteReport(deleted=(), retryable=command.messages)
         return q.DeleteEnded(report, command.attempt)
@@ -173,7 +179,7 @@ class QueueWork:
     ) -> q.VisibilityExtended | q.ExtendVisibilityFailed:
         changes = [VisibilityChange(message, command.timeout_s) for message in command.messages]
         try:
-            refused = await self._open_source().change_visibility(changes)
+            refused = await (await self._opened()).change_visibility(changes)
         except SourceError as error:
             return q.ExtendVisibilityFailed(command.renewal_id, _explain(error))
         return q.VisibilityExtended(command.renewal_id, refused)
@@ -182,7 +188,7 @@ class QueueWork:
         # What is refused comes back by itself, or has been done.
         reason = ""
         try:
-            await self._open_source().change_visibility(command.changes)
+            await (await self._opened()).change_visibility(command.changes)
         except SourceError as error:
             reason = _explain(error)
         return q.VisibilityChanged(len(command.changes), reason)
@@ -205,9 +211,19 @@ class QueueWork:
     def _attempt_id(self, number: int | None) -> str | None:
         return None if number is None else f"{self._attempt_prefix}-{number}"
 
-    def _open_source(self) -> QueueSource:
+    async def _opened(self) -> QueueSource:
         if self._source is None:
             raise SourceUnavailableError(self._missing)
+        if self._opened_for != self._function_arn:
+            return await self._open()
+        return self._source
+
+    async def _open(self) -> QueueSource:
+        function_arn = self._function_arn
+        self._source = await self._sources.open_queue(
+            self._queue_arn, function_arn=function_arn, count_request=self._count_request
+        )
+        self._opened_for = function_arn
         return self._source
 
 

@@ -43,6 +43,16 @@ class SlotLedger:
             del self._holders[function, name]
             self._pass_on(function, self._slots[function].leave(holder))
 
+    def function_changed(self, function_arn: str) -> None:
+        """Follow the concurrency of a function that was changed: who waits may get slots now.
+
+        Args:
+            function_arn: Qualified or not.
+        """
+        function = unqualified_function_arn(function_arn)
+        if function in self._slots:
+            self._slots_of(function)
+
     async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
         """Invoke directly, with a slot of the function, or be throttled.
 

@@ -25,7 +25,7 @@ from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.model.arn import invoke_identity_arn
 from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping
-from penstock.ports import FunctionInvoker
+from penstock.ports import FunctionInvoker, StreamSource
 
 
 class StreamConsumption:
@@ -57,6 +57,8 @@ class StreamConsumption:
         self._is_ready_told = False
         self._log = StreamLog(log, is_verbose=settings.is_verbose)
         self._result = ProcessingResult()
+        self._stream = Opened(self._open_stream)
+        self._opened_as = self._find_reader()
         self._unreadable: ConfigurationError | None = None
         try:
             self._told = stream_policy_of(mapping, settings, surroundings.functions)
@@ -72,6 +74,7 @@ class StreamConsumption:
                 counts=surroundings.metrics.stream_counts_of(mapping.uuid),
                 age_warning_ms=settings.streams.iterator_age_warning_ms,
                 is_verbose=settings.is_verbose,
+                watch=surroundings.watch,
             ),
             store=surroundings.store,
             budget=budget,
@@ -114,13 +117,17 @@ class StreamConsumption:
     def change(self, mapping: EventSourceMapping) -> None:
         """Follow the row from now on; its shards start anew from their checkpoints.
 
-        It ends where the row cannot be read, to be begun anew.
+        It ends where the row cannot be read, to be begun anew. Where the function or its role is
+        another now, what is read next is read for that.
         """
         try:
             policy = stream_policy_of(mapping, self._settings, self._surroundings.functions)
         except ConfigurationError:
             self.stop(is_node_stopping=False)
             return
+        self._mapping = mapping
+        if self._opened_as != self._find_reader():
+            self._stream.drop()
         if policy != self._told:
             self._driver.send(t.PolicyChanged(policy))
             self._told = policy
@@ -138,7 +145,10 @@ class StreamConsumption:
         return self._work.iterator_ages_ms()
 
     def _observe(self, inp: t.Input, commands: list[t.Command]) -> None:
+        watch = self._surroundings.watch
         self._log.observe(inp, commands)
+        if watch is not None:
+            watch.stream_stepped(self._mapping.uuid, inp, commands)
         self._result.observe_stream(inp)
         if isinstance(inp, t.StreamDescribed | t.DescribeFailed):
             self._work.watch_ages()
@@ -147,16 +157,10 @@ class StreamConsumption:
             self._on_ready()
 
     def _parts(self, checkpoints: CheckpointWriter) -> ShardParts:
-        mapping, surroundings = self._mapping, self._surroundings
-        stream_arn = mapping.event_source_arn
-        identity_arn = invoke_identity_arn(mapping.scope, stream_arn)
+        surroundings = self._surroundings
         return ShardParts(
-            mapping_uuid=mapping.uuid,
-            stream=Opened(
-                lambda: surroundings.sources.open_stream(
-                    stream_arn, invoke_identity_arn=identity_arn
-                )
-            ),
+            mapping_uuid=self._mapping.uuid,
+            stream=self._stream,
             destinations=surroundings.destinations,
             invoker=surroundings.functions,
             slots=surroundings.slots,
@@ -164,6 +168,21 @@ class StreamConsumption:
             result=self._result,
             draw_uuid=surroundings.draw_uuid,
             note_lost=lambda shard_id: self._driver.send(t.ShardLost(shard_id)),
+        )
+
+    def _find_reader(self) -> tuple[str, str | None]:
+        """Give the function that the stream is read for, and its role."""
+        function_arn = self._mapping.function_arn
+        function = self._surroundings.functions.find(function_arn)
+        return function_arn, function.role if function else None
+
+    async def _open_stream(self) -> StreamSource:
+        self._opened_as = function_arn, role = self._find_reader()
+        arn = self._mapping.event_source_arn
+        return await self._surroundings.sources.open_stream(
+            arn,
+            function_arn=function_arn,
+            invoke_identity_arn=invoke_identity_arn(self._mapping.scope, arn, role=role),
         )
 
 

@@ -1,6 +1,6 @@
 """Carries out a stream consumer's commands; a shard's life is one of them."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 
 import msgspec
@@ -14,6 +14,7 @@ from penstock.engine.latest_pins import pin_shards
 from penstock.engine.queue_log import Log
 from penstock.engine.shard_observer import ShardObserver
 from penstock.engine.shard_work import ShardParts, ShardWork
+from penstock.engine.step_watch import StepWatch
 from penstock.engine.stream_counts import StreamCounts
 from penstock.engine.stream_log import ShardLog
 from penstock.model.errors import PenstockError, SourceNotFoundError, StoreError
@@ -34,6 +35,7 @@ class ShardTelling(msgspec.Struct, frozen=True, kw_only=True):
     counts: StreamCounts
     age_warning_ms: int
     is_verbose: bool
+    watch: StepWatch | None = None
 
 
 class RunningShard(msgspec.Struct, frozen=True):
@@ -189,11 +191,24 @@ class StreamWork:
             work.carry_out,
             clock=self._clock,
             deadline_reached=s.DeadlineReached(),
-            observe=observer.observe,
+            observe=self._observe_by(shard_id, observer),
         )
         work.connect(driver.send)
         shard = self._shards[shard_id] = RunningShard(machine, driver, work, observer)
         return shard
+
+    def _observe_by(
+        self, shard_id: str, observer: ShardObserver
+    ) -> Callable[[s.Input, list[s.Command]], None]:
+        watch, uuid = self._telling.watch, self._parts.mapping_uuid
+        if watch is None:
+            return observer.observe
+
+        def observe(inp: s.Input, commands: list[s.Command]) -> None:
+            observer.observe(inp, commands)
+            watch.shard_stepped(uuid, shard_id, inp, commands)
+
+        return observe
 
     async def _run_shard(
         self, command: t.RunShard, shard: RunningShard

@@ -6,6 +6,7 @@ from penstock.engine.consumption import Consumption
 from penstock.engine.consumptions import Consumptions
 from penstock.engine.mapping_keeper import MappingKeeper
 from penstock.engine.surroundings import EngineSettings, Surroundings
+from penstock.model.arn import unqualified_function_arn
 from penstock.model.mapping import EventSourceMapping
 
 
@@ -47,6 +48,13 @@ class Supervisor:
         self._keepers[mapping.uuid] = keeper
         task = self._tasks.create_task(keeper.run(), name=f"mapping {mapping.uuid}")
         task.add_done_callback(lambda _: self._keepers.pop(mapping.uuid, None))
+
+    def function_changed(self, function_arn: str) -> None:
+        """Let every mapping of a function, by whatever version or alias, follow what it is now."""
+        changed = unqualified_function_arn(function_arn)
+        for keeper in self._keepers.values():
+            if unqualified_function_arn(keeper.function_arn) == changed:
+                keeper.function_changed()
 
     def processing_result(self, mapping_uuid: str) -> str | None:
         """Give a running stream mapping's LastProcessingResult; None when it does not run."""

@@ -9,6 +9,7 @@ from penstock.core.shard_contract import ReadPace
 from penstock.engine.metrics import NodeMetrics
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
+from penstock.engine.step_watch import StepWatch
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.stream import StreamKind
 from penstock.ports import Clock, Destinations, FunctionInvoker, Sources, StoreCalls
@@ -66,7 +67,11 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine works with; ``service.py`` and the simulator choose who keeps it."""
+    """What the engine works with; ``service.py`` and the simulator choose who keeps it.
+
+    Attributes:
+        watch: Told of every step of every machine; None: nobody is.
+    """
 
     store: StoreCalls
     sources: Sources
@@ -77,3 +82,4 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     draw_uuid: Callable[[], str]
     metrics: NodeMetrics
     log_of: Callable[[EventSourceMapping], Log]
+    watch: StepWatch | None = None

@@ -32,6 +32,7 @@ from penstock.model.errors import (
     InvokeUnavailableError,
 )
 from penstock.model.function import (
+    LATEST,
     PAYLOAD_BYTES_MAX,
     Function,
     FunctionErrorKind,
@@ -71,10 +72,16 @@ _error_object_decoder = msgspec.json.Decoder(_ErrorObject)
 
 
 class LambdaApiInvoker:
-    """Invokes functions over Lambda's API; never retries."""
+    """Invokes functions over Lambda's API; never retries.
 
-    def __init__(self, wire: WireClient) -> None:
+    Args:
+        wire: Signs and sends.
+        lambda_url: Where functions of AWS Lambda are; None: where AWS SDKs would find them.
+    """
+
+    def __init__(self, wire: WireClient, *, lambda_url: str | None = None) -> None:
         self._wire = wire
+        self._lambda_url = lambda_url
         # By hosting, region and ARN as asked: a few for each function that was ever declared.
         self._opened: dict[
             tuple[InvokeEndpoint | LambdaFunction, str, str], tuple[ServiceClient, str]
@@ -127,12 +134,17 @@ class LambdaApiInvoker:
         self, hosting: InvokeEndpoint | LambdaFunction, region: str, function_arn: str
     ) -> tuple[ServiceClient, str]:
         if isinstance(hosting, LambdaFunction):
-            service = await self._wire.open("lambda", parse_arn(hosting.arn).region)
+            service = await self._open_lambda(parse_arn(hosting.arn).region)
             name = quote(_qualify(hosting.arn, function_arn), safe="")
             return service, INVOCATIONS_PATH.format(name)
         service = await self._wire.open_url(hosting.url, service="lambda", region=region)
         is_whole = service.endpoint.path.endswith("/invocations")
         return service, "" if is_whole else INVOCATIONS_PATH.format("function")
+
+    async def _open_lambda(self, region: str) -> ServiceClient:
+        if self._lambda_url is None:
+            return await self._wire.open("lambda", region)
+        return await self._wire.open_url(self._lambda_url, service="lambda", region=region)
 
 
 _HEADERS = (("Content-Type", "application/json"), ("X-Amz-Log-Type", "Tail"))
@@ -166,7 +178,7 @@ def _read_result(response: HttpResponse) -> FunctionResult:
     return FunctionResult(
         payload=response.body,
         function_error=None if error is None else error.decode("latin-1"),
-        executed_version=told.get(b"x-amz-executed-version", b"").decode("latin-1") or "$LATEST",
+        executed_version=told.get(b"x-amz-executed-version", b"").decode("latin-1") or LATEST,
         log_tail=log_tail,
         request_id=told.get(b"x-amzn-requestid", b"").decode("latin-1"),
     )

@@ -104,7 +104,7 @@ class ChildProcess:
                 _log.warning(f"the {self.name} did not start", exit_code=exc.exit_code)
             if loop.time() - started_s > _SETTLED_S:
                 delay_s = 0.0
-            await _pause(delay_s)
+            await pause(delay_s)
             delay_s = min(max(delay_s * 2, _RESTART_DELAY_S), _RESTART_DELAY_S_MAX)
 
     async def start(self) -> None:
@@ -194,7 +194,8 @@ class ChildProcess:
             self._lifeline = None
 
 
-async def _pause(delay_s: float) -> None:
+async def pause(delay_s: float) -> None:
+    """Let time pass; a cancellation ends it."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(delay_s):
             await asyncio.Event().wait()

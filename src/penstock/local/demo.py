@@ -63,7 +63,9 @@ async def _run(project_file: Path, console: Console) -> bool:
     project = read_project(project_file)
     with DemoView(console) as view:
         logs = LogSettings(LogFormat.JSON, LogLevel.DEBUG)
-        options = DevOptions(port=0, logs=logs, on_line=view.take_log_line)
+        options = DevOptions(
+            working=project_file.parent, port=0, logs=logs, on_line=view.take_log_line
+        )
         stack = DevStack(project, options, environment=os.environ)
         view.say(f"starting     the embedded AWS and Penstock at {stack.endpoint}")
         try:

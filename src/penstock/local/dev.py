@@ -11,35 +11,45 @@ The embedded AWS comes first, then what the file declares in it, then the servic
 mappings. A child that ends is started again; after the embedded AWS its resources are made again,
 and the service's mappings find them by their ARNs. Only a table's stream has another ARN than
 before: where a mapping reads one, the service is started again too.
+
+The parent alone reads the file, and gives the service what it read. With ``--watch`` a changed file
+goes the same way: what it adds is made, and the service is started again with it. A change that
+cannot be read, made or started is told, and what ran before goes on.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 
-from penstock.local.child_process import ChildProcess, ChildStartError
+from penstock.listening import explain_no_listening
+from penstock.local.child_process import (
+    EXIT_CONFIGURATION,
+    ChildProcess,
+    ChildStartError,
+    pause,
+)
 from penstock.local.embedded_aws import (
     LOOPBACK,
     EmbeddedAwsSettings,
     require_moto,
     reserve_port,
 )
+from penstock.local.file_watch import LOOK_INTERVAL_S, FileWatch
 from penstock.local.logs import LogSettings
+from penstock.local.project_changes import ProjectChanges, compare_projects, describe_resource
 from penstock.local.project_file import Project
-from penstock.local.resources import TEST_KEY, create_resources
+from penstock.local.project_snapshot import write_snapshot
+from penstock.local.resources import TEST_KEY, change_resources, create_resources
 from penstock.local.service_child import ServiceChildSettings
 from penstock.local.stop_signals import STOPPING, take_stop_signals
-from penstock.local.temporary_folder import temporary_folder
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
-from penstock.service import explain_no_listening
 
 PORT_DEFAULT = 4566
 _EXIT_AT_ONCE = 130  # as shells say: ended by Ctrl-C
@@ -55,20 +65,35 @@ _WILDCARDS = frozenset({"0.0.0.0", "::", ""})
 _log = structlog.get_logger("penstock.dev")
 
 
+class WatchedProject(msgspec.Struct, frozen=True):
+    """A project's file that is read again when it has changed.
+
+    Attributes:
+        file: Watched since before the file was read for the first time.
+    """
+
+    file: FileWatch
+    read: Callable[[], Project]
+
+
 class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How ``dev`` was asked to run.
 
     Attributes:
         port: 0 takes a free one.
+        working: Folder of this run, which is removed after it.
         data: Folder that keeps the store; None keeps it as long as ``dev`` runs.
         on_line: Takes each line the service prints; None leaves it stdout.
+        watched: The project's file; None: it is not watched.
     """
 
+    working: Path
     host: str = LOOPBACK
     port: int = PORT_DEFAULT
     data: Path | None = None
     logs: LogSettings = LogSettings()
     on_line: Callable[[bytes], None] | None = None
+    watched: WatchedProject | None = None
 
 
 class DevStack:
@@ -89,6 +114,8 @@ class DevStack:
     ) -> None:
         require_moto()
         self._project = project
+        self._started_project: Project | None = None
+        self._is_going_back = False
         self._options = options
         self._environment = environment
         self._port = claim_port(options.host, options.port)
@@ -97,8 +124,7 @@ class DevStack:
     @property
     def endpoint(self) -> str:
         """What AWS_ENDPOINT_URL must be."""
-        host = LOOPBACK if self._options.host in _WILDCARDS else self._options.host
-        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+        return endpoint_of(self._options.host, self._port)
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
         """Run both children until ``stop``, then drain and end them.
@@ -107,11 +133,12 @@ class DevStack:
             ConfigurationError: A resource of the file cannot be made.
             ChildStartError: A child cannot start.
         """
-        with _store_folder(self._options.data) as folder, reserve_port() as reserved:
+        folder = self._options.working if self._options.data is None else self._options.data
+        with reserve_port() as reserved:
             embedded_port: int = reserved.getsockname()[1]
             upstream = f"http://{LOOPBACK}:{embedded_port}"
             embedded = self._make_embedded_aws(embedded_port, upstream)
-            service = self._make_service(upstream, folder)
+            service = self._make_service(upstream, folder.absolute())
             self._children = [service, embedded]
             try:
                 await self._keep_both(embedded, service, upstream, stop, on_ready)
@@ -132,7 +159,7 @@ class DevStack:
         stop: asyncio.Event,
         on_ready: Callable[[], None],
     ) -> None:
-        declared = asyncio.Event()
+        declared, served = asyncio.Event(), asyncio.Event()
         is_told = False
 
         async def declare() -> None:
@@ -144,15 +171,73 @@ class DevStack:
 
         async def tell() -> None:
             nonlocal is_told
+            if self._is_going_back:
+                self._is_going_back = False
+                _log.info("the service is back")
+            self._started_project = self._project
+            served.set()
             if not is_told:
                 is_told = True
                 on_ready()
 
         async def keep_service() -> None:
             await declared.wait()
-            await service.keep_running(tell)
+            while True:
+                try:
+                    await service.keep_running(tell)
+                except ChildStartError as exc:
+                    if exc.exit_code != EXIT_CONFIGURATION or not self._go_back():
+                        raise
 
-        await _run_until(stop, embedded.keep_running(declare, loss=_EMBEDDED_LOSS), keep_service())
+        async def watch() -> None:
+            await served.wait()
+            async for project in self._changed_projects():
+                served.clear()
+                if await self._change_to(project, upstream):
+                    service.end()
+                    await served.wait()
+
+        await _run_until(
+            stop,
+            embedded.keep_running(declare, loss=_EMBEDDED_LOSS),
+            keep_service(),
+            watch(),
+        )
+
+    def _go_back(self) -> bool:
+        """Take up the project that ran before; False: there is none, or it is that one."""
+        before = self._started_project
+        if before is None or before == self._project:
+            return False
+        _log.error("the changed file cannot be used, going back to what ran before it")
+        self._project, self._is_going_back = before, True
+        write_snapshot(before, self._options.working)
+        return True
+
+    async def _changed_projects(self) -> AsyncIterator[Project]:
+        """Read the project whenever its file has changed; what cannot be read is told."""
+        watched = self._options.watched
+        while watched is not None:
+            await pause(LOOK_INTERVAL_S)
+            if watched.file.has_changed():
+                try:
+                    yield await asyncio.to_thread(watched.read)
+                except ConfigurationError as exc:
+                    _log.error(f"{exc}; what runs goes on")
+
+    async def _change_to(self, project: Project, upstream: str) -> bool:
+        """Make what a changed file adds; tell whether the service must start again with it."""
+        try:
+            changes = compare_projects(self._project, project)
+            await asyncio.to_thread(change_resources, project, changes, upstream)
+        except (ConfigurationError, SourceUnavailableError) as exc:
+            _log.error(f"{exc}; what runs goes on")
+            return False
+        tell_omissions(project, before=self._project)
+        _tell_changes(project, changes)
+        self._project = project
+        write_snapshot(project, self._options.working)
+        return True
 
     def _make_embedded_aws(self, port: int, upstream: str) -> ChildProcess:
         return ChildProcess(
@@ -164,11 +249,12 @@ class DevStack:
 
     def _make_service(self, upstream: str, folder: Path) -> ChildProcess:
         options, project = self._options, self._project
+        snapshot = write_snapshot(project, options.working)
         return ChildProcess(
             "service",
             "penstock.local.service_child",
             settings=ServiceChildSettings(
-                project_file=str(project.path) if project.path else None,
+                project=str(snapshot),
                 host=options.host,
                 port=self._port,
                 store_url=f"sqlite:///{folder / _STORE_NAME}",
@@ -210,6 +296,12 @@ def local_credentials(endpoint: str, region: str) -> dict[str, str]:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
     }
+
+
+def endpoint_of(host: str, port: int) -> str:
+    """Give the URL at which a client of this machine reaches what listens there."""
+    reached = LOOPBACK if host in _WILDCARDS else host
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def claim_port(host: str, port: int) -> int:
@@ -261,14 +353,26 @@ async def _run_until(stop: asyncio.Event, *mains: Coroutine[Any, Any, None]) -> 
         raise group.exceptions[0] from group
 
 
-@contextlib.contextmanager
-def _store_folder(data: Path | None) -> Iterator[Path]:
-    if data is None:
-        with temporary_folder("penstock-dev-") as folder:
-            yield folder
-    else:
-        try:
-            data.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise ConfigurationError(f"--data {data}: {exc.strerror}") from exc
-        yield data.absolute()
+def tell_omissions(project: Project, *, before: Project | None = None) -> None:
+    """Say what of a template is not made, but for what was said before."""
+    told = () if before is None else before.omissions
+    for omission in project.omissions:
+        if not omission.is_needless and omission not in told:
+            _log.warning(str(omission))
+
+
+def _tell_changes(project: Project, changes: ProjectChanges) -> None:
+    told = {
+        "made": [describe_resource(each) for each in changes.made],
+        "changed": [describe_resource(each) for each in changes.adjusted],
+        "mappings": changes.mappings,
+        "functions": changes.functions,
+    }
+    _log.info(
+        f"{project.path} has changed, starting the service again",
+        **{key: ", ".join(names) for key, names in told.items() if names},
+    )
+    for name in changes.gone:
+        _log.warning(f"{name} is no longer in {project.path}; it stays until dev ends")
+    for name in changes.kept:
+        _log.warning(f"{name} has changed and cannot be changed as it is; start dev again for that")

@@ -11,23 +11,39 @@ from penstock.local.dev import (
     PORT_DEFAULT,
     DevOptions,
     DevStack,
+    WatchedProject,
+    claim_port,
+    endpoint_of,
     local_credentials,
     run_dev,
+    tell_omissions,
 )
 from penstock.local.embedded_aws import LOOPBACK
-from penstock.local.logs import configure_logs, parse_log_settings
-from penstock.local.project_file import PROJECT_FILE_DEFAULT, Project, read_project
+from penstock.local.file_watch import FileWatch
+from penstock.local.logs import LogSettings, configure_logs, parse_log_settings
+from penstock.local.project_file import Project
+from penstock.local.project_source import ProjectSource, find_project_file, parse_parameter
 from penstock.local.ready_line import ReadyLine, format_exports
+from penstock.local.temporary_folder import temporary_folder
 from penstock.model.errors import ConfigurationError
+
+_INLINE_FOLDER = "inline"
 
 
 class DevRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The command line; None leaves the choice to the file and the defaults."""
+    """The command line; None leaves the choice to the file and the defaults.
+
+    Attributes:
+        project_file: ``penstock.toml``, a template, or a folder that has one of them.
+        parameters: Of a template, each ``KEY=VALUE``.
+    """
 
     project_file: Path | None = None
+    parameters: tuple[str, ...] = ()
     host: str | None = None
     port: int | None = None
     data: Path | None = None
+    watch: bool = False
 
 
 def start_dev(request: DevRequest, *, log_format: str, log_level: str) -> None:
@@ -39,17 +55,49 @@ def start_dev(request: DevRequest, *, log_format: str, log_level: str) -> None:
     """
     logs = parse_log_settings(log_format, log_level)
     configure_logs(logs)
-    default = Path(PROJECT_FILE_DEFAULT)
-    project = read_project(request.project_file or (default if default.is_file() else None))
-    _refuse_store(project)
-    ports = (request.port, project.service.port, PORT_DEFAULT)
+    source = ProjectSource(
+        path=find_project_file(request.project_file),
+        parameters=dict(map(parse_parameter, request.parameters)),
+    )
+    if request.watch and source.path is None:
+        raise ConfigurationError("--watch: there is no file to watch here; name one")
+    if request.data is not None:
+        _make_folder(request.data)
+    with temporary_folder("penstock-dev-") as working:
+        _run(source, request, logs, working)
+
+
+def _run(source: ProjectSource, request: DevRequest, logs: LogSettings, working: Path) -> None:
+    host, port = request.host or LOOPBACK, PORT_DEFAULT if request.port is None else request.port
+    if source.is_template:
+        # The queues of a template have URLs: the port must be known before it is read.
+        port = claim_port(host, port)
+    endpoint = endpoint_of(host, port)
+    inline_folder = working / _INLINE_FOLDER
+
+    def read() -> Project:
+        project = source.read(endpoint=endpoint, inline_folder=inline_folder)
+        _refuse_keys_of_serve(project)
+        return project
+
+    watched = None
+    if request.watch and source.path is not None:
+        watched = WatchedProject(FileWatch(source.path), read)
+    project = read()
+    if not source.is_template:
+        host = request.host or project.service.host or LOOPBACK
+        declared = project.service.port
+        port = port if request.port is not None or declared is None else declared
     options = DevOptions(
-        host=request.host or project.service.host or LOOPBACK,
-        port=next(port for port in ports if port is not None),
+        working=working,
+        host=host,
+        port=port,
         data=request.data,
         logs=logs,
+        watched=watched,
     )
     stack = DevStack(project, options, environment=os.environ)
+    tell_omissions(project)
     ready = ReadyLine(
         command="dev",
         endpoint=stack.endpoint,
@@ -64,9 +112,23 @@ def start_dev(request: DevRequest, *, log_format: str, log_level: str) -> None:
         raise
 
 
-def _refuse_store(project: Project) -> None:
-    if project.service.store is not None:
+def _make_folder(data: Path) -> None:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigurationError(f"--data {data}: {exc.strerror}") from exc
+
+
+def _refuse_keys_of_serve(project: Project) -> None:
+    service = project.service
+    if service.store is not None:
         raise ConfigurationError(
             f"{project.path}: service.store: dev keeps its store in the folder --data names;"
             " remove the key, or use penstock serve"
         )
+    for key in ("callers", "upstream"):
+        if getattr(service, key) is not None:
+            raise ConfigurationError(
+                f"{project.path}: service.{key}: dev is for this machine alone, takes any"
+                " credentials, and has its own embedded AWS; remove the key, or use penstock serve"
+            )

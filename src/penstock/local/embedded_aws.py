@@ -18,6 +18,7 @@ import msgspec
 
 from penstock.local.lifeline import Lifeline
 from penstock.local.moto_kinesis import mend_kinesis
+from penstock.local.moto_logs import mend_logs
 from penstock.local.moto_queues import mend_queues
 from penstock.model.errors import ConfigurationError
 
@@ -108,6 +109,7 @@ def serve(settings: EmbeddedAwsSettings, on_listening: Callable[[], None]) -> No
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     mend_kinesis()
+    mend_logs()
     mend_queues()
     application = DomainDispatcherApplication(create_backend_app)
     with listen(settings.port) as listening:

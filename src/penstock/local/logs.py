@@ -92,17 +92,25 @@ def _is_terminal() -> bool:
 
 
 def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
+    """Give what makes a line; a traceback is without the values of variables: some are secrets."""
     if log_format is LogFormat.JSON:
         return [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(serializer=_encode),
         ]
     return [
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         prefix_function_output,
         # Fields stay as they were logged, the mapping first: failed=[...] of=4 belong together.
-        structlog.dev.ConsoleRenderer(colors=_is_terminal(), pad_event_to=0, sort_keys=False),
+        structlog.dev.ConsoleRenderer(
+            colors=_is_terminal(),
+            pad_event_to=0,
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
     ]
 
 

@@ -6,16 +6,21 @@ its folder. Every error is one line that names the file, the key and the choices
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from penstock.declared_mappings import DeclaredMapping
-from penstock.functions.host.handler_file import check_handler
-from penstock.local.project_mappings import MappingReader, Resources
+from penstock.functions.host.entry_points import BOOTSTRAP, check_entry_point
+from penstock.functions.host.node_client import NODE_CLIENT
+from penstock.functions.host.runtimes import RuntimeFamily, runtime_family
+from penstock.local.omission import Omission
+from penstock.local.project_mappings import MappingReader
+from penstock.local.project_resources import read_resources
+from penstock.local.project_roles import check_roles
 from penstock.local.project_tables import (
     BucketTable,
     FunctionTable,
@@ -29,26 +34,30 @@ from penstock.local.toml_table import (
     Place,
     describe,
     expect_table,
-    expect_tables,
     read_table,
     refuse_unknown_keys,
 )
-from penstock.model.arn import Scope, parse_function_name
+from penstock.local.upstream_choice import (
+    NO_CHOICE,
+    UpstreamChoice,
+    choose_upstream,
+    functions_of_mappings,
+)
+from penstock.model.arn import Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import (
+    ANY_PYTHON,
     Function,
     Hosting,
     InvokeEndpoint,
     LambdaFunction,
     LocalProcess,
 )
-from penstock.model.suggestion import suggest
 
 REGION_DEFAULT = "us-east-1"
 PROJECT_FILE_DEFAULT = "penstock.toml"
 
 ResourceTable = QueueTable | StreamTable | TableTable | TopicTable | BucketTable
-ResourceT = TypeVar("ResourceT", QueueTable, StreamTable, TableTable, TopicTable, BucketTable)
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +69,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         mappings: Those named in ``mapping_tables`` get their EventSourceArn once their table is
             made (``table_streams.py``).
         mapping_tables: By the name of a mapping that reads a table's stream, the table's name.
+        omissions: What a template declares and nothing here makes.
+        hidden_values: Texts that are printed nowhere.
     """
 
     path: Path | None = None
@@ -73,6 +84,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[TableTable, ...] = ()
     topics: tuple[TopicTable, ...] = ()
     buckets: tuple[BucketTable, ...] = ()
+    omissions: tuple[Omission, ...] = ()
+    hidden_values: tuple[str, ...] = ()
 
     @property
     def resources(self) -> tuple[ResourceTable, ...]:
@@ -81,13 +94,17 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_project(
-    path: Path | None, *, find_region: Callable[[], str] = lambda: REGION_DEFAULT
+    path: Path | None,
+    *,
+    find_region: Callable[[], str] = lambda: REGION_DEFAULT,
+    chosen: UpstreamChoice = NO_CHOICE,
 ) -> Project:
     """Read a project file.
 
     Args:
         path: None reads nothing and declares nothing.
         find_region: Asked when the file's ``[service]`` names none.
+        chosen: Goes before what the file says.
 
     Raises:
         ConfigurationError: The file is missing, is not TOML, or declares what cannot be.
@@ -95,13 +112,39 @@ def read_project(
     if path is None:
         return Project(region=find_region())
     document = _load(path)
-    place = Place(str(path))
+    return make_project(document, Place(str(path)), path, find_region=find_region, chosen=chosen)
+
+
+def make_project(
+    document: dict[str, object],
+    place: Place,
+    path: Path,
+    *,
+    find_region: Callable[[], str] = lambda: REGION_DEFAULT,
+    chosen: UpstreamChoice = NO_CHOICE,
+) -> Project:
+    """Give a document its meaning.
+
+    Args:
+        document: Of the shape of ``penstock.toml``.
+        place: What errors name.
+        path: Paths in the document are relative to its folder.
+        find_region: Asked when the document's ``service`` names none.
+        chosen: Goes before what the document says.
+
+    Raises:
+        ConfigurationError: It declares what cannot be.
+    """
     refuse_unknown_keys(document, _SECTIONS, place)
-    service = _read_service(document, place.at("service"))
+    folder = path.absolute().parent
+    service = choose_upstream(_read_service(document, place.at("service"), folder), chosen)
     scope = Scope(service.account_id, service.region or find_region())
-    functions = _read_functions(document, scope, place, path.absolute().parent)
-    resources = _read_all_resources(document, place)
-    mappings = MappingReader(scope, functions, resources).read(document, place)
+    functions = _read_functions(document, scope, place, folder)
+    if service.assume_role:
+        check_roles(functions, place.at("functions"))
+    resources = read_resources(document, place)
+    known = functions_of_mappings(service, functions, place)
+    mappings = MappingReader(scope, known, resources).read(document, place)
     return Project(
         path=path,
         service=service,
@@ -129,7 +172,7 @@ _SECTIONS = (
 )
 
 
-def _read_service(document: Mapping[str, object], place: Place) -> ServiceTable:
+def _read_service(document: Mapping[str, object], place: Place, folder: Path) -> ServiceTable:
     table = expect_table(document.get("service", {}), place)
     service = read_table(table, ServiceTable, place)
     ramp = service.queue_ramp
@@ -137,7 +180,15 @@ def _read_service(document: Mapping[str, object], place: Place) -> ServiceTable:
         raise place.at("queue_ramp").error(
             f"initial {ramp.initial} is above maximum {ramp.maximum}"
         )
-    return service
+    if service.nodejs_client is None:
+        return service
+    client = folder / service.nodejs_client
+    if not (client / "node_modules" / NODE_CLIENT).is_dir():
+        raise place.at("nodejs_client").error(
+            f"{client} has no node_modules/{NODE_CLIENT}; run npm install --prefix"
+            f" {shlex.quote(str(client))} --ignore-scripts {NODE_CLIENT}@3"
+        )
+    return msgspec.structs.replace(service, nodejs_client=str(client))
 
 
 def _load(path: Path) -> dict[str, object]:
@@ -147,78 +198,6 @@ def _load(path: Path) -> dict[str, object]:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"{path}: not valid TOML: {exc}") from exc
-
-
-def _read_all_resources(document: dict[str, object], place: Place) -> Resources:
-    return Resources(
-        queues=_check_queues(_read_resources(document, "queues", QueueTable, place), place),
-        streams=_read_resources(document, "streams", StreamTable, place),
-        tables=_read_resources(document, "tables", TableTable, place),
-        topics=_read_resources(document, "topics", TopicTable, place),
-        buckets=_read_resources(document, "buckets", BucketTable, place),
-    )
-
-
-def _read_resources(
-    document: dict[str, object], section: str, shape: type[ResourceT], place: Place
-) -> tuple[ResourceT, ...]:
-    by_name: dict[str, ResourceT] = {}
-    for table, where in expect_tables(document.get(section, []), place.at(section)):
-        resource = read_table(table, shape, where)
-        if resource.name in by_name:
-            raise where.at("name").error(f"{resource.name!r} is declared twice")
-        by_name[resource.name] = resource
-    return tuple(by_name.values())
-
-
-def _check_queues(queues: tuple[QueueTable, ...], place: Place) -> tuple[QueueTable, ...]:
-    by_name = {queue.name: queue for queue in queues}
-    for index, queue in enumerate(queues):
-        where = place.at("queues").at_index(index)
-        _check_kind(queue, where)
-        _check_dead_letters(queue, by_name, where)
-    return queues
-
-
-def _check_kind(queue: QueueTable, place: Place) -> None:
-    """Refuse a FIFO queue that is not called so, and attributes of FIFO queues on another.
-
-    Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
-    """
-    if queue.fifo_queue is not None and queue.fifo_queue is not queue.is_fifo:
-        verb = "does not end" if queue.fifo_queue else "ends"
-        text = f"the name {queue.name!r} {verb} in .fifo, as the names of FIFO queues alone do"
-        raise place.at("FifoQueue").error(text)
-    given = {
-        "ContentBasedDeduplication": queue.content_based_deduplication,
-        "DeduplicationScope": queue.deduplication_scope,
-        "FifoThroughputLimit": queue.fifo_throughput_limit,
-    }
-    for key, value in given.items():
-        if value is not None and not queue.is_fifo:
-            raise place.at(key).error("belongs to FIFO queues, whose names end in .fifo")
-
-
-def _check_dead_letters(queue: QueueTable, by_name: dict[str, QueueTable], place: Place) -> None:
-    """Refuse a redrive that is half said, said twice, or leads to a queue that cannot take it.
-
-    Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
-        sqs-dead-letter-queues.html (the same kind of queue)
-    """
-    target, count = queue.dead_letter_queue, queue.max_receive_count
-    if (target is None) != (count is None):
-        raise place.error("dead_letter_queue and max_receive_count belong together")
-    if target is None:
-        return
-    where = place.at("dead_letter_queue")
-    if queue.redrive_policy is not None:
-        raise place.error("give either RedrivePolicy or dead_letter_queue, not both")
-    if target not in by_name:
-        choices = suggest(target, list(by_name), "queues")
-        raise where.error(f"{target!r} is not a queue of this file; {choices}")
-    if by_name[target].is_fifo is not queue.is_fifo:
-        kind = "a FIFO queue" if queue.is_fifo else "a standard queue"
-        raise where.error(f"{target!r} is not {kind}, and the dead letters of {kind} need one")
 
 
 def _read_functions(
@@ -241,7 +220,7 @@ def _read_functions(
 
 # Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html, FunctionName
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
-_LOCAL_KEYS = ("Handler", "Runtime", "python", "Environment")
+_LOCAL_KEYS = ("Handler", "Runtime", "python", "node", "Environment")
 _LAMBDA_CONCURRENCY = 1000  # AWS's default for a whole account: Lambda itself throttles below it
 _LOCAL_CONCURRENCY = 10
 _ENDPOINT_CONCURRENCY = 1  # runtime interface emulators fail on concurrent calls
@@ -279,7 +258,16 @@ class _FunctionReader(msgspec.Struct, frozen=True):
             timeout_s=self.table.timeout_s,
             memory_mb=self.table.memory_mb,
             concurrency=self.table.concurrency or concurrency,
+            role=self._role(),
         )
+
+    def _role(self) -> str | None:
+        role = self.table.role
+        if role is not None and not is_role_arn(role):
+            raise self.place.at("Role").error(
+                f"{role!r} is not a role's ARN; the form is arn:aws:iam::ACCOUNT:role/NAME"
+            )
+        return role
 
     def _refuse_local_keys(self, home: str) -> None:
         given = {
@@ -294,34 +282,45 @@ class _FunctionReader(msgspec.Struct, frozen=True):
         folder = Path(os.path.abspath(self.folder / code))  # noqa: PTH100  keeps symlinks
         if not folder.is_dir():
             raise self.place.at("code").error(f"the folder {folder} does not exist")
-        if self.table.handler is None:
-            raise self.place.error('Handler is missing; for example Handler = "app.handler"')
-        runtime = self.table.runtime or "python3"
-        if not runtime.startswith("python"):
-            raise self.place.at("Runtime").error(
-                f"{runtime!r} does not run here; local functions are python3.x,"
-                " any other runs behind url"
-            )
+        runtime = self.table.runtime or ANY_PYTHON
         try:
-            check_handler(self.table.handler, folder)
+            family = runtime_family(runtime)
         except ConfigurationError as exc:
-            raise self.place.at("Handler").error(str(exc)) from exc
+            raise self.place.at("Runtime").error(f"{exc}; any other runs behind url") from exc
+        handler = self.table.handler
+        if handler is None:
+            if family is not RuntimeFamily.PROVIDED:
+                raise self.place.error('Handler is missing; for example Handler = "app.handler"')
+            handler = BOOTSTRAP  # which makes of it what it will
+        try:
+            check_entry_point(family, handler, folder)
+        except ConfigurationError as exc:
+            where = "code" if family is RuntimeFamily.PROVIDED else "Handler"
+            raise self.place.at(where).error(str(exc)) from exc
         return LocalProcess(
             code=str(folder),
-            handler=self.table.handler,
+            handler=handler,
             runtime=runtime,
-            python=self._interpreter(),
+            interpreter=self._interpreter(family),
             environment=self._environment(),
         )
 
-    def _interpreter(self) -> str | None:
+    def _interpreter(self, family: RuntimeFamily) -> str | None:
         """Find the handler's interpreter; a virtual environment's link must stay unresolved."""
-        if self.table.python is None:
+        named = {RuntimeFamily.PYTHON: self.table.python, RuntimeFamily.NODEJS: self.table.node}
+        keys = {RuntimeFamily.PYTHON: "python", RuntimeFamily.NODEJS: "node"}
+        for other, key in keys.items():
+            if other is not family and named[other] is not None:
+                runtime = self.table.runtime or ANY_PYTHON
+                raise self.place.at(key).error(f"has no part in Runtime {runtime}")
+        given = named.get(family)
+        if given is None:
             beside = self.folder / ".venv" / "bin" / "python"
-            return str(beside) if os.access(beside, os.X_OK) else None
-        path = os.path.abspath(self.folder / self.table.python)  # noqa: PTH100  keeps symlinks
+            is_there = family is RuntimeFamily.PYTHON and os.access(beside, os.X_OK)
+            return str(beside) if is_there else None
+        path = os.path.abspath(self.folder / given)  # noqa: PTH100  keeps symlinks
         if not os.access(path, os.X_OK) or Path(path).is_dir():
-            raise self.place.at("python").error(f"{path} is not an executable file")
+            raise self.place.at(keys[family]).error(f"{path} is not an executable file")
         return path
 
     def _environment(self) -> dict[str, str]:

@@ -26,11 +26,19 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[service]``: settings of the service itself; None takes the command's default.
 
     Attributes:
+        callers: A file of the keys that requests must be signed with; relative to this one.
+        open_metrics: ``/metrics`` needs no signature where there are callers.
+        upstream: Has all that is not Penstock's; requests for it go on there.
+        functions: ``upstream``: functions are the upstream's, and mappings here invoke them there.
         queue_ramp: Of queue mappings without provisioned pollers.
         stream_pace: ``aws``: at most 5 reads per second and shard; ``local``: as fast as it comes.
         read_ahead_mb: Of stream records held over all mappings, in MiB.
         filters_max: How many filters a mapping may have; AWS's default is 5, its quota 10.
+        function_logs: Whether functions' log lines go to CloudWatch Logs too; ``auto``: where its
+            endpoint is configured.
+        assume_role: Act as each function's Role, as AWS does; else with the service's credentials.
         iterator_age_warning_s: A shard that is further behind is warned of.
+        nodejs_client: The folder in which npm installed the runtime client of Node.js functions.
     """
 
     host: str | None = None
@@ -41,15 +49,26 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: Annotated[int, msgspec.Meta(ge=0, le=900)] = 30
     long_poll_s: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     allowed_hosts: list[str] = []
+    callers: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    open_metrics: bool = False
+    upstream: str | None = None
+    functions: Literal["here", "upstream"] = "here"
     filters_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
+    function_logs: Literal["auto", "on", "off"] = "auto"
+    assume_role: bool = False
     queue_ramp: QueueRampTable = QueueRampTable()
     stream_pace: Literal["aws", "local"] | None = None
     read_ahead_mb: Positive = 256
     iterator_age_warning_s: Positive = 60
+    nodejs_client: str | None = None
 
 
 class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[functions.NAME]``: exactly one of ``code`` (with Handler), ``url`` and ``arn``.
+
+    Attributes:
+        python: The interpreter of a ``python3.x`` Runtime.
+        node: That of a ``nodejsN.x`` Runtime.
 
     Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
     """
@@ -63,7 +82,9 @@ class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, object] = msgspec.field(default_factory=dict, name="Environment")
     code: str | None = None
     python: str | None = None
+    node: str | None = None
     concurrency: Positive | None = None
+    role: str | None = msgspec.field(default=None, name="Role")
     url: str | None = None
     arn: str | None = None
 
@@ -163,11 +184,21 @@ class QueueTable(msgspec.Struct, frozen=True, kw_only=True):
         return is_fifo_arn(self.name)
 
 
+class StreamMode(msgspec.Struct, frozen=True, kw_only=True):
+    """``StreamModeDetails`` of a stream: with ON_DEMAND the server chooses the shards."""
+
+    mode: Literal["ON_DEMAND", "PROVISIONED"] = msgspec.field(name="StreamMode")
+
+
 class StreamTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[[streams]]``: a Kinesis data stream."""
+    """``[[streams]]``: a Kinesis data stream, with CreateStream's parameters.
+
+    Source: docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
-    shard_count: Positive = msgspec.field(default=1, name="ShardCount")
+    shard_count: Positive | None = msgspec.field(default=None, name="ShardCount")
+    mode: StreamMode | None = msgspec.field(default=None, name="StreamModeDetails")
 
 
 class TableTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,10 +225,33 @@ class TableTable(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
+class SubscriptionTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``subscriptions`` of ``[[topics]]``: a queue of the same file, and Subscribe's attributes.
+
+    Source: docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+    """
+
+    queue: str
+    raw_message_delivery: bool | None = msgspec.field(default=None, name="RawMessageDelivery")
+    filter_policy: dict[str, object] | str | None = msgspec.field(default=None, name="FilterPolicy")
+    filter_policy_scope: Literal["MessageAttributes", "MessageBody"] | None = msgspec.field(
+        default=None, name="FilterPolicyScope"
+    )
+
+
 class TopicTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[[topics]]``: an SNS topic."""
+    """``[[topics]]``: an SNS topic, FIFO by its name as a queue is."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,256}(\.fifo)?$")]
+    subscriptions: list[SubscriptionTable] = []
+    content_based_deduplication: bool | None = msgspec.field(
+        default=None, name="ContentBasedDeduplication"
+    )
+
+    @property
+    def is_fifo(self) -> bool:
+        """Tell whether it is a FIFO topic; SNS has it in the name."""
+        return is_fifo_arn(self.name)
 
 
 class BucketTable(msgspec.Struct, frozen=True, kw_only=True):

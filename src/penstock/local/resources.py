@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import botocore.session
@@ -12,15 +12,17 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from penstock.local.project_changes import ProjectChanges
 from penstock.local.project_file import Project, ResourceTable
 from penstock.local.project_tables import (
     BucketTable,
     QueueTable,
     StreamTable,
+    SubscriptionTable,
     TableTable,
     TopicTable,
 )
-from penstock.local.resource_arns import queue_arn
+from penstock.local.resource_arns import queue_arn, topic_arn
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
 
@@ -31,8 +33,6 @@ _ALREADY_THERE = frozenset({"ResourceInUseException", "BucketAlreadyOwnedByYou"}
 
 def create_resources(project: Project, endpoint: str) -> None:
     """Create every declared resource that is not there yet; blocking.
-
-    Queues come in two passes, so that a redrive policy may name any of them.
 
     Raises:
         ConfigurationError: The embedded AWS refuses a resource.
@@ -45,11 +45,26 @@ def create_resources(project: Project, endpoint: str) -> None:
     for resource in project.resources:
         with _explained(resource):
             _create(clients, resource)
-    for queue in project.queues:
-        policy = redrive_policy(queue, scope)
-        if policy is not None:
-            with _explained(queue):
-                _redrive(clients, queue, policy)
+    _connect(clients, project.resources, scope)
+
+
+def change_resources(project: Project, changes: ProjectChanges, endpoint: str) -> None:
+    """Carry out the changes of a project in the embedded AWS; blocking.
+
+    Raises:
+        ConfigurationError: The embedded AWS refuses one.
+        SourceUnavailableError: It cannot be reached.
+    """
+    clients = _Clients(endpoint, project.region)
+    scope = Scope(project.service.account_id, project.region)
+    for resource in changes.made:
+        with _explained(resource):
+            _create(clients, resource)
+    for resource in changes.adjusted:
+        if isinstance(resource, QueueTable):
+            with _explained(resource):
+                _set_attributes(clients, resource, _changeable_attributes(resource))
+    _connect(clients, (*changes.made, *changes.adjusted), scope)
 
 
 class _Clients:
@@ -123,25 +138,79 @@ def _create(clients: _Clients, resource: ResourceTable) -> None:
             clients.get("sqs").create_queue(QueueName=resource.name, Attributes=attributes)
         case StreamTable():
             clients.get("kinesis").create_stream(
-                StreamName=resource.name, ShardCount=resource.shard_count
+                StreamName=resource.name, **_stream_parameters(resource)
             )
         case TableTable():
             clients.get("dynamodb").create_table(
                 TableName=resource.name, **_parameters(resource, frozenset({"name"}))
             )
         case TopicTable():
-            clients.get("sns").create_topic(Name=resource.name)
+            attributes = _topic_attributes(resource)
+            clients.get("sns").create_topic(Name=resource.name, Attributes=attributes)
         case BucketTable():
             clients.get("s3").create_bucket(Bucket=resource.name)
 
 
-def _redrive(clients: _Clients, queue: QueueTable, policy: str) -> None:
+def _connect(clients: _Clients, resources: Iterable[ResourceTable], scope: Scope) -> None:
+    """Set what names other resources, once all of them are there."""
+    for resource in resources:
+        with _explained(resource):
+            if isinstance(resource, TopicTable):
+                _subscribe(clients, resource, scope)
+            elif isinstance(resource, QueueTable):
+                policy = redrive_policy(resource, scope)
+                if policy is not None:
+                    _set_attributes(clients, resource, {"RedrivePolicy": policy})
+
+
+def _stream_parameters(stream: StreamTable) -> dict[str, object]:
+    """Ask for one shard where nothing is said; on demand the server chooses."""
+    given = _parameters(stream, frozenset({"name"}))
+    if stream.mode is None:
+        return {"ShardCount": 1} | given
+    given["StreamModeDetails"] = {"StreamMode": stream.mode.mode}
+    return given if stream.mode.mode == "ON_DEMAND" else {"ShardCount": 1} | given
+
+
+def _topic_attributes(topic: TopicTable) -> dict[str, str]:
+    if not topic.is_fifo:
+        return {}
+    return {
+        "FifoTopic": "true",
+        "ContentBasedDeduplication": json.dumps(topic.content_based_deduplication or False),
+    }
+
+
+def _subscribe(clients: _Clients, topic: TopicTable, scope: Scope) -> None:
+    """Subscribe a topic's queues; one that is subscribed already stays as it is."""
+    for subscription in topic.subscriptions:
+        attributes = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in _parameters(subscription, frozenset({"queue"})).items()
+        }
+        clients.get("sns").subscribe(
+            TopicArn=topic_arn(topic.name, scope),
+            Protocol="sqs",
+            Endpoint=queue_arn(subscription.queue, scope),
+            Attributes=attributes,
+        )
+
+
+def _set_attributes(clients: _Clients, queue: QueueTable, attributes: dict[str, str]) -> None:
     sqs = clients.get("sqs")
     url = sqs.get_queue_url(QueueName=queue.name)["QueueUrl"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": policy})
+    if attributes:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 
-def _parameters(resource: ResourceTable, without: frozenset[str]) -> dict[str, object]:
+def _changeable_attributes(queue: QueueTable) -> dict[str, str]:
+    """Leave out the kind of a queue, which its name says for good."""
+    return {name: value for name, value in queue_attributes(queue).items() if name != "FifoQueue"}
+
+
+def _parameters(
+    resource: ResourceTable | SubscriptionTable, without: frozenset[str]
+) -> dict[str, object]:
     """Spell a table's given keys as AWS does."""
     given = {
         field.encode_name: getattr(resource, field.name)

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from penstock.local.child_process import EXIT_CONFIGURATION
-from penstock.local.gateway import open_gateway
+from penstock.local.gateway import embedded_upstream, open_gateway
 from penstock.local.lifeline import Lifeline
 from penstock.local.logs import LogLevel, LogSettings, configure_logs
-from penstock.local.project_file import read_project
+from penstock.local.project_snapshot import read_snapshot
 from penstock.local.service_run import run_on_uvloop, run_until_signalled, service_settings
 from penstock.local.table_streams import find_table_streams
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
@@ -29,12 +29,12 @@ class ServiceChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the parent tells the service.
 
     Attributes:
-        project_file: None when nothing is declared.
+        project: The file that ``project_snapshot.py`` wrote.
         upstream: The embedded AWS, ``http://127.0.0.1:PORT``.
         function_environment: Test keys and the endpoint of the gateway.
     """
 
-    project_file: str | None
+    project: str
     host: str
     port: int
     store_url: str
@@ -45,7 +45,7 @@ class ServiceChildSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 async def serve(settings: ServiceChildSettings, lifeline: Lifeline) -> None:
     """Serve both APIs on one port until a signal comes."""
-    project = read_project(Path(settings.project_file) if settings.project_file else None)
+    project = read_snapshot(Path(settings.project))
     table = project.service
     table = msgspec.structs.replace(
         table,
@@ -54,7 +54,7 @@ async def serve(settings: ServiceChildSettings, lifeline: Lifeline) -> None:
     )
     project = msgspec.structs.replace(project, service=table)
     mappings = await asyncio.to_thread(find_table_streams, project, settings.upstream)
-    async with open_gateway(settings.upstream, project.region) as gateway:
+    async with open_gateway(embedded_upstream(settings.upstream, project.region)) as gateway:
         told = service_settings(
             project,
             address=(settings.host, settings.port),

@@ -10,10 +10,12 @@ import uvloop
 
 from penstock.core.scaling import RampPolicy
 from penstock.engine.surroundings import STREAMS_OF_LOCAL_SERVERS, StreamSettings
+from penstock.functions.function_logs import FunctionLogs
 from penstock.local.project_file import Project
 from penstock.local.project_tables import ServiceTable
 from penstock.local.stop_signals import take_stop_signals
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 LOOPBACK_DEFAULT = "127.0.0.1"
 MIB = 1024 * 1024
@@ -47,8 +49,14 @@ def service_settings(
         drain_s=declared.drain_s,
         long_poll_s=LONG_POLL_S if declared.long_poll_s is None else declared.long_poll_s,
         function_environment=dict(function_environment or {}),
-        allowed_hosts=tuple(declared.allowed_hosts),
+        allowed_hosts=tuple(name.lower() for name in declared.allowed_hosts),
+        open_metrics=declared.open_metrics,
+        upstream=declared.upstream,
+        functions_upstream=declared.functions == "upstream",
         filters_max=declared.filters_max,
+        function_logs=FunctionLogs(declared.function_logs),
+        assumes_roles=declared.assume_role,
+        nodejs_client=declared.nodejs_client,
         ramp=RampPolicy(
             initial=declared.queue_ramp.initial,
             per_minute=declared.queue_ramp.per_minute,

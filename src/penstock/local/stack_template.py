@@ -12,6 +12,7 @@ _ACTIONS = frozenset(
 _FUNCTION_RESOURCE = re.compile(
     r"AWS::(?:Lambda::(?:Function|EventSourceMapping)|Serverless::\w+)\b"
 )
+_MAPPING_RESOURCE = re.compile(r"AWS::(?:Lambda::EventSourceMapping|Serverless::\w+)\b")
 
 
 class StackTemplate(msgspec.Struct, frozen=True):
@@ -39,13 +40,17 @@ def read_request(body: bytes) -> StackTemplate | None:
     return template if template.body or template.url else None
 
 
-def find_function_resource(template: str) -> str | None:
+def find_function_resource(template: str, *, has_functions_here: bool) -> str | None:
     """Find the first resource type that only Penstock could keep its promise for.
 
     The text is searched, not parsed: a description that quotes such a type is refused too, which
     is safer than a function that is created and never invoked.
+
+    Args:
+        template: JSON or YAML.
+        has_functions_here: Functions are Penstock's too, and not mappings alone.
     """
-    match = _FUNCTION_RESOURCE.search(template)
+    match = (_FUNCTION_RESOURCE if has_functions_here else _MAPPING_RESOURCE).search(template)
     return match[0] if match else None
 
 

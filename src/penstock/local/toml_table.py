@@ -12,24 +12,40 @@ from penstock.model.suggestion import suggest
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
+_STEP = re.compile(r"\.(?P<key>[\w-]+)|\[(?P<index>\d+)\]")
+
+
 class Place(msgspec.Struct, frozen=True):
-    """Where in a file a value stands: ``Place("penstock.toml", "functions.orders")``."""
+    """Where in a file a value stands: ``Place("penstock.toml", "functions.orders")``.
+
+    Attributes:
+        origins: For a document that was made of another: by a key of it, what to name instead of
+            file and key. What stands below such a key is named after it.
+    """
 
     file: str
     key: str = ""
+    origins: dict[str, str] = {}
 
     def at(self, key: str) -> "Place":
         """Go one key down."""
-        return Place(self.file, f"{self.key}.{key}" if self.key else key)
+        return Place(self.file, f"{self.key}.{key}" if self.key else key, self.origins)
 
     def at_index(self, index: int) -> "Place":
         """Go to the table with that index in an array of tables."""
-        return Place(self.file, f"{self.key}[{index}]")
+        return Place(self.file, f"{self.key}[{index}]", self.origins)
 
     def error(self, text: str) -> ConfigurationError:
         """Say in one line what is wrong here."""
-        place = f"{self.file}: {self.key}" if self.key else self.file
-        return ConfigurationError(f"{place}: {text}")
+        return ConfigurationError(f"{self._shown}: {text}")
+
+    @property
+    def _shown(self) -> str:
+        ends = [step.start() for step in _STEP.finditer(self.key)] + [len(self.key)]
+        for end in reversed(ends):
+            if self.key[:end] in self.origins:
+                return self.origins[self.key[:end]] + self.key[end:]
+        return f"{self.file}: {self.key}" if self.key else self.file
 
 
 def expect_table(value: object, place: Place) -> dict[str, object]:
@@ -79,7 +95,6 @@ def read_table(table: Mapping[str, object], shape: type[StructT], place: Place) 
 
 
 _WRONG_VALUE = re.compile(r"(?P<text>.*) - at `\$\.(?P<key>\w+)(?P<rest>.*)`")
-_STEP = re.compile(r"\.(?P<key>\w+)|\[(?P<index>\d+)\]")
 _MISSING = re.compile(r"Object missing required field `(?P<key>\w+)`")
 
 

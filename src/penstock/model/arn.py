@@ -75,7 +75,7 @@ class FunctionReference(msgspec.Struct, frozen=True):
 
 _FUNCTION_NAME = re.compile(
     r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?"
-    r"(?:(?P<region>[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
     r"(?:(?P<account>\d{12}):)?"
     r"(?:function:)?"
     r"(?P<name>[a-zA-Z0-9-_.]+)"
@@ -120,11 +120,25 @@ def function_name(function_arn: str) -> str:
     return function_arn.partition(":function:")[2]
 
 
-def invoke_identity_arn(scope: Scope, source_arn: str) -> str:
-    """Name the role that a mapping's function is said to run as, in the source's partition.
+# Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html, Role
+_ROLE_ARN = re.compile(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-/]+")
 
-    Functions have no role here; Kinesis records show this one as ``invokeIdentityArn``.
+
+def is_role_arn(text: str) -> bool:
+    """Tell whether a text is the ARN of an IAM role."""
+    return _ROLE_ARN.fullmatch(text) is not None
+
+
+def invoke_identity_arn(scope: Scope, source_arn: str, *, role: str | None) -> str:
+    """Name the role that Kinesis records show as ``invokeIdentityArn``.
+
+    Args:
+        scope: The mapping's.
+        source_arn: The stream's.
+        role: The function's; without one a role is made up, in the source's partition.
     """
+    if role is not None:
+        return role
     partition = source_arn.split(":", 2)[1]
     return f"arn:{partition}:iam::{scope.account}:role/penstock"
 

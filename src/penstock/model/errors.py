@@ -5,11 +5,13 @@
     PenstockError
     ├── ConfigurationError               a setting, a file or a parameter that cannot be used
     │   └── FilterPatternError           a filter's pattern that Lambda would not take
+    ├── SignatureError                   a request whose signature is not that of a caller
     ├── SourceError                      a call to a source of records failed
     │   ├── SourceThrottledError         the server asks for a slower pace
     │   ├── SourceNotFoundError          the queue or stream is not there
     │   ├── SourceAccessDeniedError      the credentials may not do this
-    │   │   └── SourceCredentialsError   there are no usable credentials
+    │   │   └── SourceCredentialsError   no credentials, or none that the server knows
+    │   │       └── SourceRoleError      the function's role cannot be assumed
     │   ├── SourceUnavailableError       no connection, a timeout, a 5xx answer
     │   ├── SourceIteratorExpiredError   a shard iterator is too old
     │   ├── SourceTrimmedError           the records asked for have left the stream
@@ -22,6 +24,7 @@
     ├── InvokeError                      a function was not run to its end as far as we know
     │   ├── InvokeThrottledError         429: no capacity; the function did not run
     │   ├── InvokeUnavailableError       not reached, or a 5xx before it ran
+    │   ├── FunctionNotActiveError       it is being created, or its creation failed
     │   ├── FunctionNotFoundError        no such function, version or alias
     │   ├── InvokeAccessDeniedError      the credentials may not invoke it
     │   ├── InvokeRefusedError           the request itself is refused (413, 400)
@@ -35,6 +38,7 @@ A message says what happened, with which value, and what mends it. A function's 
 this tree: it is a value (``FunctionResult.function_error``).
 """
 
+import enum
 from typing import ClassVar
 
 
@@ -60,6 +64,23 @@ class FilterPatternError(ConfigurationError):
         self.reason = reason
 
 
+class SignatureFault(enum.Enum):
+    """Why a signature is not accepted; AWS has an error code for each."""
+
+    MISSING = enum.auto()
+    INCOMPLETE = enum.auto()
+    INVALID = enum.auto()
+    UNKNOWN_CALLER = enum.auto()
+
+
+class SignatureError(PenstockError):
+    """A request whose signature is not that of a caller."""
+
+    def __init__(self, fault: SignatureFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
 class SourceError(PenstockError):
     """A call to a source of records failed."""
 
@@ -79,7 +100,11 @@ class SourceAccessDeniedError(SourceError):
 
 
 class SourceCredentialsError(SourceAccessDeniedError):
-    """There are no usable credentials; the message says what to set."""
+    """There are no credentials, or the server does not know them; the message says which."""
+
+
+class SourceRoleError(SourceCredentialsError):
+    """The function's role, as which the source is read, cannot be assumed."""
 
 
 class SourceUnavailableError(SourceError):
@@ -136,6 +161,12 @@ class InvokeThrottledError(InvokeError):
 
 class InvokeUnavailableError(InvokeError):
     """The function was not reached; it did not run."""
+
+    retryable = True
+
+
+class FunctionNotActiveError(InvokeError):
+    """The function, or the version, is being created, or its creation failed."""
 
     retryable = True
 

@@ -87,12 +87,14 @@ class FailureReport(msgspec.Struct, frozen=True, kw_only=True):
         event: The invocation event, which a bucket gets too; None where the record holds it.
         object_key: Names a bucket's object; the same however often the report is sent.
         region: Where a bucket is asked: its ARN names no region.
+        function_arn: Of the function that gave up: its role may be what the destination is sent as.
     """
 
     record: bytes
     event: bytes | None
     object_key: str
     region: str
+    function_arn: str
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

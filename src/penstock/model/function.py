@@ -10,21 +10,26 @@ PAYLOAD_BYTES_MAX = 6 * 1024 * 1024  # AWS quota: synchronous invocation request
 TIMEOUT_S_DEFAULT = 3  # Lambda's own default
 TIMEOUT_S_MAX = 900  # Lambda's longest; it stands for a timeout that is not known
 MEMORY_MB_DEFAULT = 128  # Lambda's own default
+LATEST = "$LATEST"  # the version that is changed; a declared function has no other
+
+
+ANY_PYTHON = "python3"  # Runtime of a function that names no version
 
 
 class LocalProcess(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     """A handler that runs in processes of this machine.
 
     Attributes:
-        code: Absolute path of the folder that holds the handler's module.
-        handler: ``module.function``, as Lambda's Handler.
-        python: Absolute path of the interpreter; None takes the service's own.
+        code: Absolute path of the folder that holds the handler's module, or ``bootstrap``.
+        handler: As Lambda's Handler: ``module.function``; a ``bootstrap`` makes of it what it will.
+        runtime: As Lambda's Runtime; ``functions/host/runtimes.py`` says which ones run here.
+        interpreter: Absolute path of python or node; None takes this machine's.
     """
 
     code: str
     handler: str
-    runtime: str = "python3"
-    python: str | None = None
+    runtime: str = ANY_PYTHON
+    interpreter: str | None = None
     environment: dict[str, str] = {}
 
 
@@ -53,8 +58,10 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         timeout_s: 1..900.
-        memory_mb: Told to the handler; not a limit in this version.
+        memory_mb: Limit on the memory of one execution environment.
         concurrency: Invocations in flight at once on this node, direct Invokes included.
+        role: ARN of the IAM role that it runs as, its execution role; None: none was given.
+        version: ``$LATEST``, or the number of the published version that this is.
     """
 
     scope: Scope
@@ -63,6 +70,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: int = TIMEOUT_S_DEFAULT
     memory_mb: int = MEMORY_MB_DEFAULT
     concurrency: int = 10
+    role: str | None = None
+    version: str = LATEST
 
     @property
     def arn(self) -> str:
@@ -87,6 +96,6 @@ class FunctionResult(msgspec.Struct, frozen=True):
 
     payload: bytes
     function_error: str | None = None
-    executed_version: str = "$LATEST"
+    executed_version: str = LATEST
     log_tail: bytes = b""
     request_id: str = ""

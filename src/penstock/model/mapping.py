@@ -30,7 +30,7 @@ class ProvisionedPollers(msgspec.Struct, frozen=True):
 
     Attributes:
         minimum: 2..200.
-        maximum: 2..2000, at least ``minimum``.
+        maximum: 2..10000, at least ``minimum``.
 
     Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
     """

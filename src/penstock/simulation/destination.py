@@ -74,9 +74,9 @@ class SimulatedDestinations(Generic[ReportT]):
         self._trace = trace
         self.broken: DestinationError | None = None
 
-    async def open(self, arn: str) -> Destination:
+    async def open(self, arn: str, *, function_arn: str) -> Destination:
         """Make a destination writable."""
-        del arn
+        del arn, function_arn
         if self.broken is not None:
             self._watch.destination_troubled()
             raise self.broken

@@ -68,18 +68,23 @@ class SimulatedSources:
         }
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> QueueSource:
         """Open a queue; a broken way to it is found here too."""
+        del function_arn
         broken = self.wires[arn].broken
         if broken is not None:
             raise broken
         source = self.by_arn[arn]
         return source if count_request is None else CountedQueue(source, count_request)
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> StreamSource:
         """Find no stream: there is none in a world of queues."""
-        raise SourceNotFoundError(f"{arn} for {invoke_identity_arn}: there are only queues")
+        raise SourceNotFoundError(
+            f"{arn} for {function_arn} as {invoke_identity_arn}: there are only queues"
+        )
 
 
 class NodeLog:

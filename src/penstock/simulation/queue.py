@@ -12,15 +12,21 @@ Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/stand
 import asyncio
 import collections
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
-from penstock.simulation.auditor import Auditor
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import FaultRates
-from penstock.simulation.queue_shelf import FifoShelf, Shelf, StandardShelf, StoredMessage
+from penstock.simulation.queue_shelf import (
+    FifoShelf,
+    Shelf,
+    StandardShelf,
+    StoredMessage,
+    as_received,
+)
+from penstock.simulation.queue_watch import QueueWatch
 from penstock.simulation.receive_attempts import DEDUPLICATION_MS, ReceiveAttempts
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Reply
@@ -58,18 +64,23 @@ class StaleHandles(msgspec.Struct, frozen=True):
 class SimulatedQueue:
     """The server's side of one queue; FIFO if its name ends with ``.fifo``.
 
+    Args:
+        watch: Is told of every message.
+        show: Gives a message as a receive answers it.
+
     Attributes:
         notices_gone: Whether a poll whose client has gone is given no messages.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a world's parts, named where it is built
         self,
         arn: str,
         attributes: QueueAttributes,
         *,
         chance: Chance[FaultRates],
-        auditor: Auditor,
+        watch: QueueWatch,
         trace: Trace,
+        show: Callable[[StoredMessage], Message] | None = None,
     ) -> None:
         self.arn = arn
         self.name = arn.rpartition(":")[2]
@@ -78,11 +89,12 @@ class SimulatedQueue:
         self.notices_gone = chance.rng.choice((True, False))
         self.stale_handles = chance.rng.choice(_STALE_HANDLES)
         self._chance = chance
-        self._auditor = auditor
+        self._watch = watch
+        self._show = show or as_received
         self._trace = trace
         self._shelf: Shelf = FifoShelf() if self.is_fifo else StandardShelf()
         self._stored: dict[str, StoredMessage] = {}
-        self._hidden: list[tuple[int, str]] = []
+        self._hidden: list[tuple[int, int, str]] = []
         self._polls: collections.deque[_Poll] = collections.deque()
         self._attempts = ReceiveAttempts()
         self._sent_ms: dict[str, int] = {}
@@ -98,11 +110,18 @@ class SimulatedQueue:
         self, message_id: str, body: bytes, *, group: str = "", deduplication_id: str = ""
     ) -> None:
         """Take a message in and wake a poll; one that a FIFO queue knows is accepted, no more."""
+        if self.take_in(message_id, body, group=group, deduplication_id=deduplication_id):
+            self.serve_polls()
+
+    def take_in(
+        self, message_id: str, body: bytes, *, group: str = "", deduplication_id: str = ""
+    ) -> bool:
+        """Take a message in, and wake nobody; False for one that a FIFO queue knows."""
         if self.is_fifo:
             deduplication_id = deduplication_id or message_id
             if self._is_known(deduplication_id):
                 self._trace.note(self.name, "knows", deduplication_id)
-                return
+                return False
         self._sent_count += 1
         stored = StoredMessage(
             message_id=message_id,
@@ -112,11 +131,11 @@ class SimulatedQueue:
             group=group,
             deduplication_id=deduplication_id,
         )
-        self._auditor.queues.message_sent(self.arn, message_id, body, group=group)
+        self._watch.message_sent(self.arn, message_id, body, group=group)
         self._trace.note(self.name, "sent", message_id, group)
         self._stored[message_id] = stored
         self._shelf.put(stored)
-        self._serve_polls()
+        return True
 
     def _is_known(self, deduplication_id: str) -> bool:
         known_ms = self._sent_ms.get(deduplication_id)
@@ -124,6 +143,15 @@ class SimulatedQueue:
             return True
         self._sent_ms[deduplication_id] = self.now_ms()
         return False
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is no message, visible or hidden."""
+        return not self._stored
+
+    def message_ids(self) -> list[str]:
+        """Give the ids of all messages, in the order in which they were sent."""
+        return list(self._stored)
 
     def counts(self) -> tuple[int, int]:
         """Count the visible and the hidden messages."""
@@ -168,7 +196,7 @@ class SimulatedQueue:
                 deleted.append(message)
                 self._delete(message)
         if self.is_fifo:
-            self._serve_polls()
+            self.serve_polls()
         reply.send(DeleteReport(tuple(deleted), tuple(retryable), tuple(refused)))
 
     def change_visibility(
@@ -180,7 +208,7 @@ class SimulatedQueue:
         for change in changes:
             stored = self._held_by(change.message)
             if stored is None:
-                self._auditor.queues.copy_doubled(change.message.receipt_handle)
+                self._watch.copy_doubled(change.message.receipt_handle)
                 refused.append(change.message)
                 continue
             hidden_until_ms = self.now_ms() + change.timeout_s * 1000
@@ -190,8 +218,8 @@ class SimulatedQueue:
                 continue
             self._trace.note(self.name, "hidden for", stored.message_id, change.timeout_s)
             self._hide(stored, change.timeout_s)
-            self._auditor.queues.visibility_changed(stored.receipt_handle, hidden_until_ms)
-        self._serve_polls()
+            self._watch.visibility_changed(stored.receipt_handle, hidden_until_ms)
+        self.serve_polls()
         reply.send(tuple(refused))
 
     # What is inside.
@@ -244,7 +272,7 @@ class SimulatedQueue:
             handed = self._hand_out_anew(ask, count)
         if attempt_id is not None and handed:
             self._attempts.remember(attempt_id, handed, self.now_ms())
-        return tuple(_as_received(stored) for stored in handed)
+        return tuple(self._show(stored) for stored in handed)
 
     def _hand_out_anew(self, ask: ReceiveAsk, count: int) -> list[StoredMessage]:
         if count == 0:
@@ -266,7 +294,7 @@ class SimulatedQueue:
         if not hidden:
             return []
         stored = self._chance.rng.choice(hidden)
-        self._auditor.queues.copy_doubled(stored.receipt_handle)
+        self._watch.copy_doubled(stored.receipt_handle)
         return [self._hand(stored, ask)]
 
     def _dead_letter(self, stored: StoredMessage) -> bool:
@@ -276,7 +304,7 @@ class SimulatedQueue:
             return False
         self._trace.note(self.name, "dead-lettered", stored.message_id)
         self._take_off(stored)
-        self._auditor.queues.message_dead_lettered(stored.message_id)
+        self._watch.message_dead_lettered(stored.message_id)
         return True
 
     def _hand(self, stored: StoredMessage, ask: ReceiveAsk) -> StoredMessage:
@@ -287,7 +315,7 @@ class SimulatedQueue:
         timeout_s = self._timeout_s_of(ask)
         self._hide(stored, timeout_s)
         self._trace.note(self.name, "handed", stored.message_id, f"#{stored.receive_count}")
-        self._auditor.queues.message_handed(
+        self._watch.message_handed(
             stored.message_id,
             stored.receipt_handle,
             receive_count=stored.receive_count,
@@ -301,7 +329,7 @@ class SimulatedQueue:
         self._hide(stored, timeout_s)
         self._trace.note(self.name, "handed again", stored.message_id)
         hidden_until_ms = self.now_ms() + timeout_s * 1000
-        self._auditor.queues.visibility_changed(stored.receipt_handle, hidden_until_ms)
+        self._watch.visibility_changed(stored.receipt_handle, hidden_until_ms)
         return stored
 
     def _timeout_s_of(self, ask: ReceiveAsk) -> int:
@@ -313,12 +341,13 @@ class SimulatedQueue:
         if stored.visible_at_ms is None:
             self._shelf.hidden(stored)
         stored.visible_at_ms = self.now_ms() + timeout_s * 1000
-        heapq.heappush(self._hidden, (stored.visible_at_ms, stored.message_id))
+        due = (stored.visible_at_ms, stored.sequence_number, stored.message_id)
+        heapq.heappush(self._hidden, due)
 
     def _show_due(self) -> None:
         now_ms = self.now_ms()
         while self._hidden and self._hidden[0][0] <= now_ms:
-            at_ms, message_id = heapq.heappop(self._hidden)
+            at_ms, _, message_id = heapq.heappop(self._hidden)
             stored = self._stored.get(message_id)
             # Another entry is the right one when the timeout was changed since.
             if stored is not None and stored.visible_at_ms == at_ms:
@@ -330,14 +359,14 @@ class SimulatedQueue:
         if stored is not None:
             self._take_off(stored)
             self._trace.note(self.name, "deleted", message_id)
-            self._auditor.queues.message_deleted(message_id)
+            self._watch.message_deleted(message_id)
 
     def _take_off(self, stored: StoredMessage) -> None:
         del self._stored[stored.message_id]
         stored.is_gone = True
         self._shelf.removed(stored, was_hidden=stored.visible_at_ms is not None)
 
-    def _serve_polls(self) -> None:
+    def serve_polls(self) -> None:
         """Answer the polls that wait, while there are messages or their time has come."""
         waiting, self._polls = self._polls, collections.deque()
         for poll in waiting:
@@ -358,25 +387,7 @@ class SimulatedQueue:
             moments = [poll.until_ms for poll in self._polls]
             if self._hidden:
                 moments.append(self._hidden[0][0])
-            self._timer = self._chance.later(min(moments) - self.now_ms(), self._serve_polls)
-
-
-def _as_received(stored: StoredMessage) -> Message:
-    attributes = {
-        "ApproximateReceiveCount": str(stored.receive_count),
-        "SentTimestamp": str(stored.sent_ms),
-    }
-    if stored.group:
-        attributes["MessageGroupId"] = stored.group
-    if stored.deduplication_id:
-        attributes["MessageDeduplicationId"] = stored.deduplication_id
-        attributes["SequenceNumber"] = str(stored.sequence_number)
-    return Message(
-        stored.message_id,
-        stored.receipt_handle,
-        stored.body,
-        attributes=msgspec.Raw(msgspec.json.encode(attributes)),
-    )
+            self._timer = self._chance.later(min(moments) - self.now_ms(), self.serve_polls)
 
 
 _STALE_HANDLES = (

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import msgspec
 
+from penstock.model.message import Message
+
 
 class StoredMessage(msgspec.Struct, kw_only=True, eq=False):
     """A message on the server.
@@ -150,3 +152,22 @@ class FifoShelf:
             self._free.pop(name, None)
         elif group.hidden_count == 0:
             self._free.setdefault(name)
+
+
+def as_received(stored: StoredMessage) -> Message:
+    """Give a message as a receive answers it."""
+    attributes = {
+        "ApproximateReceiveCount": str(stored.receive_count),
+        "SentTimestamp": str(stored.sent_ms),
+    }
+    if stored.group:
+        attributes["MessageGroupId"] = stored.group
+    if stored.deduplication_id:
+        attributes["MessageDeduplicationId"] = stored.deduplication_id
+        attributes["SequenceNumber"] = str(stored.sequence_number)
+    return Message(
+        stored.message_id,
+        stored.receipt_handle,
+        stored.body,
+        attributes=msgspec.Raw(msgspec.json.encode(attributes)),
+    )

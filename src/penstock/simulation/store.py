@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from penstock.model.arn import Scope
+from penstock.model.deployed_function import DeployedFunction
 from penstock.model.errors import StoreConflictError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
@@ -33,6 +34,7 @@ class SimulatedStore(SimulatedPlaces):
         self._deleted = deleted
         self._mappings: dict[str, EventSourceMapping] = {}
         self._functions: list[Function] = []
+        self._deployed: dict[tuple[Scope, str], DeployedFunction] = {}
 
     async def run(self, call: Callable[[Store], ResultT]) -> ResultT:
         """Run a call on this store."""
@@ -85,6 +87,32 @@ class SimulatedStore(SimulatedPlaces):
     def list_functions(self) -> list[Function]:
         """Read every function."""
         return list(self._functions)
+
+    def insert_deployed_function(self, function: DeployedFunction) -> None:
+        """Add a deployed function."""
+        key = function.scope, function.name
+        if key in self._deployed:
+            raise StoreConflictError(f"{function.name} is there already")
+        self._deployed[key] = function
+
+    def replace_deployed_function(self, function: DeployedFunction) -> DeployedFunction:
+        """Write a deployed function if its row is still of its version."""
+        key = function.scope, function.name
+        known = self._deployed.get(key)
+        if known is None or known.row_version != function.row_version:
+            raise StoreConflictError(f"{function.name} was changed")
+        row = msgspec.structs.replace(function, row_version=function.row_version + 1)
+        self._deployed[key] = row
+        return row
+
+    def delete_deployed_function(self, scope: Scope, name: str) -> None:
+        """Remove a deployed function."""
+        self._deployed.pop((scope, name), None)
+
+    def list_deployed_functions(self) -> list[DeployedFunction]:
+        """Read every deployed function."""
+        keys = sorted(self._deployed, key=lambda key: (key[0].account, key[0].region, key[1]))
+        return [self._deployed[key] for key in keys]
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -38,12 +38,16 @@ class Reply(Generic[AnswerT]):
 class Wire:
     """Carries calls of one client to one server.
 
+    Args:
+        latency_ms_max: One way, while nothing is slow.
+
     Attributes:
         broken: While set, no call reaches the server, and this is why.
     """
 
-    def __init__(self, chance: Chance[WireRates]) -> None:
+    def __init__(self, chance: Chance[WireRates], *, latency_ms_max: int = _LATENCY_MS_MAX) -> None:
         self._chance = chance
+        self._latency_ms_max = latency_ms_max
         self.broken: PenstockError | None = None
 
     async def call(self, serve: Callable[[Reply[AnswerT]], None]) -> AnswerT:
@@ -75,7 +79,7 @@ class Wire:
     def _draw_latency_ms(self) -> int:
         if self._chance.strikes(self._chance.rates.slow):
             return self._chance.rng.randint(1, _SLOW_MS_MAX)
-        return self._chance.rng.randint(0, _LATENCY_MS_MAX)
+        return self._chance.rng.randint(0, self._latency_ms_max)
 
 
 def _answer(asker: "asyncio.Future[AnswerT]", answer: AnswerT) -> None:

@@ -137,7 +137,7 @@ class World:
             arn,
             QueueAttributes(plan.visibility_s, plan.max_receive_count),
             chance=self._part_of(arn),
-            auditor=self.auditor,
+            watch=self.auditor.queues,
             trace=self.trace,
         )
 

@@ -6,9 +6,16 @@ from typing import TypeVar
 import msgspec
 
 from penstock.aws.client import JsonServiceClient, WireClient
-from penstock.aws.errors import AnswerError, AnswerTooLargeError, CredentialsError, Fault, WireError
+from penstock.aws.errors import (
+    AnswerError,
+    AnswerTooLargeError,
+    CredentialsError,
+    Fault,
+    RoleRefusedError,
+    WireError,
+)
 from penstock.aws.exchange import ExchangeRules, HttpResponse
-from penstock.aws.json_protocol import UNREADABLE, JsonDialect
+from penstock.aws.json_protocol import AUTHENTICATION_FAILURES, UNREADABLE, JsonDialect
 from penstock.model.arn import Arn
 from penstock.model.errors import (
     SourceAccessDeniedError,
@@ -17,6 +24,7 @@ from penstock.model.errors import (
     SourceError,
     SourceNotFoundError,
     SourceProtocolError,
+    SourceRoleError,
     SourceThrottledError,
     SourceUnavailableError,
 )
@@ -164,11 +172,15 @@ async def open_calls(
 
 def to_source_error(error: WireError, what: str, error_by_code: ErrorByCode) -> SourceError:
     """Translate a failed call; ``what`` names the operation and the source."""
+    if isinstance(error, RoleRefusedError):
+        return SourceRoleError(f"{what}: {error}")
     if isinstance(error, CredentialsError):
         return SourceCredentialsError(str(error))
     if isinstance(error, AnswerTooLargeError):
         return SourceAnswerTooLargeError(f"{what}: {error}")
     if not isinstance(error, AnswerError):
         return SourceUnavailableError(f"{what}: {error}")
+    if error.code in AUTHENTICATION_FAILURES:
+        return SourceCredentialsError(f"{what}: {error}")
     kind = error_by_code.get(error.code) or _ERROR_BY_FAULT[error.fault]
     return kind(f"{what}: {error}")

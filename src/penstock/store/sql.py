@@ -9,19 +9,19 @@ import msgspec
 import sqlalchemy as sa
 
 from penstock.model.arn import Scope
+from penstock.model.deployed_function import DeployedFunction
 from penstock.model.errors import StoreConflictError, StoreError, StoreUnavailableError
 from penstock.model.failure import Failure
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.position import CheckpointSave, PositionChange, StreamPlace, Tenure
 from penstock.model.stream import Checkpoint, Position
-from penstock.store import failure_rows, stream_rows, tables
+from penstock.store import failure_rows, function_rows, stream_rows, tables
 from penstock.store.failure_rows import JournalLimits
 from penstock.store.schema import prepare_schema
 from penstock.store.sqlite import READ_ONLY, open_sqlite, parse_url
 
 _mapping_decoder = msgspec.json.Decoder(EventSourceMapping)
-_function_decoder = msgspec.json.Decoder(Function)
 _JOURNAL_LIMITS = JournalLimits()
 
 
@@ -111,19 +111,39 @@ class SqlStore:
 
     def replace_functions(self, functions: Sequence[Function]) -> None:
         """Make these the declared functions: add, change and remove in one transaction."""
-        rows = [_function_row(function) for function in functions]
         with self._writing() as connection:
-            connection.execute(sa.delete(tables.functions))
-            if rows:
-                connection.execute(sa.insert(tables.functions), rows)
+            function_rows.replace_functions(connection, functions)
 
     def list_functions(self) -> list[Function]:
-        """Read every function, ordered by account, region and name."""
-        query = sa.select(tables.functions.c.document).order_by(
-            tables.functions.c.account, tables.functions.c.region, tables.functions.c.name
-        )
+        """Read every declared function, ordered by account, region and name."""
         with self._reading() as connection:
-            return [_function_decoder.decode(document) for document in connection.scalars(query)]
+            return function_rows.list_functions(connection)
+
+    def insert_deployed_function(self, function: DeployedFunction) -> None:
+        """Add a deployed function."""
+        with self._writing() as connection:
+            function_rows.insert_deployed(connection, function)
+
+    def replace_deployed_function(self, function: DeployedFunction) -> DeployedFunction:
+        """Write a deployed function if its row is still of ``function.row_version``."""
+        with self._writing() as connection:
+            changed = function_rows.replace_deployed(connection, function)
+        if changed is None:
+            raise StoreConflictError(
+                f"function {function.name} is gone or no longer at version {function.row_version}; "
+                "read it again"
+            )
+        return changed
+
+    def delete_deployed_function(self, scope: Scope, name: str) -> None:
+        """Remove a deployed function; removing one that is gone does nothing."""
+        with self._writing() as connection:
+            function_rows.delete_deployed(connection, scope, name)
+
+    def list_deployed_functions(self) -> list[DeployedFunction]:
+        """Read every deployed function, ordered by account, region and name."""
+        with self._reading() as connection:
+            return function_rows.list_deployed(connection)
 
     def take_place(self, mapping_uuid: str) -> StreamPlace:
         """Raise the mapping's lease counter and give where it stands."""
@@ -278,13 +298,4 @@ def _mapping_row(mapping: EventSourceMapping) -> dict[str, Any]:
         "name": mapping.name,
         "version": mapping.version,
         "document": msgspec.json.encode(mapping).decode(),
-    }
-
-
-def _function_row(function: Function) -> dict[str, Any]:
-    return {
-        "account": function.scope.account,
-        "region": function.scope.region,
-        "name": function.name,
-        "document": msgspec.json.encode(function).decode(),
     }

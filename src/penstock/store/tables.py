@@ -9,7 +9,7 @@ event is beside its document, and last in its row: SQLite reads a row only as fa
 import sqlalchemy as sa
 
 SCHEMA_REVISION = (
-    "0002"  # migrations/versions; revisions are numbered, so that "newer" is decidable
+    "0003"  # migrations/versions; revisions are numbered, so that "newer" is decidable
 )
 
 metadata = sa.MetaData()
@@ -37,6 +37,16 @@ functions = sa.Table(
     sa.Column("account", sa.Text, primary_key=True),
     sa.Column("region", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+)
+
+deployed_functions = sa.Table(
+    "deployed_functions",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
 )
 

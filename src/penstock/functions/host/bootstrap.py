@@ -3,25 +3,22 @@
 It is a script, run by the handler's own interpreter: ``python bootstrap.py HANDLER FOLDER PARENT``.
 It imports nothing of Penstock and works on every Python that the runtime client supports.
 
-1. The process dies with its parent (Linux tells it; elsewhere its next poll fails).
+1. The process dies with its parent, as ``exec_program`` has it.
 2. Where the interpreter has no runtime client, the one in FOLDER is used, and nothing else there.
 3. Where the client's native module cannot be loaded, ``pure_runtime_client`` stands in for it.
 """
 
-import ctypes
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 RUNTIME_CLIENT_PACKAGES = ("awslambdaric", "simplejson", "snapshot_restore_py", "runtime_client")
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class RuntimeClientFinder(importlib.abc.MetaPathFinder):
@@ -42,31 +39,29 @@ class RuntimeClientFinder(importlib.abc.MetaPathFinder):
         return importlib.machinery.PathFinder.find_spec(fullname, [self._folder], target)
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when ``parent`` ends, even by SIGKILL."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("The parent process is gone.")
+def load_beside(file: str, name: str) -> ModuleType:
+    """Load a script of this folder under a name, which no import finds yet."""
+    location = Path(__file__).with_name(file)
+    loader = importlib.machinery.SourceFileLoader(name, str(location))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None  # noqa: S101  # it has a loader
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
 
 
 def import_native_module() -> None:
     """Import the client's native module, or put the stand-in in its place."""
+    name = "runtime_client"
     try:
-        importlib.import_module("runtime_client")
+        importlib.import_module(name)
     except ImportError:
-        location = Path(__file__).with_name("pure_runtime_client.py")
-        spec = importlib.util.spec_from_file_location("runtime_client", location)
-        if spec is None or spec.loader is None:
-            raise
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["runtime_client"] = module
-        spec.loader.exec_module(module)
+        sys.modules[name] = load_beside("pure_runtime_client.py", name)
 
 
 def main(handler: str, folder: str, parent: str) -> None:
     """Run the runtime client until this process is killed."""
-    die_with_parent(int(parent))
+    load_beside("exec_program.py", "exec_program").die_with_parent(int(parent))
     # The script's own folder would shadow names; the client is imported before the handler's
     # folder is on the path, so that a handler's module cannot shadow the client.
     del sys.path[0]

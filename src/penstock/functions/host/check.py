@@ -1,30 +1,30 @@
 """What can be known of a local function before it is invoked."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-from penstock.functions.host.handler_file import check_handler
+from penstock.functions.host.entry_points import check_entry_point
+from penstock.functions.host.node_client import check_node_client
+from penstock.functions.host.runtimes import ChosenRuntime, RuntimeFamily, choose_runtime
 from penstock.functions.host.variables import RESERVED
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, LocalProcess
 
-PYTHON_VERSION_MIN = (3, 10)  # of the official runtime client
-_ANY_RUNTIME = "python3"  # of a function that names none
-PYTHON_CHECK_S_MAX = 20  # a first start from a cold disk
 
-
-def check_function(function: Function) -> str | None:
+def check_function(function: Function, nodejs_client: str | None = None) -> str | None:
     """Refuse a local function that cannot run; other hostings are not looked at.
 
     It starts the function's interpreter once, and waits for it.
 
+    Args:
+        function: What is to run.
+        nodejs_client: The folder that the service names for the Node.js runtime client.
+
     Returns:
-        What to warn of: the function runs under another Python than its Runtime names.
+        What to warn of: the function runs under another version than its Runtime names.
 
     Raises:
-        ConfigurationError: The code folder, the handler, the interpreter or a variable.
+        ConfigurationError: The code folder, the Runtime, its interpreter or runtime client, the
+            handler or a variable.
     """
     hosting = function.hosting
     if not isinstance(hosting, LocalProcess):
@@ -35,23 +35,43 @@ def check_function(function: Function) -> str | None:
             f"function {name}: code {hosting.code!r} is not a folder; name the folder that holds"
             f" the module of {hosting.handler!r}"
         )
-    _check_handler(name, hosting)
     _check_variables(name, hosting)
-    python = sys.version_info[:2] if hosting.python is None else _check_python(name, hosting.python)
-    version = ".".join(map(str, python))
-    if hosting.runtime in (_ANY_RUNTIME, f"python{version}"):
-        return None
-    return (
-        f"function {name}: Runtime {hosting.runtime} runs here under Python {version}; set python ="
-        f' "/path/to/{hosting.runtime}" to run it under its own'
-    )
-
-
-def _check_handler(name: str, hosting: LocalProcess) -> None:
     try:
-        check_handler(hosting.handler, Path(hosting.code))
+        runtime = choose_runtime(hosting.runtime, hosting.interpreter)
+        if runtime.family is RuntimeFamily.NODEJS:
+            check_node_client(hosting.code, nodejs_client, runtime.version[0])
     except ConfigurationError as exc:
-        raise ConfigurationError(f"function {name}: Handler: {exc}") from exc
+        raise ConfigurationError(f"function {name}: {exc}") from exc
+    _check_entry_point(name, hosting, runtime)
+    return None if runtime.warning is None else f"function {name}: {runtime.warning}"
+
+
+def check_code(runtime: str, code: str, *, nodejs_client: str | None) -> str | None:
+    """Refuse code whose Runtime this machine does not have; what the code holds is not judged.
+
+    Args:
+        runtime: Lambda's Runtime.
+        code: The folder of the code.
+        nodejs_client: The folder that the service names for the Node.js runtime client.
+
+    Returns:
+        What to warn of: it runs under another version than it names.
+
+    Raises:
+        ConfigurationError: It does not run here; the text names what does.
+    """
+    chosen = choose_runtime(runtime)
+    if chosen.family is RuntimeFamily.NODEJS:
+        check_node_client(code, nodejs_client, chosen.version[0])
+    return chosen.warning and f"Runtime {runtime} runs here as {chosen.name}"
+
+
+def _check_entry_point(name: str, hosting: LocalProcess, runtime: ChosenRuntime) -> None:
+    try:
+        check_entry_point(runtime.family, hosting.handler, Path(hosting.code))
+    except ConfigurationError as exc:
+        what = "code" if runtime.family is RuntimeFamily.PROVIDED else "Handler"
+        raise ConfigurationError(f"function {name}: {what}: {exc}") from exc
 
 
 def _check_variables(name: str, hosting: LocalProcess) -> None:
@@ -66,29 +86,3 @@ def _check_variables(name: str, hosting: LocalProcess) -> None:
                 f"function {name}: Environment variable {key!r} is reserved: Lambda sets it itself;"
                 " choose another name"
             )
-
-
-def _check_python(name: str, python: str) -> tuple[int, int]:
-    """Give the interpreter's version, major and minor."""
-    command = [python, "-c", "import sys; print(*sys.version_info[:2])"]
-    if not os.access(python, os.X_OK):
-        raise ConfigurationError(
-            f"function {name}: python {python!r} is not an executable file; name an interpreter,"
-            f" for example {sys.executable!r}"
-        )
-    try:
-        ended = subprocess.run(  # noqa: S603  # running the user's interpreter is what is asked
-            command, capture_output=True, text=True, check=True, timeout=PYTHON_CHECK_S_MAX
-        )
-        major, minor = (int(part) for part in ended.stdout.split())
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise ConfigurationError(
-            f"function {name}: python {python!r} does not run as a Python interpreter: {error}"
-        ) from error
-    if (major, minor) < PYTHON_VERSION_MIN:
-        least = ".".join(map(str, PYTHON_VERSION_MIN))
-        raise ConfigurationError(
-            f"function {name}: python {python!r} is Python {major}.{minor}; {least} or newer is"
-            " needed"
-        )
-    return major, minor

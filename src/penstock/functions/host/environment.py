@@ -3,13 +3,10 @@
 import asyncio
 import contextlib
 import datetime as dt
-import importlib.util
 import math
 import os
 import signal
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -20,17 +17,18 @@ from penstock.core.environment_contract import (
     NotStarted,
     StopReason,
 )
+from penstock.functions.host.entry_points import BOOTSTRAP
 from penstock.functions.host.failures import exit_text, status_of
+from penstock.functions.host.launch import ProcessSettings, plan_launch
 from penstock.functions.host.log_capture import LogCapture
+from penstock.functions.host.memory import MemoryWatch
 from penstock.functions.host.runtime_api import RuntimeApi
+from penstock.model.errors import ConfigurationError
 from penstock.model.function import FunctionErrorKind, FunctionResult
 from penstock.ports import PreciseClock
 
 READ_BYTES = 64 * 1024  # a pipe's capacity on Linux
-MEMORY_READ_INTERVAL_S = 0.1  # a read costs a fifth of a short invocation
 DRAIN_READS_MAX = 16  # an end of output is not awaited while others still write
-
-_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
 class Invocation(msgspec.Struct, frozen=True):
@@ -40,23 +38,6 @@ class Invocation(msgspec.Struct, frozen=True):
     function_arn: str
     payload: bytes
     deadline_wall_ms: int
-
-
-class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a function's processes are started.
-
-    Attributes:
-        python: Absolute path of the interpreter.
-        variables: Every environment variable but those that differ between environments.
-    """
-
-    function_name: str
-    handler: str
-    code: str
-    python: str
-    memory_mb: int
-    timeout_s: int
-    variables: Mapping[str, str]
 
 
 class EnvironmentListener(Protocol):
@@ -108,22 +89,26 @@ class Environment:
         self._dispatched_ms = 0.0
         self._init_ms: float | None = None
         self._init_report = ""
-        self._memory_mb: int | None = None
-        self._memory_read_s = -math.inf
+        self._memory = MemoryWatch(settings.memory_mb, self._memory_exceeded)
 
-    async def run(self, log_stream_name: str) -> Exited | NotStarted:
-        """Start the process and wait for its end; cancelling kills it."""
+    async def run(self, variables: Mapping[str, str]) -> Exited | NotStarted:
+        """Start the process and wait for its end; cancelling kills it.
+
+        Args:
+            variables: Of this environment alone; they win over those of all.
+        """
         self._started_ms = self._clock.precise_ms()
         try:
             address = await self._api.start()
-            self._process = await self._spawn(address, log_stream_name)
+            self._process = await self._spawn(address, variables)
             if self._is_stopping:
                 self._kill()
+            self._memory.begin(self._process.pid)
             failure = Exited(status_of(await self._process.wait()))
             self._write_exit(failure)
-        except (OSError, ValueError) as error:
-            python, code = self._settings.python, self._settings.code
-            return NotStarted(f"cannot start {python!r} in {code!r}: {error}")
+        except (OSError, ValueError, ConfigurationError) as error:
+            what, code = self._settings.interpreter or BOOTSTRAP, self._settings.code
+            return NotStarted(f"cannot start {what!r} in {code!r}: {error}")
         else:
             return failure
         finally:
@@ -133,7 +118,9 @@ class Environment:
         """Hand an invocation to the ready runtime."""
         self._invocation = invocation
         self._dispatched_ms = self._clock.precise_ms()
-        self._log.write(f"START RequestId: {invocation.id} Version: $LATEST")
+        self._log.write(f"START RequestId: {invocation.id} Version: {self._settings.version}")
+        if self._process is not None:
+            self._memory.begin(self._process.pid)
         digits = invocation.id.replace("-", "")
         seconds = self._clock.now().wall_ms // 1000
         trace = f"Root=1-{seconds:08x}-{digits[8:]};Parent={digits[:16]};Sampled=0"
@@ -167,6 +154,7 @@ class Environment:
         if self._init_ms is None:
             self._init_ms = self._clock.precise_ms() - self._started_ms
             self._init_report = f"\tInit Duration: {self._init_ms:.2f} ms"
+            self._memory.pause()
         self._listener.environment_ready(self._id)
 
     def runtime_init_failed(self, error: bytes) -> None:
@@ -183,28 +171,29 @@ class Environment:
         result = FunctionResult(
             payload=payload,
             function_error=FunctionErrorKind.UNHANDLED if is_error else None,
+            executed_version=self._settings.version,
             log_tail=self.log_tail,
             request_id=invocation_id,
         )
         self._listener.invocation_answered(self._id, result)
 
-    async def _spawn(self, address: str, log_stream_name: str) -> asyncio.subprocess.Process:
+    async def _spawn(
+        self, address: str, variables: Mapping[str, str]
+    ) -> asyncio.subprocess.Process:
         self._output, write_end = os.pipe()
         try:
             os.set_blocking(self._output, False)
             asyncio.get_running_loop().add_reader(self._output, self._read)
             settings = self._settings
+            launch = plan_launch(settings)
             return await asyncio.create_subprocess_exec(
-                settings.python,
-                str(_BOOTSTRAP),
-                settings.handler,
-                _runtime_client_folder(),
-                str(os.getpid()),
+                *launch.command,
                 cwd=settings.code,
                 env={
+                    **launch.variables,
                     **settings.variables,
+                    **variables,
                     "AWS_LAMBDA_RUNTIME_API": address,
-                    "AWS_LAMBDA_LOG_STREAM_NAME": log_stream_name,
                 },
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end,
@@ -216,6 +205,7 @@ class Environment:
 
     async def _clean_up(self) -> None:
         self._kill()
+        self._memory.close()
         if self._process is not None:
             await self._process.wait()
         self._close_output()
@@ -276,7 +266,7 @@ class Environment:
         """Write Lambda's END and REPORT lines."""
         self._invocation = None
         duration_ms = self._clock.precise_ms() - self._dispatched_ms
-        used_mb = self._memory_used_mb()
+        used_mb = self._memory.end()
         used = f"\tMax Memory Used: {used_mb} MB" if used_mb is not None else ""
         self._log.write(f"END RequestId: {invocation_id}")
         self._log.write(
@@ -287,30 +277,13 @@ class Environment:
         self._init_report = ""
         self.log_tail = self._log.cut()
 
-    def _memory_used_mb(self) -> int | None:
-        """Read the process's high-water mark; None where the system does not tell."""
-        now_s = asyncio.get_running_loop().time()
-        if self._process is None or sys.platform != "linux":
-            return None
-        if now_s - self._memory_read_s < MEMORY_READ_INTERVAL_S:
-            return self._memory_mb
-        self._memory_read_s = now_s
-        with contextlib.suppress(OSError):
-            status = Path(f"/proc/{self._process.pid}/status").read_bytes()
-            _, found, rest = status.partition(b"VmHWM:")
-            # A process that has ended, and is not waited for yet, has no memory any more.
-            if found:
-                self._memory_mb = math.ceil(int(rest.split(maxsplit=1)[0]) / 1024)
-        return self._memory_mb
+    def _memory_exceeded(self, used_mb: int) -> None:
+        """Kill the processes; what follows is what follows any end of theirs."""
+        self._drain()
+        limit = f"MemorySize is {self._settings.memory_mb} MB"
+        self._log.write(f"[penstock] killed: {used_mb} MB of memory in use, {limit}")
+        self._kill()
 
     def _timestamp(self) -> str:
         moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _runtime_client_folder() -> str:
-    """Find the folder that holds our own installed runtime client, without importing it."""
-    spec = importlib.util.find_spec("awslambdaric")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("the package awslambdaric is not installed beside Penstock")
-    return str(Path(spec.origin).parent.parent)

@@ -2,12 +2,12 @@
 
 import asyncio
 import datetime as dt
-import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, assert_never
 
 import msgspec
 
+from penstock.aws.signer import Credentials
 from penstock.core.environment_contract import (
     IDLE_MS_MAX,
     Command,
@@ -36,10 +36,13 @@ from penstock.core.environment_contract import (
 from penstock.core.execution_environments import ExecutionEnvironments
 from penstock.driver import Driver
 from penstock.functions.host.code_version import CodeVersion
-from penstock.functions.host.environment import Environment, Invocation, ProcessSettings
+from penstock.functions.host.environment import Environment, Invocation
 from penstock.functions.host.failures import error_payload
-from penstock.functions.host.log_capture import LogCapture, LogSink
-from penstock.functions.host.variables import environment_variables
+from penstock.functions.host.launch import ProcessSettings
+from penstock.functions.host.log_capture import LogCapture, LogSink, StreamLogs
+from penstock.functions.host.role import HostRole, credential_variables
+from penstock.functions.host.runtimes import default_interpreter, runtime_family
+from penstock.functions.host.variables import environment_variables, log_group
 from penstock.model.errors import (
     ConfigurationError,
     InvocationOutcomeUnknownError,
@@ -55,6 +58,7 @@ from penstock.model.function import (
     FunctionResult,
     LocalProcess,
 )
+from penstock.model.function_log import FunctionLogStream
 from penstock.ports import PreciseClock
 
 
@@ -64,13 +68,14 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         inherited_environment: The service's own; only what a process needs to run is passed on.
         extra_environment: Added for every function, below what the function declares.
-        python: The interpreter of functions that name none.
+        nodejs_client: The folder in which npm installed the Node.js runtime client, if not beside
+            the service.
         idle_ms_max: An environment unused for that long is stopped.
     """
 
     inherited_environment: Mapping[str, str] = {}
     extra_environment: Mapping[str, str] = {}
-    python: str = sys.executable
+    nodejs_client: str | None = None
     idle_ms_max: int = IDLE_MS_MAX
 
 
@@ -91,9 +96,11 @@ class FunctionHost:
         draw_request_id: Gives a fresh UUID.
         log: Takes the function's name and one line of its log; must not block.
         settings: What the service decides.
+        role: Gives the credentials for its processes; None: they are given none.
+        logs: Takes each line too, for its environment's log stream; must not block either.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a function, and what the service gives it
         self,
         function: Function,
         *,
@@ -101,6 +108,8 @@ class FunctionHost:
         draw_request_id: Callable[[], str],
         log: LogSink,
         settings: HostSettings,
+        role: HostRole | None = None,
+        logs: StreamLogs | None = None,
     ) -> None:
         if not isinstance(function.hosting, LocalProcess):
             raise ConfigurationError(f"function {function.name} does not run on this machine")
@@ -109,7 +118,10 @@ class FunctionHost:
         self._draw_id = draw_request_id
         self._log = log
         self._process_settings = _process_settings(function, function.hosting, settings)
-        self._code = CodeVersion(function.hosting.code, clock)
+        self._logs = logs
+        self._role = role
+        self._credentials: Credentials | None = None
+        self._code = CodeVersion(function.hosting.code, self._process_settings.family, clock)
         self._invocations: dict[str, _Waiting] = {}
         self._answers: dict[str, FunctionResult] = {}
         self._environments: dict[int, Environment] = {}
@@ -136,7 +148,9 @@ class FunctionHost:
 
         Raises:
             InvokeThrottledError: ``concurrency`` invocations are in flight.
-            InvokeUnavailableError: The process cannot be started, or the host stopped before.
+            InvokeUnavailableError: The process cannot be started, or the host stopped before; or
+                the role's credentials did not come.
+            InvokeAccessDeniedError: The role cannot be assumed.
             InvokeRefusedError: The payload is too large.
             InvocationOutcomeUnknownError: The host stopped while the function ran.
         """
@@ -144,7 +158,7 @@ class FunctionHost:
             raise InvokeRefusedError(
                 f"{len(payload)} bytes of payload; Lambda takes at most {PAYLOAD_BYTES_MAX}"
             )
-        code = await self._code.read()
+        code = await self._read_version()
         if self._is_stopping or self.is_stopped:
             raise self._stopped_error()
         invocation_id = self._draw_id()
@@ -183,6 +197,17 @@ class FunctionHost:
         self._answers[result.request_id] = result
         self._driver.send(InvocationEnded(environment_id, result.request_id))
 
+    async def _read_version(self) -> str:
+        """Identify the code and the credentials that the next process gets.
+
+        Processes with others are replaced between invocations.
+        """
+        code = await self._code.read()
+        if self._role is None:
+            return code
+        self._credentials = await self._role.find()
+        return f"{code}/{self._credentials.access_key}"
+
     def _feed(self, inp: InvocationRequested) -> None:
         if self._running is None:
             name = f"function {self._function.name}"
@@ -202,8 +227,9 @@ class FunctionHost:
     def _carry_out(self, command: Command) -> Coroutine[Any, Any, Input | None] | None:
         match command:
             case StartEnvironment(environment_id):
-                environment = self._start_environment(environment_id)
-                return self._run_environment(environment_id, environment)
+                stream = self._name_log_stream()
+                environment = self._start_environment(environment_id, stream)
+                return self._run_environment(environment_id, environment, stream)
             case Dispatch(environment_id, invocation_id, deadline_wall_ms):
                 waiting = self._invocations[invocation_id]
                 self._environments[environment_id].dispatch(
@@ -224,14 +250,14 @@ class FunctionHost:
                 assert_never(never)
         return None
 
-    def _start_environment(self, environment_id: int) -> Environment:
+    def _start_environment(self, environment_id: int, stream: FunctionLogStream) -> Environment:
         # An ended environment is kept until the next one starts: the failure that its end causes
         # is given its log.
         self._environments = {i: e for i, e in self._environments.items() if not e.is_over}
         environment = Environment(
             environment_id,
             self._process_settings,
-            log=LogCapture(self._function.name, self._log),
+            log=LogCapture(self._function.name, self._sink_of(stream)),
             clock=self._clock,
             listener=self,
         )
@@ -239,11 +265,37 @@ class FunctionHost:
         return environment
 
     async def _run_environment(
-        self, environment_id: int, environment: Environment
+        self, environment_id: int, environment: Environment, stream: FunctionLogStream
     ) -> EnvironmentExited:
+        variables = credential_variables(self._credentials)
+        try:
+            ended = await environment.run({"AWS_LAMBDA_LOG_STREAM_NAME": stream.name, **variables})
+        finally:
+            if self._logs is not None:
+                self._logs.end(stream)
+        return EnvironmentExited(environment_id, ended)
+
+    def _name_log_stream(self) -> FunctionLogStream:
+        """Name the log stream of an environment that starts now."""
+        function = self._function
         moment = dt.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, dt.UTC)
-        log_stream = f"{moment:%Y/%m/%d}/[$LATEST]{self._draw_id().replace('-', '')}"
-        return EnvironmentExited(environment_id, await environment.run(log_stream))
+        return FunctionLogStream(
+            function_arn=f"{function.arn}:{function.version}",
+            region=function.scope.region,
+            group=log_group(function.name),
+            name=f"{moment:%Y/%m/%d}/[{function.version}]{self._draw_id().replace('-', '')}",
+        )
+
+    def _sink_of(self, stream: FunctionLogStream) -> LogSink:
+        logs = self._logs
+        if logs is None:
+            return self._log
+
+        def take(function_name: str, line: str) -> None:
+            self._log(function_name, line)
+            logs.write(stream, line)
+
+        return take
 
     def _outcome(
         self, invocation_id: str, failure: Failure, environment_id: int | None
@@ -265,6 +317,7 @@ class FunctionHost:
         return FunctionResult(
             payload=payload,
             function_error=FunctionErrorKind.UNHANDLED,
+            executed_version=self._function.version,
             log_tail=tail,
             request_id=invocation_id,
         )
@@ -292,18 +345,22 @@ class FunctionHost:
 def _process_settings(
     function: Function, hosting: LocalProcess, settings: HostSettings
 ) -> ProcessSettings:
-    python = hosting.python or settings.python
+    family = runtime_family(hosting.runtime)
+    interpreter = hosting.interpreter or default_interpreter(family)
     return ProcessSettings(
         function_name=function.name,
+        version=function.version,
+        family=family,
+        interpreter=interpreter,
+        nodejs_client=settings.nodejs_client,
         handler=hosting.handler,
         code=hosting.code,
-        python=python,
         memory_mb=function.memory_mb,
         timeout_s=function.timeout_s,
         variables=environment_variables(
             function,
             hosting,
-            python=python,
+            interpreter=interpreter,
             inherited=settings.inherited_environment,
             extra=settings.extra_environment,
         ),

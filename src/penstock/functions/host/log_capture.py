@@ -1,6 +1,9 @@
 """What an environment prints: lines to a sink, a tail for the invoker, everything within bounds."""
 
 from collections.abc import Callable
+from typing import Protocol
+
+from penstock.model.function_log import FunctionLogStream
 
 LogSink = Callable[[str, str], None]  # function name, one line without its end
 
@@ -8,6 +11,18 @@ LINE_BYTES_MAX = 256 * 1024  # CloudWatch Logs: bytes of one event
 INVOCATION_LOG_BYTES_MAX = 1024 * 1024  # a handler in a print loop must not fill disk or memory
 INVOCATION_LOG_LINES_MAX = 10_000  # nor hold up the loop: a line costs the sink some 20 us
 TAIL_BYTES_MAX = 4096  # Lambda: LogType=Tail
+
+
+class StreamLogs(Protocol):
+    """Takes lines by the log streams of their environments; ``log_delivery.py`` keeps it."""
+
+    def write(self, stream: FunctionLogStream, line: str) -> None:
+        """Take one line without its end."""
+        ...
+
+    def end(self, stream: FunctionLogStream) -> None:
+        """Nothing more comes of this stream."""
+        ...
 
 
 class LogCapture:

@@ -8,6 +8,7 @@ AWS's runtime interface emulator (github.com/aws/aws-lambda-runtime-interface-em
 """
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Protocol, cast
@@ -125,13 +126,21 @@ class RuntimeApi:
         if self._poll is connection:
             self._poll = None
 
-    def receive(self, connection: "RuntimeConnection", path: str, body: bytes | None) -> None:
+    def receive(
+        self,
+        connection: "RuntimeConnection",
+        path: str,
+        body: bytes | None,
+        *,
+        stream_error: bytes | None = None,
+    ) -> None:
         """Take one request in and answer it, a poll later than the others.
 
         Args:
             connection: Where the answer goes.
             path: ``GET`` or ``POST``, a blank, and the request's path.
             body: None when it was larger than ``RESPONSE_BYTES_MAX``.
+            stream_error: Why a response that was streamed broke off, as the trailer has it.
         """
         method, _, target = path.partition(" ")
         parts = target.removeprefix(_PREFIX).split("/") if target.startswith(_PREFIX) else []
@@ -141,6 +150,8 @@ class RuntimeApi:
             case "POST", ["init", "error"]:
                 self._take_init_error(connection, body)
             case "POST", ["invocation", invocation_id, ("response" | "error") as kind]:
+                if stream_error is not None:
+                    kind, body = "error", _decode_trailer(stream_error)
                 self._take_answer(connection, invocation_id, body, is_error=kind == "error")
             case _:
                 connection.refuse(NOT_FOUND)
@@ -193,6 +204,14 @@ class RuntimeApi:
             self._undelivered = None
 
 
+def _decode_trailer(value: bytes) -> bytes:
+    """Give the error object of a trailer, which has it in base64."""
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        return value
+
+
 _ACCEPTED = (
     b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
     b'{"status":"OK"}\n'
@@ -212,6 +231,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._header_bytes = 0
         self._in_header = True
         self._is_foreign = False
+        self._stream_error: bytes | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -250,18 +270,24 @@ class RuntimeConnection(asyncio.Protocol):
         self._header_bytes = 0
         self._in_header = True
         self._is_foreign = False
+        self._stream_error = None
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request's target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Look for the marks of a browser."""
+        """Look for the marks of a browser, and after a body for those of a stream that broke off.
+
+        Source: docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html (response streaming)
+        """
         match name.lower():
             case b"origin" | b"sec-fetch-site":
                 self._is_foreign = True
             case b"host" if value.decode("latin-1") != self._api.address:
                 self._is_foreign = True
+            case b"lambda-runtime-function-error-body" if not self._in_header:
+                self._stream_error = value
 
     def on_headers_complete(self) -> None:
         """End the part that ``HEADER_BYTES_MAX`` bounds."""
@@ -282,7 +308,8 @@ class RuntimeConnection(asyncio.Protocol):
             return
         is_whole = self._body_bytes <= RESPONSE_BYTES_MAX
         path = f"{self._parser.get_method().decode('latin-1')} {self._url.decode('latin-1')}"
-        self._api.receive(self, path, b"".join(self._body) if is_whole else None)
+        body = b"".join(self._body) if is_whole else None
+        self._api.receive(self, path, body, stream_error=self._stream_error)
         self._body = []
 
     def accept(self) -> None:

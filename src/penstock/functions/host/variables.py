@@ -8,8 +8,8 @@ from penstock.model.function import Function, LocalProcess
 # What a process needs to run on this machine. The service's credentials are not among it.
 INHERITED = ("HOME", "USER", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
-# What Lambda lets no function declare, but for the region and the credentials: a function here has
-# no role that would give it some, so it may declare its own.
+# What Lambda lets no function declare, but for the region and the credentials: where roles are not
+# assumed, a function has only what it declares.
 # Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 RESERVED = frozenset(
     {
@@ -34,7 +34,7 @@ def environment_variables(
     function: Function,
     hosting: LocalProcess,
     *,
-    python: str,
+    interpreter: str | None,
     inherited: Mapping[str, str],
     extra: Mapping[str, str],
 ) -> dict[str, str]:
@@ -47,25 +47,32 @@ def environment_variables(
     Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     region = function.scope.region
+    path = inherited.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     variables = {name: inherited[name] for name in INHERITED if name in inherited}
     variables |= {
-        "PATH": f"{Path(python).parent}:{inherited.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
+        "PATH": path if interpreter is None else f"{Path(interpreter).parent}:{path}",
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
     }
-    virtual_environment = Path(python).parent.parent
-    if (virtual_environment / "pyvenv.cfg").is_file():
-        variables["VIRTUAL_ENV"] = str(virtual_environment)
+    if interpreter is not None:
+        virtual_environment = Path(interpreter).parent.parent
+        if (virtual_environment / "pyvenv.cfg").is_file():
+            variables["VIRTUAL_ENV"] = str(virtual_environment)
     variables |= extra
     variables |= hosting.environment
     return variables | {
         "_HANDLER": hosting.handler,
         "LAMBDA_TASK_ROOT": hosting.code,
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": log_group(function.name),
     }
+
+
+def log_group(function_name: str) -> str:
+    """Name the log group of a function."""
+    return f"/aws/lambda/{function_name}"

@@ -130,8 +130,11 @@ class SimulatedStreamSources:
     def __init__(self, by_account: dict[str, tuple[SimulatedStreamSource, Wire]]) -> None:
         self._by_account = by_account
 
-    async def open_stream(self, arn: str, *, invoke_identity_arn: str) -> StreamSource:
+    async def open_stream(
+        self, arn: str, *, function_arn: str, invoke_identity_arn: str
+    ) -> StreamSource:
         """Open a stream; a broken way to it is found here too."""
+        del function_arn
         source, wire = self._by_account[parse_arn(invoke_identity_arn).account]
         if wire.broken is not None:
             raise wire.broken
@@ -139,8 +142,8 @@ class SimulatedStreamSources:
         return source
 
     async def open_queue(
-        self, arn: str, *, count_request: Callable[[str], None] | None = None
+        self, arn: str, *, function_arn: str, count_request: Callable[[str], None] | None = None
     ) -> QueueSource:
         """Find no queue: there is none in a world of streams."""
-        del count_request
+        del function_arn, count_request
         raise SourceNotFoundError(f"{arn}: there are only streams")

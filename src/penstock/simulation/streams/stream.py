@@ -52,6 +52,7 @@ class StreamTraits(msgspec.Struct, frozen=True, kw_only=True):
         ends_closed: A closed shard's last answer has no next iterator; else there always is one.
         refuses_foreign: A position or iterator of a stream that is gone is told from its own.
         listing_lag_ms: How late the list of shards may be.
+        number_first: Sequence numbers begin above it.
     """
 
     answer_count_max: int
@@ -60,6 +61,7 @@ class StreamTraits(msgspec.Struct, frozen=True, kw_only=True):
     ends_closed: bool
     refuses_foreign: bool
     listing_lag_ms: int
+    number_first: int = 0
 
 
 class StreamWatch(Protocol):
@@ -121,7 +123,7 @@ class SimulatedStream:
         """Make the stream, once more perhaps; sequence numbers start over."""
         self._incarnation_count += 1
         self._shard_count = 0
-        self._number = self._rng.choice((0, 5, 95, 990))
+        self._number = self.traits.number_first + self._rng.choice((0, 5, 95, 990))
         self.incarnation = f"{self.name}#{self._incarnation_count}"
         self.shards = {}
         step = KEY_SPACE // shard_count
@@ -139,26 +141,38 @@ class SimulatedStream:
         """Take a record in; one that comes while there is no stream is refused."""
         if not self.incarnation:
             return
-        place = zlib.crc32(b"shard of " + key.encode()) % KEY_SPACE
-        shard = next(each for each in self.open_shards() if each.first_key <= place < each.end_key)
-        number = self._next_number()
         mark = POISON_MARK if is_poison else b'"good"'
-        event = b'{"eventID":"%s:%s:%d","%s":"%d","kind":%s,"shade":"%s","filler":"%s"}' % (
-            self.incarnation.encode(),
-            shard.shard_id.encode(),
-            number,
-            b"SequenceNumber" if self.kind is StreamKind.DYNAMODB else b"sequenceNumber",
-            number,
-            mark,
-            SHADES[number % len(SHADES)],
-            filler,
-        )
-        wall_ms = self._wall_ms()
-        if self.kind is StreamKind.DYNAMODB:
-            wall_ms -= wall_ms % 1000
-        record = StreamRecord(str(number), key.encode(), wall_ms, event)
+
+        def write(shard_id: str, number: int) -> StreamRecord:
+            event = b'{"eventID":"%s:%s:%d","%s":"%d","kind":%s,"shade":"%s","filler":"%s"}' % (
+                self.incarnation.encode(),
+                shard_id.encode(),
+                number,
+                b"SequenceNumber" if self.kind is StreamKind.DYNAMODB else b"sequenceNumber",
+                number,
+                mark,
+                SHADES[number % len(SHADES)],
+                filler,
+            )
+            wall_ms = self._wall_ms()
+            if self.kind is StreamKind.DYNAMODB:
+                wall_ms -= wall_ms % 1000
+            return StreamRecord(str(number), key.encode(), wall_ms, event)
+
+        self.take_in(zlib.crc32(b"shard of " + key.encode()) % KEY_SPACE, write)
+
+    def take_in(self, place: int, write: Callable[[str, int], StreamRecord]) -> StreamRecord:
+        """Take a record in, of the shard that has that place of the key space.
+
+        Args:
+            place: 0..``KEY_SPACE`` - 1.
+            write: Is given the shard's id and the sequence number.
+        """
+        shard = next(each for each in self.open_shards() if each.first_key <= place < each.end_key)
+        record = write(shard.shard_id, self._next_number())
         shard.append(record)
         self._watch.record_put(self.arn, self.incarnation, shard.shard_id, record)
+        return record
 
     def open_shards(self) -> list[ServedShard]:
         """Give the shards that take records, by their part of the key space."""
@@ -300,7 +314,7 @@ class SimulatedStream:
         return shard
 
     def _add_shard(self, parents: tuple[str, ...], keys: tuple[int, int], listed_ms: int) -> None:
-        shard_id = f"shardId-{self._shard_count:06}"
+        shard_id = f"shardId-{self._shard_count:012}"
         self._shard_count += 1
         self.shards[shard_id] = ServedShard(shard_id, parents, keys, listed_ms)
 

@@ -1,0 +1,1 @@
+"""Lambda's API for functions: one module per group of operations."""

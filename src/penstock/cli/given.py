@@ -1,0 +1,24 @@
+"""What options and arguments give: JSON itself, standard input, or a file."""
+
+import sys
+from pathlib import Path
+
+from penstock.model.errors import ConfigurationError
+
+STDIN = "-"
+
+
+def read_given(given: str, option: str) -> bytes:
+    """Read what an option gives: JSON itself, or the file that has it.
+
+    Raises:
+        ConfigurationError: It is empty, or the file cannot be read.
+    """
+    if not given.strip():
+        raise ConfigurationError(f"{option} is empty: give JSON, a file, or - for standard input")
+    if given.lstrip()[:1] in ("{", "["):
+        return given.encode()
+    try:
+        return sys.stdin.buffer.read() if given == STDIN else Path(given).read_bytes()
+    except OSError as exc:
+        raise ConfigurationError(f"{option} {given}: cannot be read: {exc.strerror}") from exc

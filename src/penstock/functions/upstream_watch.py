@@ -1,0 +1,85 @@
+"""Asks the upstream from time to time for the functions that mappings name."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from penstock.functions.upstream_functions import UpstreamFunctions
+from penstock.model.errors import ConfigurationError, InvokeError, StoreError
+from penstock.ports import StoreCalls
+
+REFRESH_S = 30.0  # a changed timeout or concurrency counts after so long
+MISSING_S = 3.0  # while the upstream does not answer, or lacks a function
+
+
+class UpstreamWatch:
+    """Keeps what is known of the upstream's functions as it is there.
+
+    Args:
+        functions: Asked, and told.
+        store_calls: Has the mappings.
+        changed: Told the ARN of each function that has changed, as mappings name it.
+    """
+
+    def __init__(
+        self,
+        functions: UpstreamFunctions,
+        store_calls: StoreCalls,
+        changed: Callable[[str], None],
+    ) -> None:
+        self.functions = functions
+        self._store_calls = store_calls
+        self._changed = changed
+        self._log = structlog.get_logger()
+        self._is_away = False
+        self._is_complete = True
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look again and again, for as long as the block runs."""
+        stop = asyncio.Event()
+        watching = asyncio.create_task(self.run(stop), name="upstream watch")
+        try:
+            yield
+        finally:
+            stop.set()
+            watching.cancel()
+            await asyncio.wait({watching})
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look again and again, until ``stop``."""
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_S if self._is_complete else MISSING_S):
+                    await stop.wait()
+                    return
+            await self.look()
+
+    async def look(self) -> None:
+        """Ask for every function once; what cannot be asked stays as it was heard last."""
+        try:
+            mappings = await self._store_calls.run(lambda store: store.list_mappings())
+        except StoreError:
+            return  # the API and the engine say so
+        self._is_complete = True
+        for function_arn in dict.fromkeys(mapping.function_arn for mapping in mappings):
+            known = self.functions.known(function_arn)
+            try:
+                found = await self.functions.refresh(function_arn)
+            except (InvokeError, ConfigurationError) as exc:
+                self._is_complete = False
+                self._note_away(str(exc))
+                return
+            self._is_complete = self._is_complete and found is not None
+            if found != known:
+                self._changed(function_arn)
+        if self._is_away:
+            self._is_away = False
+            self._log.info("upstream tells of functions again")
+
+    def _note_away(self, reason: str) -> None:
+        if not self._is_away:
+            self._log.warning("upstream does not tell of functions", reason=reason)
+        self._is_away = True

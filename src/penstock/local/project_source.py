@@ -1,0 +1,112 @@
+"""Where a project comes from: ``penstock.toml``, or a SAM or CloudFormation template."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from penstock.api.errors import ApiError
+from penstock.api.shapes import check_parameters
+from penstock.local.hidden_values import hide
+from penstock.local.project_file import PROJECT_FILE_DEFAULT, Project, read_project
+from penstock.model.errors import ConfigurationError
+
+TEMPLATE_SUFFIXES = (".yaml", ".yml", ".json", ".template")
+_TEMPLATE_NAMES = ("template.yaml", "template.yml", "template.json")
+
+
+class ProjectSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A file, and what the command line adds to it.
+
+    Attributes:
+        path: None declares nothing.
+        parameters: Of a template, by name.
+    """
+
+    path: Path | None
+    parameters: Mapping[str, str] = {}
+
+    @property
+    def is_template(self) -> bool:
+        """Tell it by the file's name."""
+        return self.path is not None and is_template(self.path)
+
+    def read(self, *, endpoint: str, inline_folder: Path) -> Project:
+        """Read the project as it is now, and hold its mappings against Lambda's own model.
+
+        Args:
+            endpoint: Of the AWS in which a template is made.
+            inline_folder: Takes the code that stands in a template itself.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or declares what cannot be.
+        """
+        project = self._read(endpoint, inline_folder)
+        for mapping in project.mappings:
+            try:
+                check_parameters("CreateEventSourceMapping", mapping.parameters)
+            except ApiError as exc:
+                text = hide(f"mapping {mapping.name!r}: {exc}", project.hidden_values)
+                raise ConfigurationError(text) from exc
+        return project
+
+    def _read(self, endpoint: str, inline_folder: Path) -> Project:
+        if self.path is None or not self.is_template:
+            if self.parameters:
+                raise ConfigurationError("--parameter is for templates; penstock.toml has none")
+            return read_project(self.path)
+        # Imported here: only templates need YAML, which is of the extra penstock[dev].
+        try:
+            from penstock.local.template.project import (  # noqa: PLC0415
+                TemplateRequest,
+                read_template,
+            )
+        except ImportError as exc:
+            raise ConfigurationError(
+                f"{self.path}: templates need YAML and AWS's translator; install penstock[dev]"
+            ) from exc
+        return read_template(
+            TemplateRequest(
+                path=self.path,
+                parameters=self.parameters,
+                endpoint=endpoint,
+                inline_folder=inline_folder,
+            )
+        )
+
+
+def is_template(path: Path) -> bool:
+    """Tell by its name whether a file is a template."""
+    return path.suffix in TEMPLATE_SUFFIXES
+
+
+def find_project_file(given: Path | None) -> Path | None:
+    """Give the file that is named, or the one of the folder that is; None: the folder has none.
+
+    Raises:
+        ConfigurationError: The folder has several.
+    """
+    folder = Path() if given is None else given
+    if not folder.is_dir():
+        return folder
+    names = (PROJECT_FILE_DEFAULT, *_TEMPLATE_NAMES)
+    found = [name for name in names if (folder / name).is_file()]
+    if len(found) > 1:
+        raise ConfigurationError(f"{folder.absolute()} has {' and '.join(found)}; name one of them")
+    if found:
+        return folder / found[0]
+    if given is None:
+        return None
+    raise ConfigurationError(f"{folder} has none of {', '.join(names)}")
+
+
+def parse_parameter(text: str) -> tuple[str, str]:
+    """Read one ``KEY=VALUE`` of the command line.
+
+    Raises:
+        ConfigurationError: It is not of that form.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigurationError(f"--parameter {text!r} is not of the form KEY=VALUE")
+    return key.strip(), value

@@ -1,0 +1,47 @@
+"""The pytest plugin: the fixture ``penstock``, found without an import.
+
+It is imported by every pytest of an environment with Penstock in it, so it imports nothing of
+Penstock before a test asks for the fixture.
+"""
+
+import sys
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pluggy import Result
+
+    from penstock.testing import Penstock
+
+_STEPS_MAX = 60  # of each mapping, in a failure's report
+
+
+@pytest.fixture
+def penstock() -> "Iterator[Penstock]":
+    """Event source mappings on a virtual clock: queues, streams, tables, functions of this test.
+
+    See docs/testing.md of Penstock, or ``help(penstock)`` in a test.
+    """
+    from penstock.testing import Penstock  # noqa: PLC0415
+
+    with Penstock() as kit:
+        yield kit
+
+
+@pytest.hookimpl(hookwrapper=True)  # known to every pytest, however old
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> "Generator[None, Result[pytest.TestReport], None]":
+    """Show in the report of a failure what the test's mappings have done."""
+    outcome = yield
+    report = outcome.get_result()
+    testing = sys.modules.get("penstock.testing")
+    if testing is not None and call.when == "call" and report.failed:
+        kit = getattr(item, "funcargs", {}).get("penstock")
+        is_told = call.excinfo is not None and isinstance(
+            call.excinfo.value, testing.NeverIdleError
+        )
+        if isinstance(kit, testing.Penstock) and kit.mappings and not is_told:
+            report.sections.append(("Penstock's timelines", kit.timelines(last=_STEPS_MAX)))
