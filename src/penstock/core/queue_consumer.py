@@ -90,8 +90,6 @@ class QueueConsumer:
                 commands = self._take_messages(receive_id, messages, now)
             case q.SlotsGranted(function_arn, count):
                 commands = self._take_slots(function_arn, count)
-            case q.InvocationSucceeded():
-                commands = self._end_invocation(inp, now)
             case q.DeleteEnded(report, attempt):
                 self._deletions.take_report(report, attempt, now)
             case q.Started() | q.DeadlineReached():
