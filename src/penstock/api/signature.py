@@ -1,6 +1,7 @@
 """The credential scope of a SigV4 Authorization header: which region and service was meant."""
 
 import re
+from collections.abc import Container
 
 import msgspec
 
@@ -21,6 +22,7 @@ _CREDENTIAL = re.compile(
 )
 _SIGNED_HEADERS = re.compile(r"\S+")
 _SIGNATURE = re.compile(r"[0-9A-Za-z]+")
+_PRESIGNED = ("X-Amz-Credential", "AWSAccessKeyId")
 
 
 def read_credential_scope(authorization: str) -> CredentialScope | None:
@@ -41,3 +43,8 @@ def read_credential_scope(authorization: str) -> CredentialScope | None:
     if credential is None or not is_signed:
         return None
     return CredentialScope(credential["access_key"], credential["region"], credential["service"])
+
+
+def is_presigned(query: Container[str]) -> bool:
+    """Tell whether a query names who signed it, as that of a presigned URL does."""
+    return any(name in query for name in _PRESIGNED)
