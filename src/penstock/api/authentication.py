@@ -15,6 +15,7 @@ nothing is checked here.
 Source: docs/semantics.md#signatures
 """
 
+import asyncio
 import hashlib
 
 from aiohttp import web
@@ -34,7 +35,7 @@ from penstock.model.caller import RequestHead
 
 SIGNED_BYTES_MAX = 80 * 1024 * 1024  # CreateFunction with a ZipFile of 50 MB, in base64
 UNVERIFIED_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are read before their signatures
-DIGESTED_BYTES_MAX = 1024 * 1024  # with a digest in a header: read at once up to this
+DIGESTED_BYTES_MAX = 1024 * 1024  # read, or digested, at once up to this
 BODY_S_MAX = 60.0
 
 
@@ -77,7 +78,7 @@ class Authentication:
             await self._keep_digested(request, claims.body_digest)
         elif self._callers.knows(claims):
             body = await self._read_unverified(request)
-            self._callers.check(head, claims, hashlib.sha256(body).hexdigest())
+            self._callers.check(head, claims, await _digest(body))
             keep_body(request, body)
         else:
             self._callers.check(head, claims, EMPTY_BODY_DIGEST)
@@ -115,3 +116,10 @@ class Authentication:
         if hashlib.sha256(body).hexdigest() != digest:
             raise mismatch()
         keep_body(request, body)
+
+
+async def _digest(body: bytes) -> str:
+    """Digest a body; a large one on a thread, since that takes long."""
+    if len(body) <= DIGESTED_BYTES_MAX:
+        return hashlib.sha256(body).hexdigest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(body).hexdigest())
