@@ -13,11 +13,11 @@ from wire_builders import make_wire
 from penstock.functions import upstream_watch
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
-from penstock.functions.upstream_functions import CONCURRENCY_DEFAULT, UpstreamFunctions
+from penstock.functions.upstream_functions import UpstreamFunctions
 from penstock.functions.upstream_watch import UpstreamWatch
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError, FunctionNotFoundError, InvokeUnavailableError
-from penstock.model.function import Function, LambdaFunction
+from penstock.model.function import CONCURRENCY_DEFAULT, Function, LambdaFunction
 from penstock.model.mapping import EventSourceMapping
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
