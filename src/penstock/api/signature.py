@@ -5,7 +5,7 @@ from collections.abc import Container
 
 import msgspec
 
-from penstock.core.signature_claims import ALGORITHM, split_authorization
+from penstock.core.signature_claims import ALGORITHM, PRESIGNED, split_authorization
 from penstock.model.errors import SignatureError
 
 
@@ -22,7 +22,6 @@ _CREDENTIAL = re.compile(
 )
 _SIGNED_HEADERS = re.compile(r"\S+")
 _SIGNATURE = re.compile(r"[0-9A-Za-z]+")
-_PRESIGNED = ("X-Amz-Credential", "AWSAccessKeyId")
 
 
 def read_credential_scope(authorization: str) -> CredentialScope | None:
@@ -46,5 +45,5 @@ def read_credential_scope(authorization: str) -> CredentialScope | None:
 
 
 def is_presigned(query: Container[str]) -> bool:
-    """Tell whether a query names who signed it, as that of a presigned URL does."""
-    return any(name in query for name in _PRESIGNED)
+    """Tell whether a query is that of a presigned URL; who signed it is not judged here."""
+    return any(name in query for name in PRESIGNED)
