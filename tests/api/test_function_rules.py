@@ -110,6 +110,7 @@ def test_options_that_ask_for_nothing_are_taken(client: Any) -> None:
             "exceeded the 4KB limit. Measured size: 4106 bytes",
             id="too large",
         ),
+        pytest.param({"Handler": "app\0.handler"}, "Handler holds a NUL", id="NUL in Handler"),
         pytest.param({"Tags": {"aws:x": "y"}}, "begins with aws:", id="tag"),
         pytest.param({"name": "made:1"}, "created without one", id="qualifier"),
         pytest.param(
@@ -180,9 +181,10 @@ def test_update_refuses_the_same(client: Any) -> None:
     layers = refusal(client.update_function_configuration, FunctionName="made", Layers=[LAYER])
     runtime = refusal(client.update_function_configuration, FunctionName="made", Runtime="java21")
     image = refusal(client.update_function_code, FunctionName="made", ImageUri="image")
+    handler = refusal(client.update_function_configuration, FunctionName="made", Handler="a\0.b")
     timeout = refusal(client.update_function_configuration, FunctionName="made", Timeout=901)
 
-    assert [answer[1] for answer in (layers, runtime, image)] == [INVALID] * 3
+    assert [answer[1] for answer in (layers, runtime, image, handler)] == [INVALID] * 4
     assert timeout[1] == "ValidationException"
     assert wait_until_updated(client)["Timeout"] == 3
 
