@@ -203,6 +203,24 @@ def test_code_in_the_template_is_written_to_its_own_folder(tmp_path: Path) -> No
     assert file.stat().st_mtime_ns == written.st_mtime_ns, "an unchanged file stays"
 
 
+@pytest.mark.parametrize("name", ["../outside", "{folder}/outside", "a" * 300])
+def test_name_of_a_function_leads_its_code_nowhere_else(tmp_path: Path, name: str) -> None:
+    text = resources(f"""
+        Show:
+          Type: AWS::Lambda::Function
+          Properties:
+            FunctionName: {name.format(folder=tmp_path)}
+            Code: {{ZipFile: "def handler(event, context): ..."}}
+            Handler: index.handler
+            Runtime: python3.11
+        """)
+
+    with pytest.raises(ConfigurationError, match="a function's name is 1 to 64 letters"):
+        read(tmp_path, text)
+
+    assert [path.parent for path in tmp_path.rglob("index.py")] == [tmp_path / "inline" / "Show"]
+
+
 def test_asset_of_cdk_is_the_folder_beside_the_template(tmp_path: Path) -> None:
     asset = tmp_path / "asset.1234"
     asset.mkdir()
