@@ -619,6 +619,8 @@ MISTAKES = [
         "service.queue_ramp.initial: expected int >= 1, got int (0)",
         id="ramp",
     ),
+    pytest.param(f"queues = {'9' * 5000}", "not valid TOML: Exceeds the limit", id="digits"),
+    pytest.param(f"queues = {'[' * 50_000}", "nested too deeply", id="deep"),
     pytest.param('[service]\naccount_id = "1"', "service.account_id: expected str", id="account"),
     pytest.param(
         '[functions.a]\ncode = "."\nHandler = "ok.handler"\nEnvironment = { A = 1 }',
