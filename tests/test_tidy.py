@@ -58,6 +58,7 @@ SOURCE = re.compile(
     r"|docs/[\w/.-]+\.md|recorded answers of AWS"
 )
 PAGE = re.compile(r"docs\.aws\.amazon\.com/\S+|docs/semantics\.md")
+LINK = re.compile(r"\]\(([^)\s:#]*)(?:#([\w-]+))?\)")
 SEMANTICS_ROW = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -237,6 +238,17 @@ def test_references_into_the_documents_lead_somewhere() -> None:
             target = ROOT / document
             if not target.is_file() or (anchor and anchor not in anchors_of(target.read_text())):
                 dangling.append(shown(path, 0, f"{document}#{anchor}"))
+
+    assert dangling == []
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    dangling = []
+    for path in (each for each in text_files() if each.suffix == ".md"):
+        for name, anchor in LINK.findall(path.read_text()):
+            target = path.parent / name if name else path
+            if not target.exists() or (anchor and anchor not in anchors_of(target.read_text())):
+                dangling.append(shown(path, 0, f"{name}#{anchor}"))
 
     assert dangling == []
 
