@@ -68,6 +68,7 @@ class ChildProcess:
         self._running: asyncio.subprocess.Process | None = None
         self._lifeline: socket.socket | None = None
         self._relay: asyncio.Task[None] | None = None
+        self._is_told_to_end = False
 
     async def keep_running(
         self, on_ready: Callable[[], Awaitable[None]], *, loss: str | None = None
@@ -96,7 +97,8 @@ class ChildProcess:
                 was_ready = True
                 failures = 0
                 code = await self.wait()
-                _log.warning(f"{ended}; {loss}" if loss else ended, exit_code=code)
+                if not self._is_told_to_end:
+                    _log.warning(f"{ended}; {loss}" if loss else ended, exit_code=code)
             except ChildStartError as exc:
                 failures += 1
                 if exc.exit_code == EXIT_CONFIGURATION or failures == STARTS_MAX:
@@ -113,6 +115,7 @@ class ChildProcess:
         Raises:
             ChildStartError: It ended first, or said nothing for a minute.
         """
+        self._is_told_to_end = False
         ours, theirs = socket.socketpair()
         with theirs:
             self._running = await asyncio.create_subprocess_exec(
@@ -164,8 +167,12 @@ class ChildProcess:
             self.drop_lifeline()
 
     def end(self) -> None:
-        """Ask the process to end (SIGTERM) and do not wait; ``keep_running`` starts it again."""
+        """Ask the process to end (SIGTERM) and do not wait; ``keep_running`` starts it again.
+
+        Who asks has said why: the log takes no notice of such an end.
+        """
         if self._running is not None and self._running.returncode is None:
+            self._is_told_to_end = True
             self._running.terminate()
 
     def kill(self) -> None:
