@@ -144,6 +144,18 @@ def test_constraint_of_the_model_is_told_in_aws_s_words(
     assert text in message
 
 
+def test_variables_are_secrets_and_no_error_repeats_them(client: Any) -> None:
+    status, code, message = refusal(
+        create, client=client, Environment={"Variables": {"A": "the secret"}}
+    )
+
+    assert (status, code) == (400, "ValidationException")
+    assert message.startswith(
+        "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint"
+    )
+    assert "the secret" not in message
+
+
 def test_credentials_may_be_variables_and_be_read_back(client: Any) -> None:
     variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
