@@ -158,6 +158,20 @@ def test_variable_s_value_is_in_no_error(client: Any) -> None:
     assert "secret" not in refusal(create, client=client, Environment={"Variables": variables})[2]
 
 
+def test_variables_that_break_the_model_are_not_told(client: Any) -> None:
+    variables = {"PASSWORD": "secret", "X": "1"}
+
+    answer = refusal(create, client=client, Environment={"Variables": variables})
+
+    assert answer == (
+        400,
+        "ValidationException",
+        "1 validation error detected: Value at 'environment.variables' failed to satisfy "
+        "constraint: Map keys must satisfy constraint: [Member must satisfy regular expression "
+        "pattern: [a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]",
+    )
+
+
 def test_update_refuses_the_same(client: Any) -> None:
     create_active(client)
 
