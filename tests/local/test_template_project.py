@@ -563,6 +563,21 @@ def test_mapping_is_held_against_lambdas_model_when_it_is_read(tmp_path: Path) -
         read(tmp_path, resources(text))
 
 
+def test_logical_id_of_few_letters_gets_a_prefix_where_names_are_longer(tmp_path: Path) -> None:
+    table = "AttributeDefinitions: [], KeySchema: []"
+
+    project = read(
+        tmp_path,
+        resources(f"""
+T: {{Type: AWS::DynamoDB::Table, Properties: {{{table}}}}}
+B: {{Type: AWS::S3::Bucket}}
+Q: {{Type: AWS::SQS::Queue}}
+"""),
+    )
+
+    assert {each.name for each in project.resources} == {"local-T", "local-b", "Q"}
+
+
 def test_long_logical_id_is_cut_to_a_name_of_its_own(tmp_path: Path) -> None:
     first, second = "A" * 90 + "1", "A" * 90 + "2"
 
