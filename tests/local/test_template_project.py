@@ -83,6 +83,7 @@ STREAMS_TOPICS_BUCKETS = """
           Properties: {StreamModeDetails: {StreamMode: ON_DEMAND}}
         Files: {Type: AWS::S3::Bucket}
         Orders: {Type: AWS::SQS::Queue}
+        Trades: {Type: AWS::SNS::Topic, Properties: {FifoTopic: true}}
         News:
           Type: AWS::SNS::Topic
           Properties: {Subscription: [{Protocol: sqs, Endpoint: !GetAtt Orders.Arn}]}
@@ -109,6 +110,7 @@ def test_streams_topics_and_buckets_are_named_by_their_logical_ids(tmp_path: Pat
     )
     assert project.buckets == (BucketTable(name="files"),)
     assert project.topics == (
+        TopicTable(name="Trades.fifo"),
         TopicTable(name="News", subscriptions=[SubscriptionTable(queue="Orders"), raw]),
     )
 
@@ -319,6 +321,15 @@ Items:
     project = read(tmp_path, "Conditions: {C: !Equals [1, 1]}\n" + text)
 
     assert project.mapping_tables == {"Mapping": "items"}
+
+
+def test_mapping_of_a_table_whose_condition_is_false_is_an_error(tmp_path: Path) -> None:
+    head = "Conditions: {Never: !Equals [1, 2]}\n"
+    text = FUNCTION + MAPPING.replace("Source.Arn", "Source.StreamArn")
+    table = "{Type: AWS::DynamoDB::Table, Condition: Never, Properties: {StreamSpecification: {}}}"
+
+    with pytest.raises(ConfigurationError, match="refers to Source, whose condition"):
+        read(tmp_path, head + resources(f"{text}\nSource: {table}\n"))
 
 
 @pytest.mark.parametrize(
