@@ -437,6 +437,26 @@ Source: {{Type: AWS::SQS::Queue}}
             id="property",
         ),
         pytest.param(
+            "{Type: AWS::S3::Bucket, Properties: {VersioningConfiguration: {Status: Enabled}}}",
+            "AWS::S3::Bucket X.VersioningConfiguration: not applied; of each object the newest"
+            " alone is kept",
+            id="versioning",
+        ),
+        pytest.param(
+            "{Type: AWS::DynamoDB::Table, Properties: {TableName: items, AttributeDefinitions: [],"
+            " KeySchema: [], KinesisStreamSpecification: {StreamArn: x}}}",
+            "AWS::DynamoDB::Table X.KinesisStreamSpecification: not applied; no change of its items"
+            " goes to that stream",
+            id="stream-of-a-table",
+        ),
+        pytest.param(
+            "{Type: AWS::Lambda::Function, Properties: {Code: ., Handler: app.handler,"
+            " Runtime: python3.11, LoggingConfig: {LogFormat: JSON}}}",
+            "AWS::Lambda::Function X.LoggingConfig: not applied; its lines are text, in the log"
+            " group /aws/lambda/NAME",
+            id="logging",
+        ),
+        pytest.param(
             "{Type: AWS::SNS::Subscription, Properties: {Protocol: email}}",
             "AWS::SNS::Subscription X: not made; the topic sends nothing by email",
             id="subscription",
