@@ -166,9 +166,11 @@ def test_variables_that_break_the_model_are_not_told(client: Any) -> None:
     assert answer == (
         400,
         "ValidationException",
-        "1 validation error detected: Value at 'environment.variables' failed to satisfy "
-        "constraint: Map keys must satisfy constraint: [Member must satisfy regular expression "
-        "pattern: [a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]",
+        (
+            "1 validation error detected: Value at 'environment.variables' failed to satisfy "
+            "constraint: Map keys must satisfy constraint: [Member must satisfy regular expression "
+            "pattern: [a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]"
+        ),
     )
 
 
