@@ -104,6 +104,22 @@ def test_code_that_lost_a_file_is_unpacked_again(run: Run, tmp_path: Path) -> No
     run(main())
 
 
+def test_code_that_lost_its_package_is_kept_anew(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        store, package = CodeStore(tmp_path), zipped({"app.py": "x = 1"})
+        async with store.keep(package) as code:
+            await store.unpack(code.sha256)
+        store.package_path(code.sha256).unlink()
+
+        async with store.keep(package):
+            await store.unpack(code.sha256)
+
+        assert store.package_path(code.sha256).read_bytes() == package
+        assert text_in(store.code_folder(code.sha256)) == "x = 1"
+
+    run(main())
+
+
 def test_package_that_is_gone_is_an_error(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         store = CodeStore(tmp_path)

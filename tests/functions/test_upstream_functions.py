@@ -122,6 +122,18 @@ def test_function_is_what_the_upstream_tells() -> None:
     run_with_upstream(scenario)
 
 
+def test_function_that_has_reserved_nothing_for_itself_has_no_concurrency() -> None:
+    async def scenario(upstream: Upstream) -> None:
+        upstream.put(concurrency={"ReservedConcurrentExecutions": 0})
+
+        found = await upstream.functions().refresh(ARN)
+
+        assert found is not None
+        assert found.concurrency == 0
+
+    run_with_upstream(scenario)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
