@@ -1,6 +1,7 @@
 """What CreateFunction and the updates refuse, and what they take because it asks for nothing."""
 
 import base64
+import hashlib
 from typing import Any
 
 import msgspec
@@ -196,8 +197,23 @@ def create_raw(server: Server, body: dict[str, object]) -> tuple[int, str]:
     return answer.status, answer.code
 
 
-def test_code_that_is_no_base64_is_refused(server: Server) -> None:
-    assert create_raw(server, {"Code": {"ZipFile": "?"}}) == (400, "SerializationException")
+@pytest.mark.parametrize("text", ["?", "QUJ", "QQ==QUJD", "QUJDQ===", "QUJD\n", "\u00e9QUJ"])
+def test_code_that_is_no_base64_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("penstock.api.functions.code.PIECE_CHARS", 4)
+
+    assert create_raw(server, {"Code": {"ZipFile": text}}) == (400, "SerializationException")
+
+
+def test_code_that_is_decoded_in_pieces_is_whole(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.api.functions.code.PIECE_CHARS", 8)
+
+    made = create(client)
+
+    assert base64.b64decode(made["CodeSha256"]) == hashlib.sha256(zipped()).digest()
 
 
 def test_code_above_the_quota_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
