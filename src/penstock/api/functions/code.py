@@ -84,8 +84,8 @@ async def _find_package(
         raise invalid_parameter(str(exc)) from exc
 
 
-def _decode_base64(text: str) -> bytes:
-    """Decode in pieces, since one call for all would stop every other thread for that long."""
+def _decode_pieces(text: str) -> bytes:
+    """Decode base64 in pieces, since one call for all would stop every other thread for that long."""
     if "=" in text[:-2]:
         raise binascii.Error("padding before its end")
     starts = range(0, len(text), PIECE_CHARS)
@@ -95,7 +95,7 @@ def _decode_base64(text: str) -> bytes:
 
 def _decode(zip_file: str, operation: str) -> bytes:
     try:
-        package = _decode_base64(zip_file)
+        package = _decode_pieces(zip_file)
     except (binascii.Error, ValueError) as exc:
         raise ApiError(SERIALIZATION, f"ZipFile is not base64: {exc}") from exc
     if not package:
