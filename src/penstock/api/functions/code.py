@@ -85,7 +85,7 @@ async def _find_package(
 
 
 def _decode_pieces(text: str) -> bytes:
-    """Decode base64 in pieces, since one call for all would stop every other thread for that long."""
+    """Decode base64 in pieces: one call for all would stop every other thread for that long."""
     if "=" in text[:-2]:
         raise binascii.Error("padding before its end")
     starts = range(0, len(text), PIECE_CHARS)
