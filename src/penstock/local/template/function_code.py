@@ -15,9 +15,7 @@ from penstock.model.function import ANY_PYTHON
 # CDK says there which folder or file beside the template an asset is.
 _ASSET_PATH, _ASSET_PROPERTY = "aws:asset:path", "aws:asset:property"
 _INLINE_STEM = "index"  # AWS's name for the file of a ZipFile
-_IMAGE = "Image"
-
-
+IMAGE = "Image"  # the PackageType of a container image
 CODE_NOT_KNOWN = "NotKnownHere"  # in place of a folder that only AWS could tell, the reason
 
 
@@ -81,7 +79,7 @@ class FunctionCode:
 def _refusal(resource: Resource, code: object, runtime: object) -> str | None:
     """Say why a function does not run here, wherever its code is; None: it may."""
     parts = code if isinstance(code, dict) else {}
-    if resource.properties.get("PackageType") == _IMAGE or "ImageUri" in parts:
+    if resource.properties.get("PackageType") == IMAGE or "ImageUri" in parts:
         return "it is a container image, and local functions run from a folder"
     if CODE_NOT_KNOWN in parts:
         return str(parts[CODE_NOT_KNOWN])
