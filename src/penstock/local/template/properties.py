@@ -236,8 +236,9 @@ def _read_integer(value: object) -> int | None:
 def _read_number(value: object) -> float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _read_boolean(value: object) -> bool | None:
