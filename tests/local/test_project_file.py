@@ -449,6 +449,11 @@ MISTAKES = [
         "functions.orders.Handler: belongs to a function with code, not url",
         id="handler-with-url",
     ),
+    pytest.param(
+        f"{FUNCTION}MemorySize = 128",
+        "functions.orders.MemorySize: belongs to a function with code, not url",
+        id="memory-with-url",
+    ),
     pytest.param('[functions.a]\nurl = "h:1"', "functions.a.url: 'h:1' is not of the", id="url"),
     pytest.param('[functions.a]\narn = "a"', "functions.a.arn: 'a' is not a function's", id="arn"),
     pytest.param(

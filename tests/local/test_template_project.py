@@ -83,6 +83,7 @@ STREAMS_TOPICS_BUCKETS = """
           Properties: {StreamModeDetails: {StreamMode: ON_DEMAND}}
         Files: {Type: AWS::S3::Bucket}
         Orders: {Type: AWS::SQS::Queue}
+        Trades: {Type: AWS::SNS::Topic, Properties: {FifoTopic: true}}
         News:
           Type: AWS::SNS::Topic
           Properties: {Subscription: [{Protocol: sqs, Endpoint: !GetAtt Orders.Arn}]}
@@ -109,6 +110,7 @@ def test_streams_topics_and_buckets_are_named_by_their_logical_ids(tmp_path: Pat
     )
     assert project.buckets == (BucketTable(name="files"),)
     assert project.topics == (
+        TopicTable(name="Trades.fifo"),
         TopicTable(name="News", subscriptions=[SubscriptionTable(queue="Orders"), raw]),
     )
 
@@ -339,6 +341,15 @@ Items:
     assert project.mapping_tables == {"Mapping": "items"}
 
 
+def test_mapping_of_a_table_whose_condition_is_false_is_an_error(tmp_path: Path) -> None:
+    head = "Conditions: {Never: !Equals [1, 2]}\n"
+    text = FUNCTION + MAPPING.replace("Source.Arn", "Source.StreamArn")
+    table = "{Type: AWS::DynamoDB::Table, Condition: Never, Properties: {StreamSpecification: {}}}"
+
+    with pytest.raises(ConfigurationError, match="refers to Source, whose condition"):
+        read(tmp_path, head + resources(f"{text}\nSource: {table}\n"))
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -442,6 +453,26 @@ Source: {{Type: AWS::SQS::Queue}}
             "AWS::Kinesis::Stream X.RetentionPeriodHours: not applied; records stay as long as"
             " dev runs",
             id="property",
+        ),
+        pytest.param(
+            "{Type: AWS::S3::Bucket, Properties: {VersioningConfiguration: {Status: Enabled}}}",
+            "AWS::S3::Bucket X.VersioningConfiguration: not applied; of each object the newest"
+            " alone is kept",
+            id="versioning",
+        ),
+        pytest.param(
+            "{Type: AWS::DynamoDB::Table, Properties: {TableName: items, AttributeDefinitions: [],"
+            " KeySchema: [], KinesisStreamSpecification: {StreamArn: x}}}",
+            "AWS::DynamoDB::Table X.KinesisStreamSpecification: not applied; no change of its items"
+            " goes to that stream",
+            id="stream-of-a-table",
+        ),
+        pytest.param(
+            "{Type: AWS::Lambda::Function, Properties: {Code: ., Handler: app.handler,"
+            " Runtime: python3.11, LoggingConfig: {LogFormat: JSON}}}",
+            "AWS::Lambda::Function X.LoggingConfig: not applied; its lines are text, in the log"
+            " group /aws/lambda/NAME",
+            id="logging",
         ),
         pytest.param(
             "{Type: AWS::SNS::Subscription, Properties: {Protocol: email}}",
@@ -595,6 +626,21 @@ def test_mapping_is_held_against_lambdas_model_when_it_is_read(tmp_path: Path) -
 
     with pytest.raises(ConfigurationError, match=r"mapping 'Mapping': .*less than or equal to"):
         read(tmp_path, resources(text))
+
+
+def test_logical_id_of_few_letters_gets_a_prefix_where_names_are_longer(tmp_path: Path) -> None:
+    table = "AttributeDefinitions: [], KeySchema: []"
+
+    project = read(
+        tmp_path,
+        resources(f"""
+T: {{Type: AWS::DynamoDB::Table, Properties: {{{table}}}}}
+B: {{Type: AWS::S3::Bucket}}
+Q: {{Type: AWS::SQS::Queue}}
+"""),
+    )
+
+    assert {each.name for each in project.resources} == {"local-T", "local-b", "Q"}
 
 
 def test_long_logical_id_is_cut_to_a_name_of_its_own(tmp_path: Path) -> None:

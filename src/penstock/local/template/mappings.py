@@ -72,7 +72,6 @@ class MappingAssembly:
         chosen = self._values.choose(given, where)
         table = self._table_of_stream(chosen)
         if table is not None:
-            self._values.resolve({"Ref": table}, where)  # its condition must hold
             if "StreamSpecification" not in self._resources[table].properties:
                 text = f"the table {table} has no stream; give it a StreamSpecification"
                 raise where.error(text)
