@@ -205,6 +205,24 @@ def test_code_in_the_template_is_written_to_its_own_folder(tmp_path: Path) -> No
     assert file.stat().st_mtime_ns == written.st_mtime_ns, "an unchanged file stays"
 
 
+@pytest.mark.parametrize("name", ["../outside", "{folder}/outside", "a" * 300])
+def test_name_of_a_function_leads_its_code_nowhere_else(tmp_path: Path, name: str) -> None:
+    text = resources(f"""
+        Show:
+          Type: AWS::Lambda::Function
+          Properties:
+            FunctionName: {name.format(folder=tmp_path)}
+            Code: {{ZipFile: "def handler(event, context): ..."}}
+            Handler: index.handler
+            Runtime: python3.11
+        """)
+
+    with pytest.raises(ConfigurationError, match="a function's name is 1 to 64 letters"):
+        read(tmp_path, text)
+
+    assert [path.parent for path in tmp_path.rglob("index.py")] == [tmp_path / "inline" / "Show"]
+
+
 def test_asset_of_cdk_is_the_folder_beside_the_template(tmp_path: Path) -> None:
     asset = tmp_path / "asset.1234"
     asset.mkdir()
@@ -515,6 +533,22 @@ def test_what_is_not_needed_is_told_apart(tmp_path: Path, kind: str) -> None:
             id="nested",
         ),
         pytest.param(
+            f"Q: {{Type: AWS::SQS::Queue, Properties: {{DelaySeconds: '{'9' * 5000}'}}}}",
+            "Q.DelaySeconds: expected a whole number, got str",
+            id="digits",
+        ),
+        pytest.param(
+            f"{FUNCTION}Source: {{Type: AWS::Kinesis::Stream}}\n{MAPPING}"
+            "    StartingPosition: AT_TIMESTAMP\n    StartingPositionTimestamp: 1.0e+999\n",
+            "Mapping.StartingPositionTimestamp: expected a number, got float (inf)",
+            id="infinite",
+        ),
+        pytest.param(
+            f"{FUNCTION}Source: {{Type: AWS::SQS::Queue}}\n{MAPPING.replace('!Ref Show', 'a b')}",
+            "Mapping.FunctionName: 'a b' is not a function name",
+            id="function-name",
+        ),
+        pytest.param(
             f"{FUNCTION}T: {{Type: AWS::DynamoDB::Table, Properties: {{AttributeDefinitions: [],"
             f" KeySchema: []}}}}\n{MAPPING.replace('Source.Arn', 'T.StreamArn')}",
             "Mapping.EventSourceArn: the table T has no stream; give it a StreamSpecification",
@@ -656,3 +690,20 @@ def test_hidden_values_are_in_no_error(tmp_path: Path, text: str) -> None:
 
     assert "hush" not in str(raised.value)
     assert "****" in str(raised.value)
+
+
+def test_hidden_values_are_in_nothing_that_is_told(tmp_path: Path) -> None:
+    text = """
+        Parameters:
+          Short: {Type: String, NoEcho: true, Default: hu}
+          Long: {Type: String, NoEcho: true, Default: hush}
+        Resources:
+          S:
+            Type: AWS::SNS::Subscription
+            Properties: {Protocol: sqs, TopicArn: !Sub 'arn:${Long}', Endpoint: x}
+        """
+
+    project = read(tmp_path, text)
+
+    (told,) = omitted(project)
+    assert told.endswith("not made; the topic arn:**** is not made by this template")

@@ -197,8 +197,10 @@ def _load(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except ValueError as exc:  # of TOML, of UTF-8, or of a number with thousands of digits
         raise ConfigurationError(f"{path}: not valid TOML: {exc}") from exc
+    except RecursionError as exc:
+        raise ConfigurationError(f"{path}: nested too deeply") from exc
 
 
 def _read_functions(

@@ -9,6 +9,7 @@ Source: docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 
 import enum
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -40,7 +41,7 @@ class Kind(enum.Enum):
 
 Shape = Kind | Mapping[str, "Shape"] | Sequence["Shape"]
 TEXT, INTEGER, NUMBER, BOOLEAN, ANY = Kind
-_INTEGER = re.compile(r"-?\d+")
+_INTEGER = re.compile(r"-?\d{1,18}")  # what fits 64 bits
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
 _BOOLEANS = {"true": True, "false": False}
 
@@ -234,8 +235,10 @@ def _read_integer(value: object) -> int | None:
 
 def _read_number(value: object) -> float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _read_boolean(value: object) -> bool | None:
