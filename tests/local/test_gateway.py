@@ -144,9 +144,9 @@ def test_answer_in_chunks_that_is_cut_short_does_not_end_as_a_whole_one() -> Non
 
 def test_header_that_connection_names_is_of_this_hop() -> None:
     async def scenario(upstream: Upstream, port: int) -> None:
-        headers = {"Connection": "close, X-Hop", "X_Hop": "1", "X_Kept": "2"}
-
-        await exchange(port, request_bytes("GET /", **headers))
+        await exchange(
+            port, request_bytes("GET /", Connection="close, X-Hop", X_Hop="1", X_Kept="2")
+        )
 
         seen = upstream.seen[0].headers
         assert ("x-hop" in seen, seen["x-kept"]) == (False, "2")
