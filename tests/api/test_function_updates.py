@@ -276,3 +276,18 @@ def test_code_that_nothing_refers_to_any_more_is_removed(client: Any, server: Se
     kept = {path.name for path in server.world.code_folder.iterdir()}
 
     assert kept == {hashlib.sha256(each).hexdigest() for each in (zipped(), zipped("x = 3"))}
+
+
+def test_versions_are_paged_in_the_order_of_their_numbers(client: Any) -> None:
+    create_active(client)
+    for number in range(1, 12):
+        client.update_function_configuration(FunctionName="made", Description=f"{number}")
+        wait_until_updated(client)
+        client.publish_version(FunctionName="made")
+
+    pages = client.get_paginator("list_versions_by_function").paginate(
+        FunctionName="made", PaginationConfig={"PageSize": 4}
+    )
+
+    found = [version["Version"] for page in pages for version in page["Versions"]]
+    assert found == ["$LATEST", *(str(number) for number in range(1, 12))]
