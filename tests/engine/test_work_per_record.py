@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from engine_fakes import FUNCTION, QUEUE_ARN
 
-from penstock.core import filter_view, stream_event
 from penstock.core import queue_contract as q
+from penstock.core import stream_event
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.record_filter import RecordFilter
 from penstock.core.scaling import RampPolicy
@@ -171,7 +171,7 @@ def test_data_of_a_filtered_record_is_decoded_once(monkeypatch: pytest.MonkeyPat
         return type("Made", (), {"decode": staticmethod(decoders[-1])})
 
     decoder_of = msgspec.json.Decoder
-    monkeypatch.setattr(filter_view.msgspec.json, "Decoder", make)
+    monkeypatch.setattr(msgspec.json, "Decoder", make)
     kept = RecordFilter([FILTER], FilterSource.KINESIS).keep_records(written(wire_records()))
 
     assert len(kept) == RECORDS

@@ -90,8 +90,6 @@ class QueueConsumer:
                 commands = self._take_messages(receive_id, messages, now)
             case q.SlotsGranted(function_arn, count):
                 commands = self._take_slots(function_arn, count)
-            case q.InvocationSucceeded():
-                commands = self._end_invocation(inp, now)
             case q.DeleteEnded(report, attempt):
                 self._deletions.take_report(report, attempt, now)
             case q.Started() | q.DeadlineReached():
@@ -102,7 +100,8 @@ class QueueConsumer:
             case q.DescribeFailed():
                 self._queue.fail(now)
             case q.ReceiveFailed(receive_id):
-                self._note_receive_failure(receive_id, now)
+                if self._receives.fail(receive_id, now):
+                    self._queue.look_again(now)  # its attributes may be others when it is back
             case q.VisibilityExtended() | q.ExtendVisibilityFailed():
                 self._end_renewal(inp, now)
             case q.VisibilityChanged(count):
@@ -142,11 +141,6 @@ class QueueConsumer:
         return QueueLoad(in_flight_count, waiting_count, self._ramp.limit(now))
 
     # What each input changes.
-
-    def _note_receive_failure(self, receive_id: int, now: Instant) -> None:
-        """The source failed: pause, and read its attributes anew when it is back."""
-        if self._receives.fail(receive_id, now):
-            self._queue.look_again(now)
 
     def _take_messages(
         self, receive_id: int, messages: tuple[Message, ...], now: Instant
@@ -273,7 +267,7 @@ class QueueConsumer:
         if not self._is_stopping:
             commands += self._start_invocations(now)
             holding_count = self._waiting.holding_count(now, self._in_flight.busy_groups)
-            if not holding_count and self._receives.may_start(now):
+            if self._may_receive(holding_count, now):
                 commands += self._start_receives(now)
             useful = self._slots_useful(holding_count, now)
             commands += self._queue.start_due(now, not_before_ms=self._receives.retry_ms)
@@ -325,8 +319,6 @@ class QueueConsumer:
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
         policy = self._policy
-        if self._queue.visibility is None or not self._capacity or self._is_choked():
-            return commands
         while self._receives.may_start(now) and self._limits.may_receive(now):
             asked = self._messages_to_ask_for(min(self._slots.free, self._capacity))
             if asked <= 0:
@@ -350,6 +342,15 @@ class QueueConsumer:
         room -= self._receives.asked
         # A call that brings less than it could costs as much.
         return min(BATCH_ENTRIES_MAX, room) if room >= BATCH_ENTRIES_MAX or not running else 0
+
+    def _may_receive(self, holding_count: int, now: Instant) -> bool:
+        return (
+            not holding_count
+            and self._receives.may_start(now)
+            and self._queue.visibility is not None
+            and self._capacity > 0
+            and not self._is_choked()
+        )
 
     def _balance_slots(self, useful: int) -> list[q.Command]:
         # Receives that run count on their slots, but for the one that may be held above them.

@@ -68,7 +68,6 @@ class ChildProcess:
         self._running: asyncio.subprocess.Process | None = None
         self._lifeline: socket.socket | None = None
         self._relay: asyncio.Task[None] | None = None
-        self._is_told_to_end = False
 
     async def keep_running(
         self, on_ready: Callable[[], Awaitable[None]], *, loss: str | None = None
@@ -97,8 +96,8 @@ class ChildProcess:
                 was_ready = True
                 failures = 0
                 code = await self.wait()
-                if not self._is_told_to_end:
-                    _log.warning(f"{ended}; {loss}" if loss else ended, exit_code=code)
+                tell = _log.warning if code or loss else _log.info  # 0: it was asked to end
+                tell(f"{ended}; {loss}" if loss else ended, exit_code=code)
             except ChildStartError as exc:
                 failures += 1
                 if exc.exit_code == EXIT_CONFIGURATION or failures == STARTS_MAX:
@@ -115,7 +114,6 @@ class ChildProcess:
         Raises:
             ChildStartError: It ended first, or said nothing for a minute.
         """
-        self._is_told_to_end = False
         ours, theirs = socket.socketpair()
         with theirs:
             self._running = await asyncio.create_subprocess_exec(
@@ -167,12 +165,8 @@ class ChildProcess:
             self.drop_lifeline()
 
     def end(self) -> None:
-        """Ask the process to end (SIGTERM) and do not wait; ``keep_running`` starts it again.
-
-        Who asks has said why: the log takes no notice of such an end.
-        """
+        """Ask the process to end (SIGTERM) and do not wait; ``keep_running`` starts it again."""
         if self._running is not None and self._running.returncode is None:
-            self._is_told_to_end = True
             self._running.terminate()
 
     def kill(self) -> None:
