@@ -14,7 +14,7 @@ from penstock.api.errors import (
     invalid_parameter,
 )
 from penstock.api.functions.call import CODE_REQUEST_BYTES_MAX
-from penstock.functions.code_package import check_package
+from penstock.functions.code_package import EMPTY_ZIP, check_package
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
 
@@ -99,7 +99,7 @@ def _decode(zip_file: str, operation: str) -> bytes:
     except (binascii.Error, ValueError) as exc:
         raise ApiError(SERIALIZATION, f"ZipFile is not base64: {exc}") from exc
     if not package:
-        raise invalid_parameter("Uploaded file must be a non-empty zip")
+        raise invalid_parameter(EMPTY_ZIP)
     if len(package) > ZIPPED_BYTES_MAX:
         raise ApiError(
             REQUEST_ENTITY_TOO_LARGE,
