@@ -1,7 +1,7 @@
 """The handler of the scenarios of parity: it does what each record asks for.
 
-It runs in processes of ``penstock dev``, and in the testing kit: the same file. A record is JSON (an
-item, of a table) with an ``n``, and may ask for one of ``DEEDS`` by ``does``; with ``times`` only
+It runs in processes of ``penstock dev``, and in the testing kit: the same file. A record is JSON,
+or a table's item, with an ``n``, and may ask for one of ``DEEDS`` by ``does``; with ``times`` only
 for its first so many invocations. Each event is a line of the ledger before anything is done.
 """
 
@@ -107,12 +107,10 @@ def source_of(event: dict[str, Any]) -> str:
 
 def asked_of(record: dict[str, Any]) -> dict[str, Any]:
     """Give what was put: of a queue, a stream or a table's stream."""
-    if "body" in record:
-        found: dict[str, Any] = json.loads(record["body"])
-        return found
-    if "kinesis" in record:
-        found = json.loads(base64.b64decode(record["kinesis"]["data"]))
-        return found
+    if "dynamodb" not in record:
+        put = record["body"] if "body" in record else base64.b64decode(record["kinesis"]["data"])
+        asked: dict[str, Any] = json.loads(put)
+        return asked
     change = record["dynamodb"]
     image = change.get("NewImage") or change.get("OldImage") or change["Keys"]
     return {name: plain(value) for name, value in image.items()}

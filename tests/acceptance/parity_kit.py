@@ -92,5 +92,4 @@ def _seen(mapping: Mapping) -> Seen:
     return msgspec.structs.replace(
         seen,
         dead=[] if dead is None else [json.dumps(each) for each in dead.messages],
-        left=[json.dumps(each) for each in source.messages],
     )

@@ -22,14 +22,12 @@ class Seen(msgspec.Struct, frozen=True):
         reports: What the on-failure destination was told.
         journaled: The records that the failure journal has, as JSON.
         dead: The bodies in the dead-letter queue.
-        left: The bodies that are still in the queue.
     """
 
     events: Sequence[Event]
     reports: Sequence[Event] = ()
     journaled: Sequence[str] = ()
     dead: Sequence[str] = ()
-    left: Sequence[str] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -43,7 +41,6 @@ class Outcome(msgspec.Struct, frozen=True):
         reports: What the on-failure destination was told: condition, count of invocations, records.
         journaled: The records in the failure journal.
         dead: The messages in the dead-letter queue.
-        left: The messages that are still in the queue.
         shapes: The members of events and reports, with the types of their values.
     """
 
@@ -52,20 +49,18 @@ class Outcome(msgspec.Struct, frozen=True):
     reports: list[str]
     journaled: list[str]
     dead: list[str]
-    left: list[str]
     shapes: list[str]
 
 
 def outcome_of(scenario: Scenario, seen: Seen) -> Outcome:
     """Say in words what one side has seen."""
-    numbers = {_identity(record): name_of(record) for record in _records(seen.events)}
+    names = {_identity(record): name_of(record) for record in _records(seen.events)}
     return Outcome(
         invocations=_invocations(scenario, seen.events),
         attempts=dict(sorted(collections.Counter(map(name_of, _records(seen.events))).items())),
-        reports=sorted(_tell_report(report, numbers) for report in seen.reports),
+        reports=sorted(_tell_report(report, names) for report in seen.reports),
         journaled=sorted(_number_in(record) for record in seen.journaled),
         dead=sorted(_number_in(body) for body in seen.dead),
-        left=sorted(_number_in(body) for body in seen.left),
         shapes=sorted(_shapes_of([*seen.events, *seen.reports])),
     )
 

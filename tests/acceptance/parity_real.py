@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -29,8 +29,8 @@ Environment = {{ {ledger} = "{folder}" }}
 """
 
 
-def observe(scenarios: Sequence[Scenario], folder: Path) -> dict[str, Outcome]:
-    """Run scenarios side by side, as mappings of one service; give their outcomes by name."""
+def observe(scenarios: Sequence[Scenario], folder: Path) -> dict[str, Future[Outcome]]:
+    """Run scenarios side by side, as mappings of one service; give what has come of each."""
     ledgers, code = folder / "ledgers", folder / "code"
     ledgers.mkdir()
     code.mkdir()
@@ -39,8 +39,7 @@ def observe(scenarios: Sequence[Scenario], folder: Path) -> dict[str, Outcome]:
     project_file.write_text(_project(scenarios, ledgers))
     with running_dev(project_file) as dev, ThreadPoolExecutor(AT_ONCE) as threads:
         service = Service(dev, ledgers)
-        outcomes = threads.map(lambda each: _Run(service, each).outcome(), scenarios)
-        return dict(zip([each.name for each in scenarios], outcomes, strict=True))
+        return {each.name: threads.submit(_run, service, each) for each in scenarios}
 
 
 def _project(scenarios: Sequence[Scenario], ledgers: Path) -> str:
@@ -49,6 +48,10 @@ def _project(scenarios: Sequence[Scenario], ledgers: Path) -> str:
         for timeout_s in sorted({each.timeout_s for each in scenarios})
     ]
     return '[service]\nstream_pace = "aws"\n' + "".join(functions)
+
+
+def _run(service: Service, scenario: Scenario) -> Outcome:
+    return _Run(service, scenario).outcome()
 
 
 class _Run:
@@ -120,7 +123,7 @@ class _Run:
         failed = self._service.take_all(self._failed_url) if self._failed_url else []
         seen = Seen(list(events_in(ledger)), reports=[json.loads(each) for each in failed])
         if isinstance(self._source, QueueSource):
-            return msgspec.structs.replace(seen, dead=self._source.dead(), left=self._source.left())
+            return msgspec.structs.replace(seen, dead=self._source.dead())
         return msgspec.structs.replace(seen, journaled=self._journaled())
 
     def _journaled(self) -> list[str]:

@@ -55,6 +55,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         has_destination: An on-failure destination, a queue; of a queue by its tag.
         old_s: How old the records are when the mapping is made.
         view_type: Of a table's stream.
+        differs: Members of the outcome that real time may make another; docs/simulation.md has the
+            reason.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     has_destination: bool = False
     old_s: float = 0
     view_type: str = "NEW_AND_OLD_IMAGES"
+    differs: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -111,7 +114,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind in {Kind.KINESIS, Kind.TABLE}
 
 
-def numbered(*first: int, keys: str = "k", **asked: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+def numbered(*first: int, keys: str = "k", **asked: Any) -> tuple[dict[str, Any], ...]:
     """Make records of consecutive numbers, which take the keys in turn.
 
     Args:
@@ -160,8 +163,16 @@ SLOW = (
     _kinesis(
         "kinesis-too-old-while-retried",
         numbered(3, _1=POISON),
+        BatchSize=1,
         MaximumRecordAgeInSeconds=60,
         has_destination=True,
+    ),
+    _kinesis(
+        "kinesis-batch-too-old",
+        numbered(3, _1=POISON),
+        MaximumRecordAgeInSeconds=60,
+        has_destination=True,
+        differs=("reports",),
     ),
     _kinesis(
         "kinesis-too-old-at-once",
@@ -224,6 +235,12 @@ QUEUES = (
         BatchSize=1,
         Tags={"penstock:retry-backoff": "exponential", "penstock:retry-backoff-base": "2"},
     ),
+    _retried_queue(
+        "queue-batches-come-again",
+        numbered(20, _3={"does": "fail", "times": 1}, _13={"does": "fail", "times": 1}),
+        receives=4,
+        differs=("invocations", "attempts"),
+    ),
     _queue("queue-one-batch", numbered(7)),
     _queue("queue-small-batches", numbered(10), BatchSize=3),
     _queue("queue-many-receives", numbered(25), BatchSize=10),
@@ -234,7 +251,7 @@ QUEUES = (
     _queue("queue-filtered-all", numbered(5), **matching({"body": {"n": [{"numeric": [">", 6]}]}})),
     _queue(
         "queue-slow-two-at-once",
-        numbered(6, **{f"_{number}": {"does": "linger"} for number in range(6)}),
+        tuple({"n": number, "does": "linger"} for number in range(6)),
         BatchSize=1,
         ScalingConfig={"MaximumConcurrency": 2},
     ),
@@ -377,6 +394,12 @@ KINESIS = (
     ),
     _kinesis("kinesis-filtered-all", numbered(5), **matching({"partitionKey": ["other"]})),
     _kinesis(
+        "kinesis-put-while-read",
+        numbered(1),
+        then=(Step(numbered(1, 13)),),
+        differs=("invocations",),
+    ),
+    _kinesis(
         "kinesis-latest",
         numbered(4),
         StartingPosition="LATEST",
@@ -430,6 +453,12 @@ TABLES = (
         ParallelizationFactor=2,
         has_destination=True,
         **NEVER_AGAIN,
+    ),
+    _table(
+        "table-lanes-of-many-keys",
+        numbered(24, keys="abcdefgh"),
+        BatchSize=3,
+        ParallelizationFactor=3,
     ),
     _table("table-filtered", CHANGES, **matching({"eventName": ["MODIFY", "REMOVE"]})),
     _table("table-window-gathers", numbered(6, keys="ab"), MaximumBatchingWindowInSeconds=2),

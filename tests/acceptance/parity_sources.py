@@ -101,10 +101,6 @@ class QueueSource:
         """Take what the dead-letter queue has."""
         return self._service.take_all(self._dead_url) if self._dead_url else []
 
-    def left(self) -> list[str]:
-        """Take what is still visible."""
-        return self._service.take_all(self._url)
-
 
 class KinesisSource:
     """A Kinesis stream."""
