@@ -104,6 +104,22 @@ def test_aliases_are_listed_by_name_and_version(client: Any) -> None:
     assert [each["Name"] for each in of_version] == ["b", "c"]
 
 
+def test_policy_of_an_alias_goes_with_it(client: Any) -> None:
+    client.create_alias(FunctionName="made", Name="prod", FunctionVersion="1")
+    client.add_permission(
+        FunctionName="made",
+        Qualifier="prod",
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+    )
+
+    client.delete_alias(FunctionName="made", Name="prod")
+    client.create_alias(FunctionName="made", Name="prod", FunctionVersion="1")
+
+    assert refusal(client.get_policy, FunctionName="made", Qualifier="prod")[1] == NOT_FOUND
+
+
 def test_deleted_alias_is_gone_and_may_be_deleted_again(client: Any) -> None:
     client.create_alias(FunctionName="made", Name="prod", FunctionVersion="1")
 

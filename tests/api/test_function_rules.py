@@ -158,6 +158,22 @@ def test_variable_s_value_is_in_no_error(client: Any) -> None:
     assert "secret" not in refusal(create, client=client, Environment={"Variables": variables})[2]
 
 
+def test_variable_s_value_is_not_told_where_its_name_breaks_the_model(client: Any) -> None:
+    """AWS tells no value of a map that its model calls sensitive.
+
+    Source: docs/semantics.md#request-validation
+    """
+    variables = {"1PASSWORD": "secret"}
+
+    answer = refusal(create, client=client, Environment={"Variables": variables})
+
+    assert answer[1] == "ValidationException"
+    assert answer[2].startswith(
+        "1 validation error detected: Value at 'environment.variables' failed to satisfy "
+        "constraint: Map keys must satisfy constraint: [Member must satisfy regular expression"
+    )
+
+
 def test_update_refuses_the_same(client: Any) -> None:
     create_active(client)
 

@@ -110,7 +110,9 @@ def test_invoke_takes_from_the_query_only_the_qualifier(server: Server, name: st
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        pytest.param({"InvocationType": "Event"}, "InvocationType Event yet", id="event"),
+        pytest.param(
+            {"InvocationType": "Event"}, "InvocationType Event is not offered", id="event"
+        ),
         pytest.param({"ClientContext": "e30="}, "ClientContext yet", id="client context"),
         pytest.param({"TenantId": "t"}, "TenantId yet", id="tenant"),
         pytest.param(

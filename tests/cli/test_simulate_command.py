@@ -136,6 +136,9 @@ def test_a_fifo_queues_messages_have_the_groups_of_their_key() -> None:
         pytest.param({"EventSourceArn": TABLE}, "{}", (), "has no 'id'", id="no key"),
         pytest.param({"EventSourceArn": QUEUE}, "a", ("--shards", "2"), "--shards is", id="shards"),
         pytest.param({"EventSourceArn": QUEUE}, "a", ("--until", "x"), "no time", id="until"),
+        pytest.param(
+            {"EventSourceArn": QUEUE}, "a", ("--until", "9" * 400), "is too long", id="until-ever"
+        ),
         pytest.param({"EventSourceArn": QUEUE}, "a", ("--fail", "x"), "none of", id="fault"),
         pytest.param(
             {"EventSourceArn": QUEUE}, "a", ("--fail", "crash=0"), "no count", id="fault's count"

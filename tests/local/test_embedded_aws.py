@@ -13,8 +13,14 @@ import pytest
 
 from penstock.local.child_process import ChildProcess
 from penstock.local.embedded_aws import EmbeddedAwsSettings, reserve_port
+from penstock.local.project_changes import compare_projects
 from penstock.local.project_file import Project, read_project
-from penstock.local.resources import create_client, create_resources, isolated_session
+from penstock.local.resources import (
+    change_resources,
+    create_client,
+    create_resources,
+    isolated_session,
+)
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
 
 PROJECT = """
@@ -203,6 +209,21 @@ def test_each_kind_of_resource_is_made(
     answer = getattr(client(service, endpoint), operation)()
 
     assert len(answer[member]) == 1
+
+
+def test_queue_that_comes_back_into_the_file_has_its_new_attributes(
+    tmp_path: Path, endpoint: str
+) -> None:
+    text = '[[queues]]\nname = "returned"\nVisibilityTimeout = {}\n'
+    create_resources(read(tmp_path, text.format(7)), endpoint)
+    project = read(tmp_path, text.format(9))
+
+    change_resources(project, compare_projects(Project(), project), endpoint)
+
+    sqs = client("sqs", endpoint)
+    url = sqs.get_queue_url(QueueName="returned")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+    assert attributes["Attributes"] == {"VisibilityTimeout": "9"}
 
 
 def test_refused_resource_is_named(tmp_path: Path, endpoint: str) -> None:

@@ -87,8 +87,7 @@ def kinesis_records(
         b'","eventName":"aws:kinesis:record","invokeIdentityArn":%b,"awsRegion":%b,'
         b'"eventSourceARN":%b}'
     ) % (_encode(invoke_identity_arn), _encode(_region_of(stream_arn)), _encode(stream_arn))
-    written = []
-    last_arrival, shown_arrival, arrived_ms = b"", b"", 0
+    written, last_arrival, shown_arrival, arrived_ms = [], b"", b"", 0
     for record in wire:
         number, key, blob = record.sequence_number, record.partition_key, record.blob
         digits = number.encode()

@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from penstock.listening import explain_no_listening
+from penstock.listening import explain_no_listening, is_loopback
 from penstock.local.child_process import (
     EXIT_CONFIGURATION,
     ChildProcess,
@@ -60,7 +60,6 @@ _EMBEDDED_LOSS = (
     " what the file declares is made anew"
 )
 _STORE_NAME = "penstock.db"
-_WILDCARDS = frozenset({"0.0.0.0", "::", ""})
 
 _log = structlog.get_logger("penstock.dev")
 
@@ -300,16 +299,21 @@ def local_credentials(endpoint: str, region: str) -> dict[str, str]:
 
 def endpoint_of(host: str, port: int) -> str:
     """Give the URL at which a client of this machine reaches what listens there."""
-    reached = LOOPBACK if host in _WILDCARDS else host
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def claim_port(host: str, port: int) -> int:
     """Check that a port can be listened on, before anything is started; 0 chooses a free one.
 
     Raises:
-        ConfigurationError: It is in use, or the host is not an address of this machine.
+        ConfigurationError: It is in use, or the host is not a loopback address of this machine.
     """
+    if not is_loopback(host):
+        raise ConfigurationError(
+            f"host {host!r} is not a loopback address: dev knows no callers, and whoever reaches"
+            " its port may run functions; give --host 127.0.0.1 or ::1, or let penstock serve"
+            " --callers FILE listen there"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -28,7 +28,9 @@ from penstock.model.errors import ConfigurationError, SourceUnavailableError
 
 TEST_KEY = "test"  # access key and secret: the embedded AWS does not check them
 _QUEUE_KEYS = frozenset({"name", "dead_letter_queue", "max_receive_count"})
-_ALREADY_THERE = frozenset({"ResourceInUseException", "BucketAlreadyOwnedByYou"})
+_ALREADY_THERE = frozenset(
+    {"ResourceInUseException", "BucketAlreadyOwnedByYou", "QueueAlreadyExists"}
+)
 
 
 def create_resources(project: Project, endpoint: str) -> None:
@@ -51,6 +53,9 @@ def create_resources(project: Project, endpoint: str) -> None:
 def change_resources(project: Project, changes: ProjectChanges, endpoint: str) -> None:
     """Carry out the changes of a project in the embedded AWS; blocking.
 
+    A queue that is made may be there: the file had it before, or somebody else made it. It gets its
+    attributes all the same.
+
     Raises:
         ConfigurationError: The embedded AWS refuses one.
         SourceUnavailableError: It cannot be reached.
@@ -60,11 +65,12 @@ def change_resources(project: Project, changes: ProjectChanges, endpoint: str) -
     for resource in changes.made:
         with _explained(resource):
             _create(clients, resource)
-    for resource in changes.adjusted:
+    there = (*changes.made, *changes.adjusted)
+    for resource in there:
         if isinstance(resource, QueueTable):
             with _explained(resource):
                 _set_attributes(clients, resource, _changeable_attributes(resource))
-    _connect(clients, (*changes.made, *changes.adjusted), scope)
+    _connect(clients, there, scope)
 
 
 class _Clients:

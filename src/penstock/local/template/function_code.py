@@ -39,7 +39,7 @@ class FunctionCode:
         self._values = values
         self._inline_folder = inline_folder
 
-    def find(self, resource: Resource, name: str, runtime: object) -> str | NotRunHere:
+    def find(self, resource: Resource, runtime: object) -> str | NotRunHere:
         """Give the path of a function's folder, relative to the template's or absolute."""
         where = resource.where.at("Properties", "Code")
         code = resource.properties.get("Code")
@@ -57,15 +57,19 @@ class FunctionCode:
             case str():
                 return _local(resolved, where)
             case {"ZipFile": str(text)}:
-                return self._inline(name, text, str(runtime))
+                return self._inline(resource.logical_id, text, str(runtime))
             case {"S3Bucket": _} | {"S3Key": _}:
                 return NotRunHere("its code is in S3, and local functions run from a folder")
             case _:
                 raise where.error("expected a folder, ZipFile, or S3Bucket with S3Key")
 
-    def _inline(self, name: str, text: str, runtime: str) -> str:
-        """Write the file; an unchanged one stays, so that no process is started anew for it."""
-        folder = self._inline_folder / name
+    def _inline(self, logical_id: str, text: str, runtime: str) -> str:
+        """Write the file; an unchanged one stays, so that no process is started anew for it.
+
+        The folder is called by the logical id, which is letters and digits: a function's name is
+        the template's own, and may be a path.
+        """
+        folder = self._inline_folder / logical_id
         suffix = ".js" if runtime.startswith("nodejs") else ".py"
         file = folder / f"{_INLINE_STEM}{suffix}"
         folder.mkdir(parents=True, exist_ok=True)

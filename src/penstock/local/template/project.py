@@ -144,6 +144,6 @@ def _make_project(
     service = {"account_id": scope.account, "region": scope.region}
     document = {**assembly.document, "service": service}
     project = make_project(document, Place(str(path), origins=assembly.origins), path)
-    return msgspec.structs.replace(
-        project, omissions=tuple(omissions), hidden_values=parameters.hidden_values
-    )
+    hidden = parameters.hidden_values
+    told = tuple(msgspec.structs.replace(each, text=hide(each.text, hidden)) for each in omissions)
+    return msgspec.structs.replace(project, omissions=told, hidden_values=hidden)

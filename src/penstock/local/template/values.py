@@ -234,7 +234,7 @@ class Values:
             case [index, items]:
                 position = self._text(self.resolve(index, where), where)
                 resolved = self._list(items, where, "Fn::Select")
-                if not position.isdecimal() or int(position) >= len(resolved):
+                if position not in map(str, range(len(resolved))):
                     raise where.error(f"Fn::Select: no item {position} of {len(resolved)}")
                 return resolved[int(position)]
             case _:
