@@ -11,6 +11,7 @@ from parity_handler import name_of
 from parity_scenarios import Kind, Scenario
 
 SHARD = "the shard"  # of a table's stream, which has one, and servers name it as they like
+BATCHES = "batches"
 Event = dict[str, Any]
 
 
@@ -35,8 +36,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
     Attributes:
         invocations: By lane, the records of each invocation; a message has its receive count, an
-            invocation of a tumbling window what it was told of that. In order, but for a standard
-            queue, whose order nobody promises: sorted.
+            invocation of a tumbling window what it was told of that. In order, but for the batches
+            of a queue, whose order nobody promises: sorted. A FIFO queue has both: its batches, and
+            what each group has of them in order.
         attempts: How often each record was invoked.
         reports: What the on-failure destination was told: condition, count of invocations, records.
         journaled: The records in the failure journal.
@@ -73,40 +75,43 @@ def _invocations(scenario: Scenario, events: Iterable[Event]) -> dict[str, list[
     by_lane: dict[str, list[str]] = {}
     for event in events:
         for lane, records in _by_lane(scenario, event).items():
-            by_lane.setdefault(lane, []).append(_tell_invocation(scenario, event, records))
-    if scenario.kind is Kind.QUEUE:
-        return {lane: sorted(told) for lane, told in by_lane.items()}
+            by_lane.setdefault(lane, []).append(_tell_invocation(event, records))
+    if not scenario.is_stream and by_lane:
+        by_lane[BATCHES].sort()
     return dict(sorted(by_lane.items()))
 
 
 def _by_lane(scenario: Scenario, event: Event) -> dict[str, list[Event]]:
-    """Divide a batch by what has an order of its own: a FIFO queue's has several groups."""
-    divided: dict[str, list[Event]] = {}
-    for record in event["Records"]:
-        divided.setdefault(_lane(scenario, record), []).append(record)
-    return divided or {SHARD if scenario.kind is Kind.TABLE else event["shardId"]: []}
+    """Divide a batch by what has an order of its own: a FIFO queue's may have several groups."""
+    records: list[Event] = event["Records"]
+    if scenario.kind is Kind.QUEUE:
+        return {BATCHES: sorted(records, key=_number_of)}
+    if scenario.kind is Kind.FIFO:
+        groups: dict[str, list[Event]] = {}
+        for record in records:
+            groups.setdefault(record["attributes"]["MessageGroupId"], []).append(record)
+        return {BATCHES: records, **groups}
+    lanes = {_lane(scenario, record) for record in records}
+    # The last invocation of a tumbling window has no records.
+    return {", ".join(sorted(lanes)) or _shard_of(scenario, event["shardId"]): records}
 
 
 def _lane(scenario: Scenario, record: Event) -> str:
-    if scenario.kind is Kind.QUEUE:
-        return "queue"
-    if scenario.kind is Kind.FIFO:
-        return str(record["attributes"]["MessageGroupId"])
+    """Name a record's lane; a batch has one. Its rule: docs/semantics.md#stream-order."""
     if scenario.kind is Kind.TABLE:
         keys = record["dynamodb"]["Keys"]
-        return json.dumps(keys, sort_keys=True) if scenario.factor > 1 else SHARD
-    shard: str = record["eventID"].partition(":")[0]
-    if scenario.factor == 1:
-        return shard
-    # docs/semantics.md#stream-order
-    return f"{shard} {zlib.crc32(record['kinesis']['partitionKey'].encode()) % scenario.factor}"
+        key, shard = json.dumps(keys, separators=(",", ":"), sort_keys=True), SHARD
+    else:
+        key, shard = record["kinesis"]["partitionKey"], record["eventID"].partition(":")[0]
+    return f"{shard} {zlib.crc32(key.encode()) % scenario.factor}" if scenario.factor > 1 else shard
 
 
-def _tell_invocation(scenario: Scenario, event: Event, records: list[Event]) -> str:
-    told = [_tell_record(record) for record in records]
-    if scenario.kind is Kind.QUEUE:
-        told.sort(key=lambda each: [int(part) for part in each.split(" x")])
-    text = ", ".join(told)
+def _shard_of(scenario: Scenario, shard: str) -> str:
+    return SHARD if scenario.kind is Kind.TABLE else shard
+
+
+def _tell_invocation(event: Event, records: list[Event]) -> str:
+    text = ", ".join(_tell_record(record) for record in records)
     if "window" not in event:
         return text
     final = " final" if event["isFinalInvokeForWindow"] else ""
@@ -137,6 +142,10 @@ def _tell_report(report: Event, names: dict[str, str]) -> str:
     span = report.get("KinesisBatchInfo") or report["DDBStreamBatchInfo"]
     first, last = (names.get(span[f"{end}SequenceNumber"], "?") for end in ("start", "end"))
     return f"{what}, {run}: {span['batchSize']} from {first} to {last}"
+
+
+def _number_of(message: Event) -> int:
+    return int(name_of(message))
 
 
 def _number_in(body: str) -> str:

@@ -18,7 +18,7 @@ from parity_sources import KinesisSource, QueueSource, Service, make_source
 
 AT_ONCE = 12  # scenarios side by side
 LOOK_S = 0.25
-WAIT_S_MAX = 100.0  # for one scenario; two of them wait for a minute
+WAIT_S_MAX = 100.0  # for one thing to happen; records become a minute old
 FUNCTION = """
 [functions.within-{timeout_s}-s]
 Handler = "parity_handler.handler"
@@ -72,7 +72,8 @@ class _Run:
         self._source.put(scenario.records)
         _pause(scenario.old_s)
         self._create()
-        self._wait_until_idle("Enabled")
+        self._wait_for_state("Enabled")
+        self._wait_until_done()
         for step in scenario.then:
             self._take(step)
         seen = self._seen()
@@ -91,23 +92,20 @@ class _Run:
         self._uuid = made["UUID"]
 
     def _take(self, step: Step) -> None:
-        state = "Enabled"
         if step.update:
             self._service.mappings.update_event_source_mapping(UUID=self._uuid, **step.update)
-            state = "Enabled" if step.update.get("Enabled", True) else "Disabled"
-            self._wait("the update", lambda: self._state() == state)
+        is_enabled = step.update.get("Enabled", True)
+        self._wait_for_state("Enabled" if is_enabled else "Disabled")
         self._source.put(step.records)
-        self._wait_until_idle(state)
+        if is_enabled:
+            self._wait_until_done()
 
-    def _state(self) -> str:
-        state: str = self._service.mappings.get_event_source_mapping(UUID=self._uuid)["State"]
-        return state
+    def _wait_for_state(self, state: str) -> None:
+        get = self._service.mappings.get_event_source_mapping
+        self._wait(state, lambda: get(UUID=self._uuid)["State"] == state)
 
-    def _wait_until_idle(self, state: str) -> None:
-        """Wait until the mapping has done what there is; a disabled one does nothing."""
-        self._wait(state, lambda: self._state() == state)
-        if state == "Enabled":
-            self._wait("the end", lambda: self._source.is_done(self._uuid))
+    def _wait_until_done(self) -> None:
+        self._wait("the end", lambda: self._source.is_done(self._uuid))
 
     def _wait(self, what: str, is_so: Callable[[], bool]) -> None:
         until_s = time.perf_counter() + WAIT_S_MAX

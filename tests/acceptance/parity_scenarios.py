@@ -17,7 +17,7 @@ PARTIAL = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 BISECT = {"BisectBatchOnFunctionError": True}
 ONCE_MORE = {"MaximumRetryAttempts": 1}
 NEVER_AGAIN = {"MaximumRetryAttempts": 0}
-RETRIED_VISIBILITY_S = 5  # what comes again is waited for
+RETRIED_VISIBILITY_S = 8  # waited for; longer than a batch may take on a slow, shared machine
 
 
 class Kind(enum.Enum):
@@ -292,6 +292,10 @@ FIFO = (
         Tags={"penstock:fifo-one-group": "true"},
     ),
     _fifo("fifo-groups", numbered(9, keys="abc")),
+    _fifo(
+        "fifo-many-receives",
+        tuple({"n": n, "key": "abc"[n % 3], "does": "linger"} for n in range(24)),
+    ),
     _fifo("fifo-one-group", numbered(12), BatchSize=4),
     _fifo("fifo-sent-twice", (*numbered(3), *numbered(2))),
     _fifo("fifo-filtered", numbered(8, keys="ab"), **matching({"body": {"key": ["a"]}})),

@@ -281,6 +281,18 @@ def test_group_of_a_fifo_queue_comes_again_in_order(endpoint: str) -> None:
     assert [message["Body"] for message in again] == ["1", "2", "3"]
 
 
+def test_receive_from_a_fifo_queue_is_given_all_of_a_group_before_the_next(endpoint: str) -> None:
+    sqs = client("sqs", endpoint)
+    url = sqs.create_queue(QueueName="groups.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for body in ("b1", "a1", "b2", "a2", "b3"):
+        ids = {"MessageGroupId": body[0], "MessageDeduplicationId": body}
+        sqs.send_message(QueueUrl=url, MessageBody=body, **ids)
+
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=4)["Messages"]
+
+    assert [message["Body"] for message in received] == ["b1", "b2", "b3", "a1"]
+
+
 def test_message_that_was_given_back_comes_before_later_ones_of_its_group(endpoint: str) -> None:
     sqs = client("sqs", endpoint)
     attributes = {"FifoQueue": "true", "VisibilityTimeout": "1"}
