@@ -170,6 +170,36 @@ def test_web_page_is_refused_before_its_signature_is_looked_at(server: Server) -
     assert (answer.status, answer.code) == (403, "AccessDeniedException")
 
 
+FORGED = (
+    "AWS4-HMAC-SHA256 Credential=AKIDX/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, "
+    "Signature=00"
+)
+PRESIGNED = "?X-Amz-Credential=AKIDX/20260101/us-east-1/s3/aws4_request"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "service"),
+    [
+        pytest.param("GET", "/penstock/v1/code/key", "s3", id="link-of-s3"),
+        pytest.param("GET", "/penstock/v1/code/../../../bucket/key", "s3", id="path-of-s3"),
+        pytest.param("GET", "/penstock/v1/code/a/b" + PRESIGNED, None, id="presigned"),
+        pytest.param("GET", "/penstock/v1/code/a/b" + PRESIGNED, "sqs", id="of-two-services"),
+        pytest.param("HEAD", "/penstock/v1/code/a/b" + PRESIGNED, None, id="head-of-link"),
+        pytest.param("GET", "/metrics", "s3", id="metrics-of-s3"),
+        pytest.param("HEAD", "/metrics", None, id="head-of-metrics"),
+    ],
+)
+def test_open_path_leads_nobody_to_another_service(
+    gateway: Server, method: str, path: str, service: str | None
+) -> None:
+    headers = {} if service is None else {"Authorization": FORGED.format(service)}
+
+    answer = gateway.send(method, path, b"", headers)
+
+    assert answer.status == 403
+    assert b"elsewhere" not in answer.body
+
+
 @pytest.mark.parametrize("is_digested", [True, False])
 def test_replay_with_another_body_runs_nothing(server: Server, *, is_digested: bool) -> None:
     body = b'{"amount": 1}'

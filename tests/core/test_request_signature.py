@@ -43,6 +43,14 @@ def test_request_signed_by_botocore_is_accepted(
     sign(method, target, body, headers, caller=caller).check(service="lambda")
 
 
+def test_plus_in_a_query_is_the_blank_that_was_signed() -> None:
+    request = sign(target="/t?a=b%20c")
+
+    head = replace_head(request.head, target="/t?a=b+c")
+
+    msgspec.structs.replace(request, head=head).check(service="lambda")
+
+
 @pytest.mark.parametrize(
     "target",
     ["/", "/b/k", "/b/a%20b%2Bc", "/b//a/../c", "/b/%C3%BC?acl", "/b?list-type=2&prefix=a%2Fb"],

@@ -246,6 +246,13 @@ def test_item_key_is_the_same_in_any_order() -> None:
     assert one.key == other.key == b'{"a":{"S":"x"},"b":{"N":"1"}}'
 
 
+def test_item_key_is_the_same_with_any_spaces_and_escapes() -> None:
+    one = dynamodb({"Keys": '{"id":{"S":"é"}}'.encode()})
+    other = dynamodb({"Keys": b'{ "id": {"S": "\\u00e9"}}'})
+
+    assert one.key == other.key == '{"id":{"S":"é"}}'.encode()
+
+
 @pytest.mark.parametrize(
     ("change", "members"),
     [

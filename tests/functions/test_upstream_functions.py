@@ -13,11 +13,11 @@ from wire_builders import make_wire
 from penstock.functions import upstream_watch
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.registry import FunctionRegistry
-from penstock.functions.upstream_functions import CONCURRENCY_DEFAULT, UpstreamFunctions
+from penstock.functions.upstream_functions import UpstreamFunctions
 from penstock.functions.upstream_watch import UpstreamWatch
 from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError, FunctionNotFoundError, InvokeUnavailableError
-from penstock.model.function import Function, LambdaFunction
+from penstock.model.function import CONCURRENCY_DEFAULT, Function, LambdaFunction
 from penstock.model.mapping import EventSourceMapping
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
@@ -118,6 +118,18 @@ def test_function_is_what_the_upstream_tells() -> None:
             "GET /2015-03-31/functions/f/configuration",
             "GET /2019-09-30/functions/f/concurrency",
         ]
+
+    run_with_upstream(scenario)
+
+
+def test_function_that_has_reserved_nothing_for_itself_has_no_concurrency() -> None:
+    async def scenario(upstream: Upstream) -> None:
+        upstream.put(concurrency={"ReservedConcurrentExecutions": 0})
+
+        found = await upstream.functions().refresh(ARN)
+
+        assert found is not None
+        assert found.concurrency == 0
 
     run_with_upstream(scenario)
 
@@ -239,6 +251,32 @@ def test_watch_tells_what_has_changed_and_nothing_else(store: SqlStore) -> None:
         await watch.look()
 
         assert told == [ARN, ARN]
+
+    run_with_upstream(scenario)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param((500, {"message": "a defect"}), id="a defect of the upstream"),
+        pytest.param((200, {"Timeout": 901}), id="an answer that cannot be used"),
+        pytest.param((200, {"FunctionArn": ARN.replace("0" * 12, "1" * 12)}), id="account"),
+    ],
+)
+def test_watch_asks_for_the_others_when_one_is_not_told(
+    store: SqlStore, answer: tuple[int, Any]
+) -> None:
+    row = msgspec.structs.replace(store.list_mappings()[0], uuid="u0", function_arn=f"{ARN}:bad")
+    store.insert_mapping(row)
+
+    async def scenario(upstream: Upstream) -> None:
+        upstream.put()
+        upstream.answers["/2015-03-31/functions/f/configuration?Qualifier=bad"] = answer
+        told: list[str] = []
+
+        await UpstreamWatch(upstream.functions(), InlineStore(store), told.append).look()
+
+        assert told == [ARN]
 
     run_with_upstream(scenario)
 

@@ -36,7 +36,7 @@ from penstock.api.operator_routes import (
     LambdaHandler,
     operator_routes,
 )
-from penstock.api.signature import read_credential_scope
+from penstock.api.signature import is_presigned, read_credential_scope
 from penstock.api.signature_errors import answer_refusal
 from penstock.api.tag_operations import TagOperations
 from penstock.model.arn import Scope
@@ -72,10 +72,13 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
     """
     routes = _Routes(context, fallback)
     settings = context.settings
+    open_requests = {("GET", HEALTH_PATH), ("HEAD", HEALTH_PATH)}
+    if settings.open_metrics:
+        open_requests.add(("GET", METRICS_PATH))
     authentication = Authentication(
         context,
         service="lambda" if fallback is None else None,
-        open_paths=frozenset({HEALTH_PATH, *([METRICS_PATH] if settings.open_metrics else ())}),
+        open_requests=frozenset(open_requests),
     )
     application = web.Application(middlewares=[_answer_middleware(context, authentication)])
     handlers = MappingHandlers(MappingOperations(context), TagOperations(context))
@@ -175,8 +178,7 @@ def _is_about_functions(request: web.Request) -> bool:
 
 def _is_for_bucket(request: web.Request, service: str | None) -> bool:
     """Tell whether S3 is meant, by a signature or a presigned URL: a bucket may be ``penstock``."""
-    presigned = ("X-Amz-Credential", "AWSAccessKeyId")
-    return service == "s3" or any(name in request.query for name in presigned)
+    return service == "s3" or is_presigned(request.query)
 
 
 def _answer_middleware(context: ApiContext, authentication: Authentication) -> Middleware:

@@ -1,10 +1,11 @@
 """The credential scope of a SigV4 Authorization header: which region and service was meant."""
 
 import re
+from collections.abc import Container
 
 import msgspec
 
-from penstock.core.signature_claims import ALGORITHM, split_authorization
+from penstock.core.signature_claims import ALGORITHM, PRESIGNED, split_authorization
 from penstock.model.errors import SignatureError
 
 
@@ -41,3 +42,8 @@ def read_credential_scope(authorization: str) -> CredentialScope | None:
     if credential is None or not is_signed:
         return None
     return CredentialScope(credential["access_key"], credential["region"], credential["service"])
+
+
+def is_presigned(query: Container[str]) -> bool:
+    """Tell whether a query is that of a presigned URL; who signed it is not judged here."""
+    return any(name in query for name in PRESIGNED)

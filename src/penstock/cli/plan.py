@@ -107,10 +107,13 @@ def _function_row(function: dict[str, Any]) -> tuple[str, ...]:
 
 def _shown_source(source: str) -> str:
     """Show an ARN of the local AWS by what differs in it."""
-    if not source.startswith("arn:"):
-        return source
-    _, _, service, *_, name = source.split(":", 5)
-    return f"stream {name.removeprefix('stream/')}" if service == "kinesis" else f"queue {name}"
+    match source.split(":", 5):
+        case ["arn", _, "sqs", _, _, name]:
+            return f"queue {name}"
+        case ["arn", _, "kinesis", _, _, name]:
+            return f"stream {name.removeprefix('stream/')}"
+        case _:
+            return source  # a table, or the stream of one that dev does not make
 
 
 def _shown(parameters: dict[str, Any]) -> str:

@@ -45,6 +45,7 @@ from penstock.model.function import (
 ANSWER_BYTES_MAX = PAYLOAD_BYTES_MAX + 64 * 1024  # the payload, and what a server wraps around it
 MARGIN_S = 30.0  # beyond the function's own timeout: a cold start, the network
 INVOCATIONS_PATH = "/2015-03-31/functions/{}/invocations"
+REMOTES_MAX = 512  # kept: the same few are invoked again and again; callers choose qualifiers
 
 _HTTP_OK = 200
 _HTTP_BAD_GATEWAY = 502
@@ -82,10 +83,6 @@ class LambdaApiInvoker:
     def __init__(self, wire: WireClient, *, lambda_url: str | None = None) -> None:
         self._wire = wire
         self._lambda_url = lambda_url
-        # By hosting, region and ARN as asked: a few for each function that was ever declared.
-        self._opened: dict[
-            tuple[InvokeEndpoint | LambdaFunction, str, str], tuple[ServiceClient, str]
-        ] = {}
 
     async def invoke(self, function: Function, function_arn: str, payload: bytes) -> FunctionResult:
         """Run a function once, to its end.
@@ -121,25 +118,17 @@ class LambdaApiInvoker:
         return _read_result(response)
 
     async def _open(self, function: Function, function_arn: str) -> tuple[ServiceClient, str]:
-        hosting = function.hosting
-        if isinstance(hosting, LocalProcess):
-            raise InvokeRefusedError(f"{function.name} runs here, not behind an endpoint")
-        place = (hosting, function.scope.region, function_arn)
-        opened = self._opened.get(place)
-        if opened is None:
-            opened = self._opened[place] = await self._open_hosting(hosting, *place[1:])
-        return opened
-
-    async def _open_hosting(
-        self, hosting: InvokeEndpoint | LambdaFunction, region: str, function_arn: str
-    ) -> tuple[ServiceClient, str]:
-        if isinstance(hosting, LambdaFunction):
-            service = await self._open_lambda(parse_arn(hosting.arn).region)
-            name = quote(_qualify(hosting.arn, function_arn), safe="")
-            return service, INVOCATIONS_PATH.format(name)
-        service = await self._wire.open_url(hosting.url, service="lambda", region=region)
-        is_whole = service.endpoint.path.endswith("/invocations")
-        return service, "" if is_whole else INVOCATIONS_PATH.format("function")
+        match function.hosting:
+            case InvokeEndpoint(url=url):
+                region = function.scope.region
+                service = await self._wire.open_url(url, service="lambda", region=region)
+                is_whole = service.endpoint.path.endswith("/invocations")
+                return service, "" if is_whole else INVOCATIONS_PATH.format("function")
+            case LambdaFunction(arn=arn):
+                region, target = _find_remote(arn, function_arn)
+                return await self._open_lambda(region), target
+            case LocalProcess():
+                raise InvokeRefusedError(f"{function.name} runs here, not behind an endpoint")
 
     async def _open_lambda(self, region: str) -> ServiceClient:
         if self._lambda_url is None:
@@ -159,6 +148,12 @@ def _rules(timeout_s: int) -> ExchangeRules:
         is_long=True,
         answer_bytes_max=ANSWER_BYTES_MAX,
     )
+
+
+@functools.lru_cache(REMOTES_MAX)
+def _find_remote(arn: str, asked_arn: str) -> tuple[str, str]:
+    """Give the region of a function of AWS Lambda, and the target of its Invoke as it was asked."""
+    return parse_arn(arn).region, INVOCATIONS_PATH.format(quote(_qualify(arn, asked_arn), safe=""))
 
 
 def _qualify(arn: str, asked_arn: str) -> str:

@@ -9,8 +9,8 @@ from typing import Protocol, assert_never
 
 import msgspec
 
-from penstock.functions.deployment import Deployment, qualifier_of
-from penstock.model.arn import Scope, unqualified_function_arn
+from penstock.functions.deployment import Deployment
+from penstock.model.arn import Scope, function_qualifier, unqualified_function_arn
 from penstock.model.deployed_function import FunctionState
 from penstock.model.errors import (
     FunctionNotActiveError,
@@ -114,7 +114,7 @@ class FunctionRegistry:
         A declared function has versions and aliases only in AWS Lambda, which knows them itself.
         """
         arn = unqualified_function_arn(function_arn)
-        qualifier = qualifier_of(function_arn)
+        qualifier = function_qualifier(function_arn) or LATEST
         function = self._functions.get(arn)
         if function is None:
             deployment = self._deployments.get(arn)
@@ -206,7 +206,7 @@ class FunctionRegistry:
         if deployment is None:
             function = self.find(function_arn)
         else:
-            function = deployment.choose(qualifier_of(function_arn), fraction)
+            function = deployment.choose(function_qualifier(function_arn) or LATEST, fraction)
         if function is None:
             raise FunctionNotFoundError(_NOT_FOUND.format(function_arn))
         if deployment is not None:

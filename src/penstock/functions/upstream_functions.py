@@ -30,6 +30,7 @@ from penstock.aws.json_protocol import UNREADABLE, parse_error
 from penstock.model.arn import FunctionReference, Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError, InvokeUnavailableError
 from penstock.model.function import (
+    CONCURRENCY_DEFAULT,
     MEMORY_MB_DEFAULT,
     TIMEOUT_S_DEFAULT,
     TIMEOUT_S_MAX,
@@ -37,7 +38,6 @@ from penstock.model.function import (
     LambdaFunction,
 )
 
-CONCURRENCY_DEFAULT = 10  # ours: an emulator runs its functions on one machine
 ShapeT = TypeVar("ShapeT", bound=msgspec.Struct)
 _CONFIGURATION_PATH = "/2015-03-31/functions/{}/configuration"
 _CONCURRENCY_PATH = "/2019-09-30/functions/{}/concurrency"

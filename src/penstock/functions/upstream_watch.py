@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator, Callable
 
 import structlog
 
+from penstock.aws.errors import ConnectFailedError, PhaseTimeoutError
 from penstock.functions.upstream_functions import UpstreamFunctions
 from penstock.model.errors import ConfigurationError, InvokeError, StoreError
 from penstock.ports import StoreCalls
 
 REFRESH_S = 30.0  # a changed timeout or concurrency counts after so long
 MISSING_S = 3.0  # while the upstream does not answer, or lacks a function
+
+_NOBODY_ANSWERS = (ConnectFailedError, PhaseTimeoutError)
 
 
 class UpstreamWatch:
@@ -33,7 +36,7 @@ class UpstreamWatch:
         self._store_calls = store_calls
         self._changed = changed
         self._log = structlog.get_logger()
-        self._is_away = False
+        self._is_troubled = False
         self._is_complete = True
 
     @contextlib.asynccontextmanager
@@ -64,22 +67,26 @@ class UpstreamWatch:
         except StoreError:
             return  # the API and the engine say so
         self._is_complete = True
+        trouble = ""
         for function_arn in dict.fromkeys(mapping.function_arn for mapping in mappings):
             known = self.functions.known(function_arn)
             try:
                 found = await self.functions.refresh(function_arn)
             except (InvokeError, ConfigurationError) as exc:
-                self._is_complete = False
-                self._note_away(str(exc))
-                return
+                trouble = trouble or str(exc)
+                if isinstance(exc.__cause__, _NOBODY_ANSWERS):
+                    break  # the others would wait for as long, one after another
+                continue
             self._is_complete = self._is_complete and found is not None
             if found != known:
                 self._changed(function_arn)
-        if self._is_away:
-            self._is_away = False
-            self._log.info("upstream tells of functions again")
+        self._is_complete = self._is_complete and not trouble
+        self._note(trouble)
 
-    def _note_away(self, reason: str) -> None:
-        if not self._is_away:
-            self._log.warning("upstream does not tell of functions", reason=reason)
-        self._is_away = True
+    def _note(self, trouble: str) -> None:
+        """Tell once that something goes wrong, and once that it does so no more."""
+        if trouble and not self._is_troubled:
+            self._log.warning("upstream does not tell of functions", reason=trouble)
+        elif self._is_troubled and not trouble:
+            self._log.info("upstream tells of functions again")
+        self._is_troubled = bool(trouble)

@@ -47,6 +47,7 @@ from penstock.model.arn import Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import (
     ANY_PYTHON,
+    MEMORY_MB_DEFAULT,
     Function,
     Hosting,
     InvokeEndpoint,
@@ -196,8 +197,10 @@ def _load(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except ValueError as exc:  # of TOML, of UTF-8, or of a number with thousands of digits
         raise ConfigurationError(f"{path}: not valid TOML: {exc}") from exc
+    except RecursionError as exc:
+        raise ConfigurationError(f"{path}: nested too deeply") from exc
 
 
 def _read_functions(
@@ -220,7 +223,7 @@ def _read_functions(
 
 # Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html, FunctionName
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
-_LOCAL_KEYS = ("Handler", "Runtime", "python", "node", "Environment")
+_LOCAL_KEYS = ("Handler", "Runtime", "MemorySize", "python", "node", "Environment")
 _LAMBDA_CONCURRENCY = 1000  # AWS's default for a whole account: Lambda itself throttles below it
 _LOCAL_CONCURRENCY = 10
 _ENDPOINT_CONCURRENCY = 1  # runtime interface emulators fail on concurrent calls
@@ -256,7 +259,7 @@ class _FunctionReader(msgspec.Struct, frozen=True):
             name=name or self.name,
             hosting=hosting,
             timeout_s=self.table.timeout_s,
-            memory_mb=self.table.memory_mb,
+            memory_mb=self.table.memory_mb or MEMORY_MB_DEFAULT,
             concurrency=self.table.concurrency or concurrency,
             role=self._role(),
         )

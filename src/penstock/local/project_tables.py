@@ -76,8 +76,8 @@ class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     handler: str | None = msgspec.field(default=None, name="Handler")
     runtime: str | None = msgspec.field(default=None, name="Runtime")
     timeout_s: Annotated[int, msgspec.Meta(ge=1, le=900)] = msgspec.field(default=3, name="Timeout")
-    memory_mb: Annotated[int, msgspec.Meta(ge=128, le=10240)] = msgspec.field(
-        default=128, name="MemorySize"
+    memory_mb: Annotated[int, msgspec.Meta(ge=128, le=10240)] | None = msgspec.field(
+        default=None, name="MemorySize"
     )
     environment: dict[str, object] = msgspec.field(default_factory=dict, name="Environment")
     code: str | None = None

@@ -85,8 +85,7 @@ def _check_sections(template: Template) -> None:
     for name in template.content:
         if name not in _SECTIONS:
             raise top.at(name).error(f"unknown section; {suggest(name, _SECTIONS, 'sections')}")
-    transform = template.content.get("Transform", [])
-    for each in transform if isinstance(transform, list) else [transform]:
+    for each in template.transforms:
         if each not in _TRANSFORMS:
             raise top.at("Transform").error(f"{each!r} is not carried out here, only at AWS")
     if is_sam(template):
@@ -144,6 +143,6 @@ def _make_project(
     service = {"account_id": scope.account, "region": scope.region}
     document = {**assembly.document, "service": service}
     project = make_project(document, Place(str(path), origins=assembly.origins), path)
-    return msgspec.structs.replace(
-        project, omissions=tuple(omissions), hidden_values=parameters.hidden_values
-    )
+    hidden = parameters.hidden_values
+    told = tuple(msgspec.structs.replace(each, text=hide(each.text, hidden)) for each in omissions)
+    return msgspec.structs.replace(project, omissions=told, hidden_values=hidden)
