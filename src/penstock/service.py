@@ -81,6 +81,7 @@ class Service:
         self._role_check: RoleCheck | None = None
         self._listener: socket.socket | None = None
         self._supervising: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -107,13 +108,16 @@ class Service:
 
         Raises:
             Exception: The engine ended by a defect; the port would answer, and nothing would poll.
+                Or what watches the upstream's functions did, and they would be never heard of.
         """
         assert self._supervising is not None, "start() has not been called"  # noqa: S101
         asked = asyncio.create_task(stop.wait(), name="stop")
-        await asyncio.wait({asked, self._supervising}, return_when=asyncio.FIRST_COMPLETED)
+        running = {self._supervising} | ({self._watching} if self._watching else set())
+        await asyncio.wait({asked, *running}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
-        if self._supervising.done():
-            self._supervising.result()
+        for task in running:
+            if task.done():
+                task.result()
 
     async def stop(self) -> None:
         """Receive no more, let what is in flight end within ``drain_s``, close everything.
@@ -175,7 +179,7 @@ class Service:
         await self._take_up_declarations(context)
         await self._supervise(supervisor)
         if watch is not None:
-            await self._closing.enter_async_context(watch.running())
+            self._watching = await self._closing.enter_async_context(watch.running())
         await runner.setup()
         await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
 

@@ -1,7 +1,9 @@
 """What CreateFunction and the updates refuse, and what they take because it asks for nothing."""
 
 import base64
+import contextlib
 import hashlib
+import socket
 from typing import Any
 
 import msgspec
@@ -9,6 +11,7 @@ import pytest
 from api_server import SIGNED, Server
 from function_calls import ROLE, create, create_active, refusal, wait_until_updated, zipped
 
+from penstock.api.functions.call import UPLOADS_MAX
 from penstock.api.functions.configuration import this_architecture
 
 pytest_plugins = ["api_fixtures"]
@@ -253,3 +256,25 @@ def test_name_in_the_body_is_not_another_than_in_the_address(server: Server) -> 
     answer = server.send("PUT", "/2015-03-31/functions/made/configuration", body, SIGNED)
 
     assert (answer.status, answer.code) == (400, "SerializationException")
+
+
+def begin_upload(server: Server) -> socket.socket:
+    """Begin a large request, and say no more of it."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in SIGNED.items())
+    connection.sendall(
+        f"POST /2015-03-31/functions HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{headers}"
+        "Expect: 100-continue\r\nContent-Length: 9000000\r\n\r\n".encode()
+    )
+    assert connection.recv(100).startswith(b"HTTP/1.1 100")
+    return connection
+
+
+def test_small_request_does_not_wait_for_large_ones_that_stall(server: Server, client: Any) -> None:
+    with contextlib.ExitStack() as stalled:
+        for _ in range(UPLOADS_MAX):
+            stalled.enter_context(begin_upload(server))
+
+        created = create(client)
+
+    assert created["FunctionName"] == "made"

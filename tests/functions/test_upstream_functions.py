@@ -312,3 +312,24 @@ def test_watch_outlives_an_upstream_that_is_away(store: SqlStore) -> None:
         assert upstream.asked == []
 
     run_with_upstream(scenario)
+
+
+def test_defect_of_the_watch_is_its_task_s_result(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream_watch, "MISSING_S", 0.01)
+
+    def fail(_: str) -> None:
+        raise ZeroDivisionError
+
+    async def scenario(upstream: Upstream) -> None:
+        watch = UpstreamWatch(upstream.functions(), InlineStore(store), fail)
+        await watch.look()
+        upstream.put()
+
+        async with watch.running() as watching:
+            await asyncio.wait({watching})
+
+            assert isinstance(watching.exception(), ZeroDivisionError)
+
+    run_with_upstream(scenario)

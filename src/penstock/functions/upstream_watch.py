@@ -40,12 +40,12 @@ class UpstreamWatch:
         self._is_complete = True
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Look again and again, for as long as the block runs."""
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Look again and again, for as long as the block runs; a defect is the task's result."""
         stop = asyncio.Event()
         watching = asyncio.create_task(self.run(stop), name="upstream watch")
         try:
-            yield
+            yield watching
         finally:
             stop.set()
             watching.cancel()
