@@ -58,7 +58,7 @@ def test_child_that_ends_is_started_again() -> None:
     ]
 
 
-def test_child_that_is_told_to_end_is_started_again_without_a_warning() -> None:
+def test_child_that_is_told_to_end_is_started_again() -> None:
     async def main() -> None:
         scripted = Scripted()
         scripted.child.end()  # before its first start: nothing
@@ -74,7 +74,7 @@ def test_child_that_is_told_to_end_is_started_again_without_a_warning() -> None:
 
     with capture_logs() as logs:
         run(main())
-    assert [line["event"] for line in logs] == ["the child is back"]
+    assert logs[0]["exit_code"] == -signal.SIGTERM
 
 
 def test_configuration_error_ends_at_once() -> None:

@@ -100,6 +100,54 @@ class SomeStream:
         return "".join(record["Data"].decode() for record in records)
 
 
+class SomeTable:
+    """A DynamoDB table with a stream of its own."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.dynamodb = client("dynamodb", endpoint)
+        self.streams = client("dynamodbstreams", endpoint)
+        self.name = name
+        made = self.dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )
+        self.stream_arn = made["TableDescription"]["LatestStreamArn"]
+
+    def put(self, key: str, number: str) -> None:
+        item = {"id": {"S": key}, "n": {"N": number}}
+        self.dynamodb.put_item(TableName=self.name, Item=item)
+
+    def update(self, key: str, number: str) -> None:
+        self.dynamodb.update_item(
+            TableName=self.name,
+            Key={"id": {"S": key}},
+            UpdateExpression="SET n = :n",
+            ExpressionAttributeValues={":n": {"N": number}},
+        )
+
+    def delete(self, key: str) -> None:
+        self.dynamodb.delete_item(TableName=self.name, Key={"id": {"S": key}})
+
+    def told(self) -> list[str]:
+        """Give what the stream says: each change, and the number after it."""
+        described = self.streams.describe_stream(StreamArn=self.stream_arn)["StreamDescription"]
+        iterator = self.streams.get_shard_iterator(
+            StreamArn=self.stream_arn,
+            ShardId=described["Shards"][0]["ShardId"],
+            ShardIteratorType="TRIM_HORIZON",
+        )["ShardIterator"]
+        records = self.streams.get_records(ShardIterator=iterator)["Records"]
+        return [f"{each['eventName']} {number_after(each['dynamodb'])}" for each in records]
+
+
+def number_after(change: dict[str, Any]) -> str | None:
+    image = change.get("NewImage")
+    return None if image is None else image["n"]["N"]
+
+
 def shard_name(number: int) -> str:
     return f"shardId-{number:012}"
 
@@ -222,6 +270,18 @@ def test_group_of_a_fifo_queue_comes_again_in_order(endpoint: str) -> None:
     assert [message["Body"] for message in again] == ["1", "2", "3"]
 
 
+def test_receive_from_a_fifo_queue_is_given_all_of_a_group_before_the_next(endpoint: str) -> None:
+    sqs = client("sqs", endpoint)
+    url = sqs.create_queue(QueueName="groups.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for body in ("b1", "a1", "b2", "a2", "b3"):
+        ids = {"MessageGroupId": body[0], "MessageDeduplicationId": body}
+        sqs.send_message(QueueUrl=url, MessageBody=body, **ids)
+
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=4)["Messages"]
+
+    assert [message["Body"] for message in received] == ["b1", "b2", "b3", "a1"]
+
+
 def test_message_that_was_given_back_comes_before_later_ones_of_its_group(endpoint: str) -> None:
     sqs = client("sqs", endpoint)
     attributes = {"FifoQueue": "true", "VisibilityTimeout": "1"}
@@ -237,6 +297,19 @@ def test_message_that_was_given_back_comes_before_later_ones_of_its_group(endpoi
     again = sqs.receive_message(**asked)["Messages"]
 
     assert [message["Body"] for message in again] == ["1", "2"]
+
+
+def test_write_that_changes_nothing_makes_no_record_of_a_stream(endpoint: str) -> None:
+    table = SomeTable(endpoint, "changing")
+
+    for number in "112":
+        table.put("a", number)
+    for number in "23":
+        table.update("a", number)
+    table.delete("a")
+    table.delete("a")
+
+    assert table.told() == ["INSERT 1", "MODIFY 2", "MODIFY 3", "REMOVE None"]
 
 
 def test_stream_that_was_merged_puts_records_into_the_child(endpoint: str) -> None:

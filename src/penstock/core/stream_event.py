@@ -23,7 +23,8 @@ _ABSENT = msgspec.Raw(b"")
 _NULL = msgspec.Raw(b"null")
 
 _encode = msgspec.json.Encoder().encode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+_decode_members = msgspec.json.Decoder(dict[str, object]).decode
 _decode_identity = msgspec.json.Decoder(dict[str, str] | None).decode
 
 
@@ -189,16 +190,15 @@ def _written_identity(identity: msgspec.Raw) -> bytes:
 
 
 def canonical_key(keys: msgspec.Raw) -> bytes:
-    """Give an item's key attributes as bytes that are the same whatever order they came in.
+    """Give an item's key attributes as bytes that are the same however a server writes them.
+
+    Their order, spaces and escapes are the server's own, and may be others after it was updated:
+    checkpoints speak of lanes, and a lane follows from these bytes.
 
     Raises:
         ValueError: Not an object.
     """
-    members = _decode_members(keys)
-    if len(members) == 1:
-        return bytes(keys)
-    named = [b"%b:%b" % (_encode(name), members[name]) for name in sorted(members)]
-    return b"{%b}" % b",".join(named)
+    return _encode_sorted(_decode_members(keys))
 
 
 def stream_event(
