@@ -1,15 +1,14 @@
 """``assume_role`` through the whole service as a process, at a server that enforces policies."""
 
-import io
 import json
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from code_builders import zipped
 from iam_server import enforce_policies, make_role, make_service_user, role_arn
 from queue_harness import read_status
 from serve_harness import ACCOUNT, REGION, Moto, Penstock, arn_of, wait_for
@@ -170,13 +169,10 @@ def test_function_is_created_only_with_a_role_that_can_be_assumed(
     keys = make_service_user(iam, "charge")
     enforce_policies(moto)
     start(service, keys, "")
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("app.py", IDENTIFY)
     request = {
         "Runtime": f"python3.{sys.version_info.minor}",
         "Handler": "app.handler",
-        "Code": {"ZipFile": packed.getvalue()},
+        "Code": {"ZipFile": zipped({"app.py": IDENTIFY})},
     }
     client = service.client()
 

@@ -1,10 +1,9 @@
 """A service beside an upstream, and functions that are made there."""
 
-import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
+from code_builders import zipped
 from serve_harness import ACCOUNT, REGION, Penstock, wait_for
 
 HANDLER_THERE = """
@@ -25,15 +24,12 @@ def beside(folder: Path, url: str, project: str, *, functions: str = "here") -> 
 
 def make_function(client: Any, role: str) -> None:
     """Make the function ``there``, which fails on messages that are bad."""
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("app.py", HANDLER_THERE)
     client.create_function(
         FunctionName="there",
         Runtime="python3.12",
         Role=role,
         Handler="app.handler",
-        Code={"ZipFile": code.getvalue()},
+        Code={"ZipFile": zipped({"app.py": HANDLER_THERE})},
         Timeout=7,
     )
 

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from api_fakes import QUEUE_ARN
 from api_server import Server
-from function_calls import ARN, create_active, refusal, wait_until_updated, zipped
+from function_calls import (
+    ARN,
+    create_active,
+    refusal,
+    wait_until_updated,
+    without_metadata,
+    zipped,
+)
 
 pytest_plugins = ["api_fixtures"]
 
@@ -19,10 +26,6 @@ def fixture_two_versions(client: Any) -> None:
     create_active(client, Publish=True)
     client.update_function_code(FunctionName="made", ZipFile=zipped("x = 2"), Publish=True)
     wait_until_updated(client)
-
-
-def without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
-    return {key: each for key, each in answer.items() if key != "ResponseMetadata"}
 
 
 def test_alias_is_given_back_as_it_was_made(client: Any) -> None:

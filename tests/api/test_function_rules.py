@@ -1,6 +1,7 @@
 """What CreateFunction and the updates refuse, and what they take because it asks for nothing."""
 
 import base64
+import hashlib
 from typing import Any
 
 import msgspec
@@ -110,6 +111,7 @@ def test_options_that_ask_for_nothing_are_taken(client: Any) -> None:
             "exceeded the 4KB limit. Measured size: 4106 bytes",
             id="too large",
         ),
+        pytest.param({"Handler": "app\0.handler"}, "Handler holds a NUL", id="NUL in Handler"),
         pytest.param({"Tags": {"aws:x": "y"}}, "begins with aws:", id="tag"),
         pytest.param({"name": "made:1"}, "created without one", id="qualifier"),
         pytest.param(
@@ -180,9 +182,10 @@ def test_update_refuses_the_same(client: Any) -> None:
     layers = refusal(client.update_function_configuration, FunctionName="made", Layers=[LAYER])
     runtime = refusal(client.update_function_configuration, FunctionName="made", Runtime="java21")
     image = refusal(client.update_function_code, FunctionName="made", ImageUri="image")
+    handler = refusal(client.update_function_configuration, FunctionName="made", Handler="a\0.b")
     timeout = refusal(client.update_function_configuration, FunctionName="made", Timeout=901)
 
-    assert [answer[1] for answer in (layers, runtime, image)] == [INVALID] * 3
+    assert [answer[1] for answer in (layers, runtime, image, handler)] == [INVALID] * 4
     assert timeout[1] == "ValidationException"
     assert wait_until_updated(client)["Timeout"] == 3
 
@@ -194,8 +197,23 @@ def create_raw(server: Server, body: dict[str, object]) -> tuple[int, str]:
     return answer.status, answer.code
 
 
-def test_code_that_is_no_base64_is_refused(server: Server) -> None:
-    assert create_raw(server, {"Code": {"ZipFile": "?"}}) == (400, "SerializationException")
+@pytest.mark.parametrize("text", ["?", "QUJ", "QQ==QUJD", "QUJDQ===", "QUJD\n", "\u00e9QUJ"])
+def test_code_that_is_no_base64_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("penstock.api.functions.code.PIECE_CHARS", 4)
+
+    assert create_raw(server, {"Code": {"ZipFile": text}}) == (400, "SerializationException")
+
+
+def test_code_that_is_decoded_in_pieces_is_whole(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.api.functions.code.PIECE_CHARS", 8)
+
+    made = create(client)
+
+    assert base64.b64decode(made["CodeSha256"]) == hashlib.sha256(zipped()).digest()
 
 
 def test_code_above_the_quota_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

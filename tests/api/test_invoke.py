@@ -2,12 +2,11 @@
 
 import base64
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from api_fakes import FUNCTION_ARN
 from api_server import SIGNED, Server, running_server
-from botocore.exceptions import ClientError
+from function_calls import refusal
 
 from penstock.model.errors import (
     FunctionNotActiveError,
@@ -28,15 +27,6 @@ PATH = "/2015-03-31/functions/ship/invocations"
 def fixture_server() -> Iterator[Server]:
     with running_server() as server:
         yield server
-
-
-def refusal(call: Any, **parameters: Any) -> tuple[int, str, str]:
-    """Give a refused call's status, code and text."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    response = caught.value.response
-    status = response["ResponseMetadata"]["HTTPStatusCode"]
-    return status, response["Error"]["Code"], response["Error"]["Message"]
 
 
 def test_invoke_passes_the_bytes_both_ways(server: Server) -> None:

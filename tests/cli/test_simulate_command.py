@@ -125,6 +125,8 @@ def test_a_fifo_queues_messages_have_the_groups_of_their_key() -> None:
         pytest.param("no-such.json", "a", (), "cannot be read", id="no file"),
         pytest.param("{", "a", (), "is not JSON", id="no JSON"),
         pytest.param("[1]", "a", (), "no JSON object", id="no object"),
+        pytest.param('{"a":' * 50_000, "a", (), "is not JSON: maximum", id="deep mapping"),
+        pytest.param({"EventSourceArn": QUEUE}, "[" * 200_000, (), "line 1", id="deep records"),
         pytest.param({}, "a", (), "no EventSourceArn", id="no source"),
         pytest.param({"EventSourceMappings": []}, "a", (), "lists 0 mappings", id="none listed"),
         pytest.param({"EventSourceArn": "x"}, "a", (), "is not an ARN", id="no ARN"),

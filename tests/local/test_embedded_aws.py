@@ -1,8 +1,6 @@
 """The embedded AWS: a real moto server, with what a project file declares in it."""
 
-import asyncio
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -10,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embedded import running_embedded_aws
 
-from penstock.local.child_process import ChildProcess
-from penstock.local.embedded_aws import EmbeddedAwsSettings, reserve_port
+from penstock.local.embedded_aws import reserve_port
 from penstock.local.project_changes import compare_projects
 from penstock.local.project_file import Project, read_project
 from penstock.local.resources import (
@@ -64,17 +62,8 @@ def read(folder: Path, text: str) -> Project:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Run one embedded AWS for this file."""
-    with asyncio.Runner() as runner, reserve_port() as reserved:
-        port = reserved.getsockname()[1]
-        child = ChildProcess(
-            "embedded AWS",
-            "penstock.local.embedded_aws",
-            settings=EmbeddedAwsSettings(port, "111122223333"),
-            environment=os.environ,
-        )
-        runner.run(child.start())
-        yield f"http://127.0.0.1:{port}"
-        runner.run(child.stop(5))
+    with running_embedded_aws("111122223333") as endpoint:
+        yield endpoint
 
 
 def client(service: str, endpoint: str) -> Any:

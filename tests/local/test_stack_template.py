@@ -41,6 +41,8 @@ def test_other_requests_bring_no_template(body: bytes) -> None:
         ('{"Type": "AWS::Lambda::Function"}', "AWS::Lambda::Function"),
         ("Type: AWS::Lambda::EventSourceMapping\n", "AWS::Lambda::EventSourceMapping"),
         ("Type: 'AWS::Serverless::Function'", "AWS::Serverless::Function"),
+        ("AWS::Serverless::SimpleTable, AWS::Serverless::Function", "AWS::Serverless::Function"),
+        ("Type: AWS::Serverless::SimpleTable", "AWS::Serverless::SimpleTable"),
         ("Type: AWS::Lambda::FunctionUrlLike", None),
         ("Type: AWS::SQS::Queue", None),
     ],

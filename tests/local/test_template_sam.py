@@ -124,7 +124,8 @@ Resources:
 
     project = read(tmp_path, TRANSFORM + text)
 
-    assert (tmp_path / "inline" / "F" / "index.py").read_text() == HANDLER
+    (file,) = (tmp_path / "inline" / "F").rglob("index.py")
+    assert file.read_text() == HANDLER
     assert project.functions[0].name == "F"
 
 

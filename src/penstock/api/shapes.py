@@ -22,6 +22,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
 from penstock.api.errors import SERIALIZATION, VALIDATION, ApiError, invalid_parameter
+from penstock.model.suggestion import suggest
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "blob": (str,),
@@ -61,7 +62,8 @@ def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
     shape = _load_model().operation_model(operation).input_shape
     unknown = [name for name in parameters if name not in shape.members]
     if unknown:
-        raise invalid_parameter(f"{operation} has no parameter {unknown[0]!r}")
+        choices = suggest(unknown[0], shape.members, "parameters")
+        raise invalid_parameter(f"{operation} has no parameter {unknown[0]!r}; {choices}")
     violations = list(_structure_violations(shape, parameters, ""))
     if violations:
         count = len(violations)
@@ -117,7 +119,8 @@ def _structure_violations(shape: Shape, value: Mapping[str, object], prefix: str
             yield _null_at(prefix + _camel(name))
     for name, member in value.items():
         if name not in shape.members:
-            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name!r}")
+            choices = suggest(name, shape.members, "members")
+            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name!r}; {choices}")
         if member is not None:
             yield from _violations(shape.members[name], member, prefix + _camel(name))
 

@@ -111,6 +111,7 @@ class CodeStore:
                 file.write(package)
                 file.flush()
                 os.fsync(file.fileno())
+            _flush_folder(making)
             shutil.rmtree(self._folder / sha256, ignore_errors=True)  # one that lost its package
             making.rename(self._folder / sha256)
         finally:

@@ -214,15 +214,24 @@ class DevStack:
         return True
 
     async def _changed_projects(self) -> AsyncIterator[Project]:
-        """Read the project whenever its file has changed; what cannot be read is told."""
+        """Read the project whenever its file has changed; what cannot be read is told.
+
+        A comment, or a bad edit that is taken back, changes the file and not the project.
+        """
         watched = self._options.watched
         while watched is not None:
             await pause(LOOK_INTERVAL_S)
-            if watched.file.has_changed():
-                try:
-                    yield await asyncio.to_thread(watched.read)
-                except ConfigurationError as exc:
-                    _log.error(f"{exc}; what runs goes on")
+            if not watched.file.has_changed():
+                continue
+            try:
+                project = await asyncio.to_thread(watched.read)
+            except ConfigurationError as exc:
+                _log.error(f"{exc}; what runs goes on")
+                continue
+            if project == self._project:
+                _log.info(f"{project.path} has changed, with nothing to start the service for")
+            else:
+                yield project
 
     async def _change_to(self, project: Project, upstream: str) -> bool:
         """Make what a changed file adds; tell whether the service must start again with it."""

@@ -97,7 +97,9 @@ def find_project_file(given: Path | None) -> Path | None:
         return folder / found[0]
     if given is None:
         return None
-    raise ConfigurationError(f"{folder} has none of {', '.join(names)}")
+    others = sorted(each.name for each in folder.glob("*.template.json"))
+    wanted = f"; name its {' or '.join(others)}" if others else ""
+    raise ConfigurationError(f"{folder} has none of {', '.join(names)}{wanted}")
 
 
 def parse_parameter(text: str) -> tuple[str, str]:

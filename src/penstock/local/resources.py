@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from penstock.local.project_changes import ProjectChanges
+from penstock.local.project_changes import ProjectChanges, kind_of
 from penstock.local.project_file import Project, ResourceTable
 from penstock.local.project_tables import (
     BucketTable,
@@ -133,8 +133,7 @@ def _explained(resource: ResourceTable) -> Iterator[None]:
 
 
 def _name(resource: ResourceTable) -> str:
-    kind = type(resource).__name__.removesuffix("Table").lower()
-    return f"cannot create the {kind} {resource.name!r}"
+    return f"cannot create the {kind_of(resource)} {resource.name!r}"
 
 
 def _create(clients: _Clients, resource: ResourceTable) -> None:

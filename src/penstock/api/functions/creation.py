@@ -16,6 +16,7 @@ from penstock.api.functions.rules import (
     NAME_LENGTH_MAX,
     EnvironmentMember,
     check_environment,
+    check_handler,
     check_limits,
     refuse_lacking,
 )
@@ -124,6 +125,7 @@ class Creation:
                 "deployment packages."
             )
         check_limits(timeout_s=asked.timeout, memory_mb=asked.memory_size)
+        check_handler(asked.handler)
         check_environment(asked.environment)
         check_function_tags(reference.unqualified_arn, asked.tags)
         await check_runtime(self._context, asked.runtime)

@@ -107,6 +107,16 @@ def check_limits(*, timeout_s: int | None, memory_mb: int | None) -> None:
             )
 
 
+def check_handler(handler: str | None) -> None:
+    """Refuse a Handler that no process can be given, though the model's pattern takes it.
+
+    Raises:
+        ApiError: It holds a NUL character.
+    """
+    if handler is not None and "\0" in handler:
+        raise invalid_parameter("Handler holds a NUL character, which none can")
+
+
 def check_environment(environment: EnvironmentMember | None) -> None:
     """Refuse variables that Lambda sets itself, and too many bytes of them.
 

@@ -24,6 +24,7 @@ from penstock.api.functions.roles import check_role
 from penstock.api.functions.rules import (
     EnvironmentMember,
     check_environment,
+    check_handler,
     check_limits,
     refuse_lacking,
 )
@@ -105,6 +106,7 @@ class Updates:
         refuse_lacking(call.parameters, reference.name)
         asked = call.read(UpdateConfigurationRequest)
         check_limits(timeout_s=asked.timeout, memory_mb=asked.memory_size)
+        check_handler(asked.handler)
         check_environment(asked.environment)
         self._finder.find_deployed(reference, "be changed")
         if asked.runtime is not None:

@@ -39,6 +39,12 @@ class Template(msgspec.Struct, frozen=True):
     content: dict[str, object]
     lines: Lines
 
+    @property
+    def transforms(self) -> list[object]:
+        """Give what Transform names: one, several or none."""
+        named = self.content.get("Transform", [])
+        return named if isinstance(named, list) else [named]
+
     def section(self, name: str) -> dict[str, object]:
         """Give a section that holds things by their names; empty when it is not there."""
         section = self.content.get(name)

@@ -85,8 +85,7 @@ def _check_sections(template: Template) -> None:
     for name in template.content:
         if name not in _SECTIONS:
             raise top.at(name).error(f"unknown section; {suggest(name, _SECTIONS, 'sections')}")
-    transform = template.content.get("Transform", [])
-    for each in transform if isinstance(transform, list) else [transform]:
+    for each in template.transforms:
         if each not in _TRANSFORMS:
             raise top.at("Transform").error(f"{each!r} is not carried out here, only at AWS")
     if is_sam(template):

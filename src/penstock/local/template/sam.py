@@ -15,7 +15,7 @@ import msgspec
 
 from penstock.local.omission import Omission
 from penstock.local.template.document import Lines, Template, Where
-from penstock.local.template.function_code import CODE_NOT_KNOWN
+from penstock.local.template.function_code import CODE_NOT_KNOWN, IMAGE
 from penstock.local.template.parameters import Parameters
 from penstock.local.template.unknown import NotKnownHereError
 from penstock.model.errors import ConfigurationError
@@ -51,7 +51,6 @@ _IMPLICIT_APIS = {
 }
 _MARKER = "penstock-local-code"
 _CODE_KEYS = ("CodeUri", "InlineCode", "ImageUri")
-_IMAGE = "Image"
 
 
 class Expansion(msgspec.Struct, frozen=True):
@@ -68,8 +67,7 @@ class Expansion(msgspec.Struct, frozen=True):
 
 def is_sam(template: Template) -> bool:
     """Tell whether a template asks for SAM's transform."""
-    transform = template.content.get("Transform", [])
-    return TRANSFORM in (transform if isinstance(transform, list) else [transform])
+    return TRANSFORM in template.transforms
 
 
 def expand(
@@ -144,7 +142,7 @@ class _Preparation:
     def _mark_code(self, logical_id: str, properties: dict[str, Any], where: Where) -> None:
         """Put a marker in place of a local CodeUri, and keep what it stands for."""
         shared = self._function_globals()
-        if properties.get("PackageType", shared.get("PackageType")) == _IMAGE:
+        if properties.get("PackageType", shared.get("PackageType")) == IMAGE:
             return
         given = next((table for table in (properties, shared) if set(_CODE_KEYS) & set(table)), {})
         if "InlineCode" in given or "ImageUri" in given:
