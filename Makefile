@@ -82,7 +82,7 @@ coverage: $(INSTALLED)
 	$(BIN)/coverage report --fail-under 100
 
 fuzz: $(INSTALLED)
-	PYTHONPATH=tests/api:tests/acceptance $(BIN)/python tests/api/fuzz_run.py --requests $(REQUESTS) --seed $(SEED)
+	PYTHONPATH=tests/api:tests/acceptance:tests/functions $(BIN)/python tests/api/fuzz_run.py --requests $(REQUESTS) --seed $(SEED)
 
 simulate: $(INSTALLED)
 	$(BIN)/python -m penstock.simulation --minutes 1

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench_cases import ACCOUNT, CASES, Case
+from bench_cases import ACCOUNT, CASES, IDLE_CASES, Case
 from endpoint_process import EndpointProcess
 from serve_harness import free_port, wait_for
 
@@ -60,7 +60,7 @@ class Endpoint(EndpointProcess):
 
     def __init__(self, case_name: str) -> None:
         super().__init__("bench_endpoint.py", case=case_name)
-        self.case = CASES[case_name]
+        self.case = {**CASES, **IDLE_CASES}[case_name]
 
     def records(self, account: dict[str, Any]) -> float:
         """Count the records that are done with."""

@@ -74,6 +74,13 @@ CASES = {
 }
 
 
+# Not compared: what idle mappings and shards cost.
+IDLE_CASES = {
+    "idle_queues": Case("sqs", 10),
+    **{f"idle_{n}_shards": Case("kinesis", 100, shards=n, page=1) for n in (10, 100, 1000)},
+}
+
+
 def shard_ids(case: Case) -> list[str]:
     """Name the shards of a case."""
     return [f"shardId-{index:020}" for index in range(case.shards)]

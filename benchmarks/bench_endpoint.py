@@ -13,17 +13,18 @@ import argparse
 import asyncio
 import collections
 import re
+import resource
 import time
 from collections.abc import Callable
 from typing import cast
 
 import canned
 import uvloop
-from bench_cases import ACCOUNT, CASES, Case, shard_ids
+from bench_cases import ACCOUNT, CASES, IDLE_CASES, Case, shard_ids
 
 EMPTY = canned.encode_answer({})
 DONE = canned.encode_answer(None)
-IDLE_READ_S = 0.2  # seconds after which an idle stream's reader is answered at the latest
+PACED_READ_S = 0.2  # so long a stream's reader waits for a page whose time has not come
 PAGES_KEPT = 100_000  # send times of a stream's pages
 TARGET, LENGTH = b"\r\nx-amz-target: ", b"\r\ncontent-length: "
 NUMBER_ASKED = re.compile(rb'"MaxNumberOfMessages":\s*(\d+)')
@@ -270,7 +271,8 @@ class Connection(asyncio.Protocol):
                 bench.sent_s[bench.page_number] = time.perf_counter()
             self._transport.writelines(pieces)
 
-        self._hand_out(give, empty=pages.empty, wait_s=IDLE_READ_S)
+        wait_s = PACED_READ_S if bench.flow.is_open else 0.0
+        self._hand_out(give, empty=pages.empty, wait_s=wait_s)
 
     def _answer_rare(self, operation: bytes, body: bytes) -> None:
         bench = self._bench
@@ -325,9 +327,11 @@ def main() -> None:
     """Serve one case."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--case", choices=CASES, required=True)
+    parser.add_argument("--case", choices=[*CASES, *IDLE_CASES], required=True)
     options = parser.parse_args()
-    uvloop.run(serve(options.port, Bench(CASES[options.case])))
+    files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
+    uvloop.run(serve(options.port, Bench({**CASES, **IDLE_CASES}[options.case])))
 
 
 if __name__ == "__main__":

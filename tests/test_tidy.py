@@ -2,9 +2,15 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.metadata import PackageNotFoundError, requires
+from itertools import chain
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import penstock
 
@@ -44,6 +50,7 @@ UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + 
 REGISTRY = re.compile(
     "|".join(("pypi" + r"\.", "python" + "hosted", "index" + "-url", "artifact" + "ory"))
 )
+CONFLICT = re.compile(r"^(?:<{7}|>{7}) .*$", flags=re.MULTILINE)
 # "Recorded answers" are what docs/semantics.md says of them.
 SOURCE = re.compile(
     r"docs\.aws\.amazon\.com/\S+|smithy\.io/\S+|docs\.python\.org/\S+|RFC \d+"
@@ -51,6 +58,7 @@ SOURCE = re.compile(
     r"|docs/[\w/.-]+\.md|recorded answers of AWS"
 )
 PAGE = re.compile(r"docs\.aws\.amazon\.com/\S+|docs/semantics\.md")
+LINK = re.compile(r"\]\(([^)\s:#]*)(?:#([\w-]+))?\)")
 SEMANTICS_ROW = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -234,6 +242,17 @@ def test_references_into_the_documents_lead_somewhere() -> None:
     assert dangling == []
 
 
+def test_links_between_the_documents_lead_somewhere() -> None:
+    dangling = []
+    for path in (each for each in text_files() if each.suffix == ".md"):
+        for name, anchor in LINK.findall(path.read_text()):
+            target = path.parent / name if name else path
+            if not target.exists() or (anchor and anchor not in anchors_of(target.read_text())):
+                dangling.append(shown(path, 0, f"{name}#{anchor}"))
+
+    assert dangling == []
+
+
 def test_semantics_name_tests_that_exist() -> None:
     rows = SEMANTICS_ROW.findall((ROOT / "docs" / "semantics.md").read_text())
     missing = [
@@ -265,6 +284,10 @@ def test_nothing_is_left_unfinished() -> None:
     assert matches(UNFINISHED) == []
 
 
+def test_no_merge_is_left_undecided() -> None:
+    assert matches(CONFLICT) == []
+
+
 def test_no_package_registry_is_named() -> None:
     assert matches(REGISTRY) == []
 
@@ -275,3 +298,31 @@ def test_changelog_begins_with_this_version() -> None:
     versions = re.findall(r"^## \[([^\]]+)\]", changelog, flags=re.MULTILINE)
 
     assert versions[0] == penstock.__version__
+
+
+def needed_by(requirement: Requirement, seen: set[tuple[str, str]]) -> None:
+    """Collect what a requirement brings, as far as it is installed here."""
+    for extra in ("", *requirement.extras):
+        wanted = (canonicalize_name(requirement.name), extra)
+        if wanted in seen:
+            continue
+        try:
+            brought = [Requirement(each) for each in requires(requirement.name) or []]
+        except PackageNotFoundError:
+            return
+        seen.add(wanted)
+        for each in brought:
+            if each.marker is None or each.marker.evaluate({"extra": extra}):
+                needed_by(each, seen)
+
+
+def test_constraints_pin_all_that_an_extra_brings() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    seen: set[tuple[str, str]] = set()
+    for text in chain(project["dependencies"], *project["optional-dependencies"].values()):
+        needed_by(Requirement(text), seen)
+
+    lines = (ROOT / "constraints.txt").read_text().split()
+
+    pinned = {canonicalize_name(line.partition("==")[0]) for line in lines}
+    assert {name for name, _ in seen} - pinned == {"penstock"}

@@ -69,13 +69,15 @@ class DeclaredMapping(msgspec.Struct, frozen=True, kw_only=True):
 def settle_rows(store: Store, *, now_ms: int) -> None:
     """Settle what a stop or a crash left in a transition: nothing runs, so nothing is awaited."""
     for row in store.list_mappings():
-        settled = state_when_settled(row.state, enabled=row.enabled)
-        if settled is None:
-            store.delete_mapping(row.uuid)
-        elif settled is not row.state:
-            store.replace_mapping(
-                msgspec.structs.replace(row, state=settled, last_modified_ms=now_ms)
-            )
+        _settle_row(store, row, now_ms)
+
+
+def _settle_row(store: Store, row: EventSourceMapping, now_ms: int) -> None:
+    settled = state_when_settled(row.state, enabled=row.enabled)
+    if settled is None:
+        store.delete_mapping(row.uuid)
+    elif settled is not row.state:
+        store.replace_mapping(msgspec.structs.replace(row, state=settled, last_modified_ms=now_ms))
 
 
 class Reconciliation:
@@ -100,7 +102,8 @@ class Reconciliation:
             ConfigurationError: A mapping cannot be as declared; what was done before stays done,
                 and running again goes on from there.
         """
-        await self._settle_rows()
+        now_ms = self._clock.now().wall_ms
+        await self._store_calls.run(lambda store: settle_rows(store, now_ms=now_ms))
         rows = await self._store_calls.run(lambda store: store.list_mappings())
         row_by_name = {row.name: row for row in rows if row.name is not None}
         names = {mapping.name for mapping in declared}
@@ -109,16 +112,20 @@ class Reconciliation:
                 await self._remove(row)
         for mapping in declared:
             try:
-                await self._reconcile(mapping, row_by_name.get(mapping.name))
+                changed = await self._reconcile(mapping, row_by_name.get(mapping.name))
             except ApiError as exc:
                 raise ConfigurationError(_refusal(mapping, exc)) from exc
-            await self._settle_rows()
+            if changed is not None:
+                await self._settle(changed)
 
-    async def _settle_rows(self) -> None:
+    async def _settle(self, row: EventSourceMapping) -> None:
         now_ms = self._clock.now().wall_ms
-        await self._store_calls.run(lambda store: settle_rows(store, now_ms=now_ms))
+        await self._store_calls.run(lambda store: _settle_row(store, row, now_ms))
 
-    async def _reconcile(self, declared: DeclaredMapping, row: EventSourceMapping | None) -> None:
+    async def _reconcile(
+        self, declared: DeclaredMapping, row: EventSourceMapping | None
+    ) -> EventSourceMapping | None:
+        """Give the row that is now in a transition; None: none is."""
         change = None if row is None else _changed_for_good(row, declared.parameters)
         if row is not None and change is not None:
             if not declared.replace:
@@ -130,15 +137,15 @@ class Reconciliation:
             row = None
         if row is None:
             scope = self._scope_of(declared.parameters)
-            await self._operations.create(scope, declared.parameters, name=declared.name)
-            return
+            return await self._operations.create(scope, declared.parameters, name=declared.name)
         request = _update_request(row, declared.parameters)
         tags = _read_tags(row, declared.parameters)
         if _is_different(row, request):
             # Together: an option that goes may make room for the parameter that comes.
-            await self._operations.update(row.scope, row.uuid, request, tags=tags)
-        elif tags != row.tags:
+            return await self._operations.update(row.scope, row.uuid, request, tags=tags)
+        if tags != row.tags:
             await self._tags.replace(row.scope, row.arn, tags)
+        return None
 
     def _scope_of(self, parameters: Mapping[str, object]) -> Scope:
         """Give the scope of a new mapping: its function's region, as everywhere in Lambda."""

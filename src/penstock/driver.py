@@ -98,7 +98,7 @@ class Driver(Generic[InputT, CommandT]):
         if self._is_feeding:
             self._sent.append(inp)
         else:
-            asyncio.get_running_loop().call_soon(self._feed_in_task, inp)
+            asyncio.get_running_loop().call_soon(self._feed_from_loop, inp)
 
     def _feed(self, inp: InputT) -> None:
         if self._tasks is None or self._finished.is_set():
@@ -134,13 +134,15 @@ class Driver(Generic[InputT, CommandT]):
         # A task that is cancelled before its first turn never begins the command: end that too.
         task.add_done_callback(lambda _: running.close())
 
-    def _feed_in_task(self, inp: InputT) -> None:
-        # The loop only logs what a callback raises; a task of the group ends ``run`` with it.
-        if self._tasks is not None:
-            self._tasks.create_task(self._feed_later(inp), name=type(inp).__name__)
-
-    async def _feed_later(self, inp: InputT) -> None:
-        self._feed(inp)
+    def _feed_from_loop(self, inp: InputT) -> None:
+        tasks = self._tasks
+        try:
+            self._feed(inp)
+        except Exception as exc:
+            if tasks is None:
+                raise
+            # The loop only logs what a callback raises; a task of the group ends ``run`` with it.
+            tasks.create_task(_end_with(exc), name=type(inp).__name__)
 
     async def _complete(self, running: Coroutine[Any, Any, InputT | None]) -> None:
         try:
@@ -174,4 +176,8 @@ class Driver(Generic[InputT, CommandT]):
             return
         # Until the machine has said when it wants to be woken again: not.
         self._deadline_ms = None
-        self._feed_in_task(self._deadline_reached)
+        self._feed_from_loop(self._deadline_reached)
+
+
+async def _end_with(defect: Exception) -> None:
+    raise defect

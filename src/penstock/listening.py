@@ -7,11 +7,32 @@ import socket
 from aiohttp import web
 
 from penstock.api.server_log import ServerLogger
+from penstock.aws.endpoints import WILDCARDS
 from penstock.model.errors import ConfigurationError
 
 LISTEN_BACKLOG = 1_024
 HEADER_BYTES_MAX = 64 * 1024  # presigned URLs and session tokens outgrow aiohttp's 8 KB
 SHUTDOWN_GRACE_S = 1.0  # for requests that are still answered when everything else has ended
+
+
+def refuse_open_port(host: str, *, has_callers: bool) -> None:
+    """Refuse to listen beyond loopback where anybody could call.
+
+    Raises:
+        ConfigurationError: The host is not a loopback address, and no callers are configured.
+    """
+    if not has_callers and not is_loopback(host):
+        raise ConfigurationError(
+            f"host {host!r} is not a loopback address, and without callers whoever reaches the"
+            " port may run functions: give --callers FILE (callers in [service]), or listen on"
+            " 127.0.0.1 or ::1"
+        )
+
+
+def names_of_port(host: str, allowed_hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the names by which the port may be addressed, beyond those of loopback."""
+    is_named = host not in WILDCARDS and not is_loopback(host)
+    return (*allowed_hosts, *((host.lower(),) if is_named else ()))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -40,5 +40,8 @@ def pytest_runtest_makereport(
     testing = sys.modules.get("penstock.testing")
     if testing is not None and call.when == "call" and report.failed:
         kit = getattr(item, "funcargs", {}).get("penstock")
-        if isinstance(kit, testing.Penstock) and kit.mappings:
+        is_told = call.excinfo is not None and isinstance(
+            call.excinfo.value, testing.NeverIdleError
+        )
+        if isinstance(kit, testing.Penstock) and kit.mappings and not is_told:
             report.sections.append(("Penstock's timelines", kit.timelines(last=_STEPS_MAX)))

@@ -2,21 +2,19 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-import msgspec
 import structlog
 from aiohttp import web
 
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.aws.client import WireClient
-from penstock.aws.endpoints import WILDCARDS
 from penstock.aws.roles import ExecutionRoles
-from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
@@ -26,11 +24,11 @@ from penstock.engine.open_files import open_files_needed, raise_open_files_limit
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
-from penstock.engine.surroundings import EngineSettings, StreamSettings, Surroundings
+from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.functions.code_downloads import S3Code
 from penstock.functions.code_store import open_code_store
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
-from penstock.functions.function_logs import FunctionLogs, open_function_logs
+from penstock.functions.function_logs import open_function_logs
 from penstock.functions.host.check import check_code, check_function
 from penstock.functions.host.host import HostSettings
 from penstock.functions.host.runtimes import choose_runtime
@@ -38,18 +36,21 @@ from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.functions.local_hosts import LocalHosts
 from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
+from penstock.functions.role_check import RoleCheck
+from penstock.functions.upstream_functions import UpstreamFunctions, refuse_own_address
+from penstock.functions.upstream_watch import UpstreamWatch
 from penstock.listening import (
     LISTEN_BACKLOG,
     SHUTDOWN_GRACE_S,
-    is_loopback,
     listen,
     make_runner,
+    names_of_port,
+    refuse_open_port,
 )
 from penstock.model.arn import Scope
-from penstock.model.caller import Caller
-from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
+from penstock.node_settings import ServiceSettings
 from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
 from penstock.store.sql import SqlStore
@@ -57,50 +58,6 @@ from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node is told.
-
-    Attributes:
-        host: An address of this machine; one beyond loopback only with callers.
-        account_id: Owns mappings and functions.
-        region: For requests that name none.
-        store_url: ``sqlite:////absolute/path``.
-        drain_s: Limit for what is in flight to end when the service stops.
-        long_poll_s: 0..20; how long an idle receive waits.
-        ramp: How fast the concurrency of queue mappings rises.
-        streams: How streams are read, and the bounds of what is held of them.
-        function_environment: Added to every local function's variables.
-        allowed_hosts: Names beyond loopback by which this port may be addressed.
-        callers: One of them must have signed each request; none: signatures are not verified.
-        open_metrics: ``/metrics`` needs no signature.
-        filters_max: 1..10; how many filters a mapping may have.
-        function_logs: Whether functions' log lines go to CloudWatch Logs.
-        assumes_roles: Sources are read, destinations written and functions run as the function's
-            role; else all with the service's own credentials.
-        nodejs_client: Where npm installed Node.js' runtime client, if not beside the service.
-        is_verbose: Log every batch.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 4567
-    account_id: str = "000000000000"
-    region: str = "us-east-1"
-    store_url: str
-    drain_s: int = 30
-    long_poll_s: int = 20
-    ramp: RampPolicy = RampPolicy()
-    streams: StreamSettings = StreamSettings()
-    function_environment: dict[str, str] = {}
-    allowed_hosts: tuple[str, ...] = ()
-    callers: tuple[Caller, ...] = ()
-    open_metrics: bool = False
-    filters_max: int = 5
-    function_logs: FunctionLogs = FunctionLogs.OFF
-    assumes_roles: bool = False
-    nodejs_client: str | None = None
-    is_verbose: bool = False
 
 
 class Service:
@@ -121,8 +78,10 @@ class Service:
         self._log = structlog.get_logger()
         self._closing = contextlib.AsyncExitStack()
         self._drained_s = 0.0
+        self._role_check: RoleCheck | None = None
         self._listener: socket.socket | None = None
         self._supervising: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -149,13 +108,16 @@ class Service:
 
         Raises:
             Exception: The engine ended by a defect; the port would answer, and nothing would poll.
+                Or what watches the upstream's functions did, and they would be never heard of.
         """
         assert self._supervising is not None, "start() has not been called"  # noqa: S101
         asked = asyncio.create_task(stop.wait(), name="stop")
-        await asyncio.wait({asked, self._supervising}, return_when=asyncio.FIRST_COMPLETED)
+        running = {self._supervising} | ({self._watching} if self._watching else set())
+        await asyncio.wait({asked, *running}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
-        if self._supervising.done():
-            self._supervising.result()
+        for task in running:
+            if task.done():
+                task.result()
 
     async def stop(self) -> None:
         """Receive no more, let what is in flight end within ``drain_s``, close everything.
@@ -168,20 +130,19 @@ class Service:
     async def _start(self) -> None:
         """Open everything, in the reverse of the order in which it is closed."""
         settings = self._settings
-        refuse_open_port(settings)
+        refuse_open_port(settings.host, has_callers=bool(settings.callers))
         self._listener = self._closing.enter_context(listen(settings.host, settings.port))
-        for function in self._declared_functions:
-            warning = await asyncio.to_thread(check_function, function, settings.nodejs_client)
-            if warning is not None:
-                self._log.warning(warning)
+        await self._check_functions()
         clock = SystemClock()
         self._closing.enter_context(hold_store(settings.store_url))
         store_calls = StoreThread(SqlStore(settings.store_url))
         self._closing.push_async_callback(store_calls.close)
-        wire = WireClient(clock=clock, draw_fraction=draw_fraction, own_addresses=(self.address,))
-        self._closing.push_async_callback(wire.close)
+        wire = await self._open_wire(clock)
         hosts = self._make_hosts(clock)
-        registry = FunctionRegistry(hosts.open, LambdaApiInvoker(wire), draw_fraction=draw_fraction)
+        invoker = LambdaApiInvoker(
+            wire, lambda_url=settings.upstream if settings.functions_upstream else None
+        )
+        registry = FunctionRegistry(hosts.open, invoker, draw_fraction=draw_fraction)
         wire_for = self._open_roles(wire, registry, hosts)
         slots = SlotLedger(registry)
         surroundings = Surroundings(
@@ -196,7 +157,55 @@ class Service:
             log_of=self._log_of,
         )
         await self._open_logs(wire, wire_for, hosts, surroundings.metrics)
-        supervisor = Supervisor(
+        supervisor = self._make_supervisor(surroundings)
+
+        def follow(function_arn: str) -> None:
+            slots.function_changed(function_arn)
+            supervisor.function_changed(function_arn)
+
+        deployed = self._make_deployed(store_calls, registry, follow)
+        context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
+        watch = self._make_watch(wire, registry, store_calls, follow)
+        if watch is not None:
+            context = dataclasses.replace(context, look_up=watch.functions)
+        runner = make_runner(build_application(context, fallback=self._fallback))
+        self._closing.push_async_callback(runner.cleanup)
+        self._closing.push_async_callback(self._stop_functions, registry)
+        registry.declare(self._declared_functions)
+        if watch is None:
+            await deployed.open(hidden_by=self._declared_functions)
+        else:
+            await watch.look()
+        await self._take_up_declarations(context)
+        await self._supervise(supervisor)
+        if watch is not None:
+            self._watching = await self._closing.enter_async_context(watch.running())
+        await runner.setup()
+        await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
+
+    async def _check_functions(self) -> None:
+        nodejs_client = self._settings.nodejs_client
+        for function in self._declared_functions:
+            warning = await asyncio.to_thread(check_function, function, nodejs_client)
+            if warning is not None:
+                self._log.warning(warning)
+
+    async def _open_wire(self, clock: SystemClock) -> WireClient:
+        upstream, region = self._settings.upstream, self._settings.region
+        wire = WireClient(
+            clock=clock,
+            draw_fraction=draw_fraction,
+            own_addresses=(self.address,),
+            default_endpoint=upstream,
+        )
+        self._closing.push_async_callback(wire.close)
+        if upstream is not None:
+            await refuse_own_address(wire, upstream, region)
+        return wire
+
+    def _make_supervisor(self, surroundings: Surroundings) -> Supervisor:
+        settings = self._settings
+        return Supervisor(
             surroundings,
             EngineSettings(
                 ramp=settings.ramp,
@@ -206,21 +215,18 @@ class Service:
             ),
         )
 
-        def follow(function_arn: str) -> None:
-            slots.function_changed(function_arn)
-            supervisor.function_changed(function_arn)
-
-        deployed = self._make_deployed(store_calls, registry, follow)
-        context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
-        runner = make_runner(build_application(context, fallback=self._fallback))
-        self._closing.push_async_callback(runner.cleanup)
-        self._closing.push_async_callback(self._stop_functions, registry)
-        registry.declare(self._declared_functions)
-        await deployed.open(hidden_by=self._declared_functions)
-        await self._take_up_declarations(context)
-        await self._supervise(supervisor)
-        await runner.setup()
-        await web.SockSite(runner, self._listener, backlog=LISTEN_BACKLOG).start()
+    def _make_watch(
+        self,
+        wire: WireClient,
+        registry: FunctionRegistry,
+        store_calls: StoreThread,
+        changed: Callable[[str], None],
+    ) -> UpstreamWatch | None:
+        url = self._settings.upstream
+        if url is None or not self._settings.functions_upstream:
+            return None
+        functions = UpstreamFunctions(wire, url, registry.declare)
+        return UpstreamWatch(functions, store_calls, changed)
 
     def _make_context(
         self,
@@ -238,6 +244,7 @@ class Service:
             declared=registry,
             deployed=deployed,
             code_source=code_source,
+            roles=self._role_check,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
             metrics=surroundings.metrics,
@@ -247,7 +254,7 @@ class Service:
                 account=settings.account_id,
                 region=settings.region,
                 filters_max=settings.filters_max,
-                hosts=names_of_port(settings),
+                hosts=names_of_port(settings.host, settings.allowed_hosts),
                 callers=settings.callers,
                 open_metrics=settings.open_metrics,
             ),
@@ -304,6 +311,7 @@ class Service:
             return lambda _: wire
         roles = ExecutionRoles(wire, registry.find, self._log)
         self._closing.callback(roles.close)
+        self._role_check = RoleCheck(roles, wire.clock)
         hosts.credentials_for = roles.credentials_for
         return roles.wire_for
 
@@ -353,23 +361,3 @@ class Service:
     def _log_of(self, mapping: EventSourceMapping) -> Log:
         bound: Log = self._log.bind(mapping=mapping.name or mapping.uuid)
         return bound
-
-
-def refuse_open_port(settings: ServiceSettings) -> None:
-    """Refuse to listen beyond loopback where anybody could call.
-
-    Raises:
-        ConfigurationError: The host is not a loopback address, and no callers are configured.
-    """
-    if not settings.callers and not is_loopback(settings.host):
-        raise ConfigurationError(
-            f"host {settings.host!r} is not a loopback address, and without callers whoever"
-            " reaches the port may run functions: give --callers FILE (callers in [service]), or"
-            " listen on 127.0.0.1 or ::1"
-        )
-
-
-def names_of_port(settings: ServiceSettings) -> tuple[str, ...]:
-    """Give the names by which the port may be addressed, beyond those of loopback."""
-    is_named = settings.host not in WILDCARDS and not is_loopback(settings.host)
-    return (*settings.allowed_hosts, *((settings.host.lower(),) if is_named else ()))

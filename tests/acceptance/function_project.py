@@ -2,12 +2,11 @@
 
 import base64
 import hashlib
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
+from code_builders import zipped
 from serve_harness import ACCOUNT, Penstock
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/worker"
@@ -35,10 +34,7 @@ def handler(event, context):
 
 def package(generation: str) -> bytes:
     """Give the zip file of a handler that says of which generation it is."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), SOURCE.format(generation=generation))
-    return packed.getvalue()
+    return zipped({"app.py": SOURCE.format(generation=generation)})
 
 
 def create(client: Any, folder: Path, name: str = "worker", **changes: Any) -> dict[str, Any]:

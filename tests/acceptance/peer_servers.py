@@ -75,6 +75,7 @@ def _command(peer: Peer, port: int) -> tuple[list[str], Path, dict[str, str]]:
             return ["java", *options, "-cp", jars, "org.elasticmq.server.Main"], folder, {}
         case _:
             settings = {"GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1"}
+            settings |= {"BIND_HOST": "127.0.0.1"}
             return [str(folder / "venv" / "bin" / "ministack")], folder, settings
 
 

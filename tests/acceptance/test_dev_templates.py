@@ -137,6 +137,18 @@ def test_added_queue_and_mapping_run_and_a_changed_mapping_changes(
     assert after["Orders"]["BatchSize"] == 6
 
 
+def test_edit_that_changes_nothing_starts_nothing_again(
+    watched: DevProcess, template: Path
+) -> None:
+    template.write_text(TEMPLATE + "  Oops: [")
+    watched.wait_for("what runs goes on")
+
+    template.write_text(f"{TEMPLATE}# a comment\n")
+
+    watched.wait_for("has changed, with nothing to start the service for")
+    assert not any("starting the service again" in line["event"] for line in list(watched.lines))
+
+
 def test_removed_mapping_is_gone_and_its_queue_is_named_and_left(
     watched: DevProcess, template: Path
 ) -> None:

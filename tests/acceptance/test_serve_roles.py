@@ -1,12 +1,14 @@
 """``assume_role`` through the whole service as a process, at a server that enforces policies."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from code_builders import zipped
 from iam_server import enforce_policies, make_role, make_service_user, role_arn
 from queue_harness import read_status
 from serve_harness import ACCOUNT, REGION, Moto, Penstock, arn_of, wait_for
@@ -156,6 +158,29 @@ def test_create_says_as_aws_what_the_role_lacks(moto: Moto, service: Penstock) -
         (code, "The role defined for the function cannot be assumed by Lambda."),
     ]
     assert "role not assumed" in service.log.read_text()
+
+
+def test_function_is_created_only_with_a_role_that_can_be_assumed(
+    moto: Moto, service: Penstock
+) -> None:
+    iam = moto.client("iam")
+    for name in ("charge", "foreign"):
+        make_role(iam, name)
+    keys = make_service_user(iam, "charge")
+    enforce_policies(moto)
+    start(service, keys, "")
+    request = {
+        "Runtime": f"python3.{sys.version_info.minor}",
+        "Handler": "app.handler",
+        "Code": {"ZipFile": zipped({"app.py": IDENTIFY})},
+    }
+    client = service.client()
+
+    created = client.create_function(FunctionName="a", Role=role_arn("charge"), **request)
+    with pytest.raises(ClientError, match="cannot be assumed by Lambda"):
+        client.create_function(FunctionName="b", Role=role_arn("foreign"), **request)
+
+    assert created["Role"] == role_arn("charge")
 
 
 def test_mapping_that_runs_reports_a_refused_role_and_goes_on_when_it_is_allowed(

@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+from role_fakes import FakeRoles
 
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.core.lifecycle import state_when_settled
 from penstock.engine.identity import draw_uuid
 from penstock.functions.code_store import CodeStore
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
-from penstock.functions.deployment import Deployment, qualifier_of
-from penstock.model.arn import Scope, unqualified_function_arn
+from penstock.functions.deployment import Deployment
+from penstock.model.arn import Scope, function_qualifier, unqualified_function_arn
 from penstock.model.errors import (
     ConfigurationError,
     InvokeError,
     SourceError,
     SourceNotFoundError,
 )
-from penstock.model.function import Function, FunctionResult, LocalProcess
+from penstock.model.function import LATEST, Function, FunctionResult, LocalProcess
 from penstock.model.instant import Instant
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.mapping_status import MappingStatus
@@ -198,7 +199,7 @@ class FakeFunctions:
         arn = unqualified_function_arn(function_arn)
         deployment = self.deployments.get(arn)
         if deployment is not None:
-            return deployment.find(qualifier_of(function_arn))
+            return deployment.find(function_qualifier(function_arn) or LATEST)
         return self.functions.get(arn)
 
     def deploy(self, function_arn: str, deployment: Deployment | None) -> None:
@@ -354,6 +355,7 @@ class World(msgspec.Struct):
     code_folder: Path = Path("no-code-here")
     code: GatedCode | None = None
     warnings: list[str] = []
+    roles: FakeRoles = msgspec.field(default_factory=FakeRoles)
 
     @classmethod
     def with_defaults(cls) -> "World":
@@ -387,6 +389,7 @@ class World(msgspec.Struct):
                 ),
             ),
             code_source=self.buckets,
+            roles=self.roles,
             direct_invoker=self.functions,
             mappings=self.engine,
             metrics=self.metrics,

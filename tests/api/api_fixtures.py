@@ -17,6 +17,7 @@ def fixture_server() -> Iterator[Server]:
 @pytest.fixture(name="client")
 def fixture_client(server: Server) -> Any:
     """Give an unmodified client of the server, which has no mappings and no created functions."""
+    server.run_background()  # the store is for one thread at a time: the server's must be idle
     for mapping in server.store.list_mappings():
         server.store.delete_mapping(mapping.uuid)
     for function in server.store.list_deployed_functions():

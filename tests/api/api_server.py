@@ -17,7 +17,7 @@ from api_fakes import REGION, FakeClock, GatedCode, SettlingEngine, World
 from botocore.config import Config
 
 from penstock.api.application import Handler, build_application
-from penstock.api.context import ApiContext, ApiSettings
+from penstock.api.context import ApiContext, ApiSettings, FunctionLookUp
 from penstock.api.server_log import ServerLogger
 from penstock.functions.deployed_functions import BACKGROUND
 from penstock.listening import HEADER_BYTES_MAX
@@ -159,18 +159,16 @@ def _make_runner(application: web.Application) -> web.AppRunner:
 
 
 @contextmanager
-def running_server(
+def running_server(  # noqa: PLR0913 - all in which the tests' servers differ
     *,
     fallback: Handler | None = None,
     data: Path | None = None,
     settings: ApiSettings = OPEN,
     clock: Clock = CLOCK,
+    look_up: FunctionLookUp | None = None,
     settles: bool = False,
 ) -> Iterator[Server]:
-    """Run the application on a free port until the block ends; ``SettlingEngine`` if it settles.
-
-    What it keeps is in the folder ``data``, and stays there; None keeps it until the end.
-    """
+    """Run the application on a free port until the block ends; what it keeps stays in ``data``."""
     store_url = "sqlite://" if data is None else f"sqlite:///{data}/penstock.db"
     with tempfile.TemporaryDirectory() as folder, running_loop() as run:
         world = World.with_defaults()
@@ -178,7 +176,8 @@ def running_server(
         store = SqlStore(store_url)
         if settles:
             world.engine = SettlingEngine(store)
-        context = replace(world.context(InlineStore(store)), settings=settings, clock=clock)
+        made = world.context(InlineStore(store))
+        context = replace(made, settings=settings, clock=clock, look_up=look_up)
         runner = _make_runner(build_application(context, fallback=fallback))
         try:
             run(context.deployed.open())

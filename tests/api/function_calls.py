@@ -1,9 +1,8 @@
 """Calls of Lambda's API for functions, as boto3 makes them."""
 
-import io
-import zipfile
 from typing import Any
 
+import code_builders
 import pytest
 from botocore.exceptions import ClientError
 
@@ -13,10 +12,7 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 
 def zipped(text: str = "def handler(event, context): return event") -> bytes:
     """Give a zip file with this source as ``app.py``."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), text)
-    return packed.getvalue()
+    return code_builders.zipped({"app.py": text})
 
 
 def create(client: Any, name: str = "made", **changes: Any) -> dict[str, Any]:
@@ -50,6 +46,11 @@ def wait_until_updated(client: Any, name: str = "made") -> dict[str, Any]:
     client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0})
     answer: dict[str, Any] = client.get_function_configuration(FunctionName=name)
     return answer
+
+
+def without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
+    """Give an answer without what every answer has its own of."""
+    return {key: each for key, each in answer.items() if key != "ResponseMetadata"}
 
 
 def refusal(call: Any, **parameters: Any) -> tuple[int, str, str]:

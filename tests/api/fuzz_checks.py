@@ -196,12 +196,13 @@ def shape_complaints(shape: Shape, value: Any, path: str) -> Iterator[str]:
         case list():
             for member in value:
                 yield from shape_complaints(shape.member, member, f"{path}[]")
-        case str() if (
-            "enum" in shape.metadata
-            and value not in shape.metadata["enum"]
-            and (shape.name, value) != RECORDED
-        ):
+        case str() if _is_outside(shape, value):
             yield f"{path} is {value!r}, none of its set"
+
+
+def _is_outside(shape: Shape, value: str) -> bool:
+    choices = shape.metadata.get("enum", [value])
+    return value not in choices and (shape.name, value) != RECORDED
 
 
 def _is_date_text(shape: Shape, value: Any) -> bool:

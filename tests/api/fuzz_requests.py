@@ -259,27 +259,27 @@ def to_trial(operation: Operation, parameters: dict[str, Any]) -> Trial:
     """Put each member where the model has it; what cannot stand there is left out."""
     path, query, headers = operation.path, [], dict(SIGNED)
     held: dict[str, Any] = {}
+    sent = dict(parameters)
     for name, value in parameters.items():
         shape = operation.inputs.get(name)
         place = shape.serialization if shape is not None else {}
         wire_name = place.get("name", name)
         match place.get("location"):
             case "uri":
-                path = path.replace(f"{{{wire_name}}}", quote(_as_text(value), safe=""))
+                sent[name] = _as_text(value)  # whatever it was, it is text now
+                path = path.replace(f"{{{wire_name}}}", quote(sent[name], safe=""))
             case "querystring":
                 query += [(wire_name, text) for text in as_texts(value)]
             case "header":
                 headers[wire_name] = _as_header(value)
             case _:
                 held[name] = value
-    target = path.replace("{", "%7B").replace("}", "%7D")
-    if query:
-        target += f"?{urlencode(query)}"
+    escaped = path.replace("{", "%7B").replace("}", "%7D")
     return Trial(
         operation=operation,
-        parameters=parameters,
+        parameters=sent,
         method=operation.method,
-        target=target,
+        target=f"{escaped}?{urlencode(query)}" if query else escaped,
         headers=headers,
         body=_body_of(operation, held),
         is_raw="//" in path or path.endswith("/"),  # a member of the path was empty

@@ -4,7 +4,9 @@
 
 An operation takes part by being routed; its values come from its shapes. ``fuzz_values.EXAMPLES``
 has what cannot be found by trying, ``fuzz_checks.READ_BY`` which operation reads what another has
-made. The world behind the API is the tests' own: what it is told of settles at once.
+made. The world behind the API is the tests' own: what it is told of settles at once. With
+``--port`` it is a service that runs, which should have what ``api_fakes.World`` has: the queues
+orders and orders.fifo, the stream clicks, the function ship.
 """
 
 import argparse
@@ -34,7 +36,9 @@ COMPLAINTS_MAX = 20
 # Deletions are fewer, so that there is what to try; so are the service's own operations.
 SHARES = {
     "DeleteEventSourceMapping": 0.4,
-    "DeleteFunction": 0.1,
+    "DeleteAlias": 0.4,
+    "DeleteFunction": 0.2,
+    "RemovePermission": 0.5,
     "GET": 0.2,
     "POST": 0.5,
     "DELETE": 0.1,
@@ -58,11 +62,11 @@ class Fuzz:
         complaints: What went wrong, with the request's number and its bytes.
     """
 
-    def __init__(self, server: Server, operations: Iterable[Operation], seed: int) -> None:
+    def __init__(self, port: int, operations: Iterable[Operation], seed: int) -> None:
         self._random = Random(seed)
         self._values = ValueMaker(self._random)
         self._maker = TrialMaker(self._random, self._values)
-        self._sender = Sender(server.port)
+        self._sender = Sender(port)
         self._operations = {each.name: each for each in operations}
         self._checker = Checker(self._operations, self._sender.send)
         self.tallies = {name: Tally() for name in self._operations}
@@ -171,12 +175,12 @@ def prepare(server: Server) -> None:
     client.close()
 
 
-def run_fuzz(count: int, seed: int) -> Fuzz:
-    """Run the fuzz against a server of its own."""
+def run_fuzz(count: int, seed: int, *, port: int | None = None) -> Fuzz:
+    """Run the fuzz against a service at that port, or else against a server of its own."""
     with running_server(settles=True) as server:
         prepare(server)
         routed = routed_operations(server.application) + own_operations(server.application)
-        fuzz = Fuzz(server, routed, seed)
+        fuzz = Fuzz(port or server.port, routed, seed)
         try:
             fuzz.run(count)
         finally:
@@ -185,11 +189,11 @@ def run_fuzz(count: int, seed: int) -> Fuzz:
 
 
 def _print(fuzz: Fuzz, seed: int, took_s: float) -> None:
-    print(f"{'operation':48}{'requests':>10}{'taken':>8}{'refused':>9}{'broken':>8}  errors")
+    print(f"{'operation':54}{'requests':>10}{'taken':>8}{'refused':>9}{'broken':>8}  errors")
     for name, tally in fuzz.tallies.items():
         codes = ", ".join(f"{code} {count}" for code, count in tally.codes.most_common())
         sent = tally.taken + tally.refused
-        print(f"{name:48}{sent:>10}{tally.taken:>8}{tally.refused:>9}{tally.broken:>8}  {codes}")
+        print(f"{name:54}{sent:>10}{tally.taken:>8}{tally.refused:>9}{tally.broken:>8}  {codes}")
     sent = sum(tally.taken + tally.refused for tally in fuzz.tallies.values())
     print(f"{sent} requests in {took_s:.0f} s, seed {seed}: {len(fuzz.complaints)} complaints")
     for complaint in fuzz.complaints:
@@ -201,10 +205,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--port", type=int, help="of a service that runs, in place of the tests'")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     began_s = time.perf_counter()
-    fuzz = run_fuzz(options.requests, options.seed)
+    fuzz = run_fuzz(options.requests, options.seed, port=options.port)
     _print(fuzz, options.seed, time.perf_counter() - began_s)
     return 1 if fuzz.complaints else 0
 

@@ -1,9 +1,7 @@
 """Values for members of the model: such as fit, such as stand at the edge, such as do not fit."""
 
 import base64
-import io
 import re
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from random import Random
@@ -11,6 +9,7 @@ from typing import Any
 
 from api_fakes import QUEUE_ARN, STREAM_ARN, TABLE_STREAM_ARN
 from botocore.model import Shape
+from code_builders import zipped
 
 ABSENT = object()  # a member for which no value is known
 KEPT_MAX = 40  # names of one member that are remembered
@@ -89,14 +88,9 @@ ODD_NUMBERS: tuple[int | float, ...] = (
 PATTERNS = ('{"body": ["a"]}', '{"data": {"n": [{"numeric": [">", 1]}]}}', "{}", "[]", "null", "{")
 
 
-def _zip_of(source: str) -> str:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as archive:
-        archive.writestr("app.py", source)
-    return base64.b64encode(held.getvalue()).decode()
-
-
-ZIP = _zip_of("def handler(event, context):\n    return event\n")
+ZIP = base64.b64encode(
+    zipped({"app.py": "def handler(event, context):\n    return event\n"})
+).decode()
 # What there is at the beginning: functions of the API, each with an alias and a statement.
 FUNCTIONS = tuple(f"function-{n}" for n in range(8))
 ALIAS, STATEMENT = "prod", "sqs"

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from api_fakes import QUEUE_ARN
 from api_server import Server
-from function_calls import ARN, create_active, refusal, wait_until_updated, zipped
+from function_calls import (
+    ARN,
+    create_active,
+    refusal,
+    wait_until_updated,
+    without_metadata,
+    zipped,
+)
 
 pytest_plugins = ["api_fixtures"]
 
@@ -19,10 +26,6 @@ def fixture_two_versions(client: Any) -> None:
     create_active(client, Publish=True)
     client.update_function_code(FunctionName="made", ZipFile=zipped("x = 2"), Publish=True)
     wait_until_updated(client)
-
-
-def without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
-    return {key: each for key, each in answer.items() if key != "ResponseMetadata"}
 
 
 def test_alias_is_given_back_as_it_was_made(client: Any) -> None:
@@ -102,6 +105,22 @@ def test_aliases_are_listed_by_name_and_version(client: Any) -> None:
 
     assert [[each["Name"] for each in page["Aliases"]] for page in pages] == [["a", "b"], ["c"]]
     assert [each["Name"] for each in of_version] == ["b", "c"]
+
+
+def test_policy_of_an_alias_goes_with_it(client: Any) -> None:
+    client.create_alias(FunctionName="made", Name="prod", FunctionVersion="1")
+    client.add_permission(
+        FunctionName="made",
+        Qualifier="prod",
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+    )
+
+    client.delete_alias(FunctionName="made", Name="prod")
+    client.create_alias(FunctionName="made", Name="prod", FunctionVersion="1")
+
+    assert refusal(client.get_policy, FunctionName="made", Qualifier="prod")[1] == NOT_FOUND
 
 
 def test_deleted_alias_is_gone_and_may_be_deleted_again(client: Any) -> None:

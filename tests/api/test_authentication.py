@@ -14,6 +14,7 @@ from api_server import SIGNED, Answer, Server, running_server
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from function_calls import create_active, zipped
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -169,6 +170,36 @@ def test_web_page_is_refused_before_its_signature_is_looked_at(server: Server) -
     assert (answer.status, answer.code) == (403, "AccessDeniedException")
 
 
+FORGED = (
+    "AWS4-HMAC-SHA256 Credential=AKIDX/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, "
+    "Signature=00"
+)
+PRESIGNED = "?X-Amz-Credential=AKIDX/20260101/us-east-1/s3/aws4_request"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "service"),
+    [
+        pytest.param("GET", "/penstock/v1/code/key", "s3", id="link-of-s3"),
+        pytest.param("GET", "/penstock/v1/code/../../../bucket/key", "s3", id="path-of-s3"),
+        pytest.param("GET", "/penstock/v1/code/a/b" + PRESIGNED, None, id="presigned"),
+        pytest.param("GET", "/penstock/v1/code/a/b" + PRESIGNED, "sqs", id="of-two-services"),
+        pytest.param("HEAD", "/penstock/v1/code/a/b" + PRESIGNED, None, id="head-of-link"),
+        pytest.param("GET", "/metrics", "s3", id="metrics-of-s3"),
+        pytest.param("HEAD", "/metrics", None, id="head-of-metrics"),
+    ],
+)
+def test_open_path_leads_nobody_to_another_service(
+    gateway: Server, method: str, path: str, service: str | None
+) -> None:
+    headers = {} if service is None else {"Authorization": FORGED.format(service)}
+
+    answer = gateway.send(method, path, b"", headers)
+
+    assert answer.status == 403
+    assert b"elsewhere" not in answer.body
+
+
 @pytest.mark.parametrize("is_digested", [True, False])
 def test_replay_with_another_body_runs_nothing(server: Server, *, is_digested: bool) -> None:
     body = b'{"amount": 1}'
@@ -213,6 +244,14 @@ def test_request_signed_for_another_service_is_not_lambda_s(
 
     assert alone.json["message"] == "Credential should be scoped to correct service: 'lambda'."
     assert forwarded.body.startswith(b"elsewhere ")
+
+
+def test_parts_of_the_header_may_come_in_any_order(server: Server) -> None:
+    headers = sign(server)
+    algorithm, _, rest = headers["Authorization"].partition(" ")
+    headers["Authorization"] = f"{algorithm} {','.join(reversed(rest.split(', ')))}"
+
+    assert server.send("GET", MAPPINGS, b"", headers).status == 200
 
 
 def test_presigned_url_is_refused(gateway: Server) -> None:
@@ -326,3 +365,18 @@ def test_no_mutation_of_a_signed_request_runs_anything_else(
     assert not answer.startswith(b"HTTP/1.1 5")
     ran = set(server.world.functions.payloads)
     assert ran <= {(FUNCTION_ARN + ":$LATEST", PAYLOAD)}
+
+
+def test_link_to_code_needs_no_signature_and_ends(server: Server) -> None:
+    client = server.client(caller=CALLER)
+    create_active(client)
+    location = client.get_function(FunctionName="made")["Code"]["Location"]
+    path = "/" + location.split("/", 3)[3]
+
+    fresh = server.send("GET", path)
+    changed = server.send("GET", path[:-1] + "x")
+    CLOCK.shift_s = 601
+    old = server.send("GET", path)
+
+    assert (fresh.status, fresh.body) == (200, zipped())
+    assert [answer.status for answer in (changed, old)] == [403, 403]

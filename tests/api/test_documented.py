@@ -1,7 +1,9 @@
 """What an operator can use stands in docs/operations.md."""
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from api_fakes import World
 from click import Context
@@ -11,6 +13,7 @@ from wire_builders import StandingClock
 from penstock.api.operator_routes import operator_routes
 from penstock.cli.main import cli
 from penstock.engine.metrics import NodeMetrics
+from penstock.local import project_tables
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
@@ -23,6 +26,15 @@ def routes() -> list[tuple[str, str]]:
     found = [(method, path) for method, path, _ in operator_routes(context)]
     store.close()
     return found
+
+
+def project_keys() -> list[str]:
+    tables = [
+        each
+        for each in vars(project_tables).values()
+        if isinstance(each, type) and issubclass(each, msgspec.Struct)
+    ]
+    return sorted({each.encode_name for table in tables for each in msgspec.structs.fields(table)})
 
 
 @pytest.mark.parametrize(("method", "path"), routes())
@@ -43,3 +55,8 @@ def test_metric_is_documented(metric: Metric) -> None:
 @pytest.mark.parametrize("command", sorted({*cli.list_commands(Context(cli))} - {"demo"}))
 def test_command_is_documented(command: str) -> None:
     assert f"penstock {command}" in OPERATIONS
+
+
+@pytest.mark.parametrize("key", project_keys())
+def test_key_of_the_project_file_is_documented(key: str) -> None:
+    assert f"`{key}`" in OPERATIONS or re.search(rf"\b{key} = ", OPERATIONS)

@@ -1,6 +1,9 @@
 """What CreateFunction and the updates refuse, and what they take because it asks for nothing."""
 
 import base64
+import contextlib
+import hashlib
+import socket
 from typing import Any
 
 import msgspec
@@ -8,6 +11,7 @@ import pytest
 from api_server import SIGNED, Server
 from function_calls import ROLE, create, create_active, refusal, wait_until_updated, zipped
 
+from penstock.api.functions.call import UPLOADS_MAX
 from penstock.api.functions.configuration import this_architecture
 
 pytest_plugins = ["api_fixtures"]
@@ -110,6 +114,7 @@ def test_options_that_ask_for_nothing_are_taken(client: Any) -> None:
             "exceeded the 4KB limit. Measured size: 4106 bytes",
             id="too large",
         ),
+        pytest.param({"Handler": "app\0.handler"}, "Handler holds a NUL", id="NUL in Handler"),
         pytest.param({"Tags": {"aws:x": "y"}}, "begins with aws:", id="tag"),
         pytest.param({"name": "made:1"}, "created without one", id="qualifier"),
         pytest.param(
@@ -158,15 +163,32 @@ def test_variable_s_value_is_in_no_error(client: Any) -> None:
     assert "secret" not in refusal(create, client=client, Environment={"Variables": variables})[2]
 
 
+def test_variable_s_value_is_not_told_where_its_name_breaks_the_model(client: Any) -> None:
+    """AWS tells no value of a map that its model calls sensitive.
+
+    Source: docs/semantics.md#request-validation
+    """
+    variables = {"1PASSWORD": "secret"}
+
+    answer = refusal(create, client=client, Environment={"Variables": variables})
+
+    assert answer[1] == "ValidationException"
+    assert answer[2].startswith(
+        "1 validation error detected: Value at 'environment.variables' failed to satisfy "
+        "constraint: Map keys must satisfy constraint: [Member must satisfy regular expression"
+    )
+
+
 def test_update_refuses_the_same(client: Any) -> None:
     create_active(client)
 
     layers = refusal(client.update_function_configuration, FunctionName="made", Layers=[LAYER])
     runtime = refusal(client.update_function_configuration, FunctionName="made", Runtime="java21")
     image = refusal(client.update_function_code, FunctionName="made", ImageUri="image")
+    handler = refusal(client.update_function_configuration, FunctionName="made", Handler="a\0.b")
     timeout = refusal(client.update_function_configuration, FunctionName="made", Timeout=901)
 
-    assert [answer[1] for answer in (layers, runtime, image)] == [INVALID] * 3
+    assert [answer[1] for answer in (layers, runtime, image, handler)] == [INVALID] * 4
     assert timeout[1] == "ValidationException"
     assert wait_until_updated(client)["Timeout"] == 3
 
@@ -178,8 +200,23 @@ def create_raw(server: Server, body: dict[str, object]) -> tuple[int, str]:
     return answer.status, answer.code
 
 
-def test_code_that_is_no_base64_is_refused(server: Server) -> None:
-    assert create_raw(server, {"Code": {"ZipFile": "?"}}) == (400, "SerializationException")
+@pytest.mark.parametrize("text", ["?", "QUJ", "QQ==QUJD", "QUJDQ===", "QUJD\n", "\u00e9QUJ"])
+def test_code_that_is_no_base64_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("penstock.api.functions.code.PIECE_CHARS", 4)
+
+    assert create_raw(server, {"Code": {"ZipFile": text}}) == (400, "SerializationException")
+
+
+def test_code_that_is_decoded_in_pieces_is_whole(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.api.functions.code.PIECE_CHARS", 8)
+
+    made = create(client)
+
+    assert base64.b64decode(made["CodeSha256"]) == hashlib.sha256(zipped()).digest()
 
 
 def test_code_above_the_quota_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +227,16 @@ def test_code_above_the_quota_is_refused(server: Server, monkeypatch: pytest.Mon
         413,
         "RequestEntityTooLargeException",
     )
+
+
+def test_code_of_all_functions_has_a_quota(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(zipped())
+    monkeypatch.setattr("penstock.api.functions.code.TOTAL_CODE_BYTES_MAX", 2 * size)
+    create_active(client, Publish=True)
+
+    refused = refusal(client.update_function_code, FunctionName="made", ZipFile=zipped())
+
+    assert refused == (400, "CodeStorageExceededException", "Code storage limit exceeded.")
 
 
 def test_body_above_the_quota_is_not_read(server: Server) -> None:
@@ -209,3 +256,25 @@ def test_name_in_the_body_is_not_another_than_in_the_address(server: Server) -> 
     answer = server.send("PUT", "/2015-03-31/functions/made/configuration", body, SIGNED)
 
     assert (answer.status, answer.code) == (400, "SerializationException")
+
+
+def begin_upload(server: Server) -> socket.socket:
+    """Begin a large request, and say no more of it."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in SIGNED.items())
+    connection.sendall(
+        f"POST /2015-03-31/functions HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{headers}"
+        "Expect: 100-continue\r\nContent-Length: 9000000\r\n\r\n".encode()
+    )
+    assert connection.recv(100).startswith(b"HTTP/1.1 100")
+    return connection
+
+
+def test_small_request_does_not_wait_for_large_ones_that_stall(server: Server, client: Any) -> None:
+    with contextlib.ExitStack() as stalled:
+        for _ in range(UPLOADS_MAX):
+            stalled.enter_context(begin_upload(server))
+
+        created = create(client)
+
+    assert created["FunctionName"] == "made"

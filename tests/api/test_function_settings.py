@@ -85,6 +85,14 @@ def test_more_than_the_account_has_is_refused(client: Any) -> None:
     )
 
 
+def test_what_a_function_has_reserved_does_not_stand_against_itself(client: Any) -> None:
+    client.put_function_concurrency(FunctionName="made", ReservedConcurrentExecutions=900)
+
+    again = client.put_function_concurrency(FunctionName="made", ReservedConcurrentExecutions=899)
+
+    assert again["ReservedConcurrentExecutions"] == 899
+
+
 def test_version_has_no_concurrency_of_its_own(client: Any) -> None:
     answer = refusal(
         client.put_function_concurrency,

@@ -14,6 +14,7 @@ from function_calls import (
     refusal,
     wait_until_active,
     wait_until_updated,
+    without_metadata,
     zipped,
 )
 
@@ -33,11 +34,6 @@ REVISION = (
 
 NEW = zipped("x = 'new'")
 NEW_SHA256 = base64.b64encode(hashlib.sha256(NEW).digest()).decode()
-
-
-def comparable(answer: dict[str, Any]) -> dict[str, Any]:
-    """Give a configuration without what every answer has its own of."""
-    return {key: each for key, each in answer.items() if key != "ResponseMetadata"}
 
 
 def test_code_is_updated_in_the_background(client: Any) -> None:
@@ -87,7 +83,9 @@ def test_dry_run_judges_and_changes_nothing(client: Any) -> None:
 
     assert told["CodeSha256"] == NEW_SHA256
     assert refused[:2] == (400, INVALID)
-    assert comparable(client.get_function_configuration(FunctionName="made")) == comparable(before)
+    assert without_metadata(
+        client.get_function_configuration(FunctionName="made")
+    ) == without_metadata(before)
 
 
 def test_update_while_pending_is_refused(client: Any, server: Server) -> None:
@@ -152,7 +150,7 @@ def test_published_version_stays_what_it_was(client: Any) -> None:
     version = client.get_function_configuration(FunctionName="made", Qualifier="1")
 
     assert published["ResponseMetadata"]["HTTPStatusCode"] == 201
-    assert comparable(version) == comparable(published)
+    assert without_metadata(version) == without_metadata(published)
     assert (version["FunctionArn"], version["Version"]) == (f"{ARN}made:1", "1")
     assert (version["Description"], version["State"]) == ("first", "Active")
     assert version["CodeSha256"] == before["CodeSha256"] != NEW_SHA256
@@ -164,7 +162,7 @@ def test_publishing_again_without_a_change_gives_the_same_version(client: Any) -
     first = client.publish_version(FunctionName="made")
     again = client.publish_version(FunctionName="made", Description="other")
 
-    assert comparable(again) == comparable(first)
+    assert without_metadata(again) == without_metadata(first)
 
 
 def test_publishing_other_code_than_expected_is_refused(client: Any) -> None:
@@ -278,3 +276,18 @@ def test_code_that_nothing_refers_to_any_more_is_removed(client: Any, server: Se
     kept = {path.name for path in server.world.code_folder.iterdir()}
 
     assert kept == {hashlib.sha256(each).hexdigest() for each in (zipped(), zipped("x = 3"))}
+
+
+def test_versions_are_paged_in_the_order_of_their_numbers(client: Any) -> None:
+    create_active(client)
+    for number in range(1, 12):
+        client.update_function_configuration(FunctionName="made", Description=f"{number}")
+        wait_until_updated(client)
+        client.publish_version(FunctionName="made")
+
+    pages = client.get_paginator("list_versions_by_function").paginate(
+        FunctionName="made", PaginationConfig={"PageSize": 4}
+    )
+
+    found = [version["Version"] for page in pages for version in page["Versions"]]
+    assert found == ["$LATEST", *(str(number) for number in range(1, 12))]

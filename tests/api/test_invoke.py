@@ -2,14 +2,14 @@
 
 import base64
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from api_fakes import FUNCTION_ARN
 from api_server import SIGNED, Server, running_server
-from botocore.exceptions import ClientError
+from function_calls import refusal
 
 from penstock.model.errors import (
+    FunctionNotActiveError,
     FunctionNotFoundError,
     InvocationOutcomeUnknownError,
     InvokeAccessDeniedError,
@@ -27,15 +27,6 @@ PATH = "/2015-03-31/functions/ship/invocations"
 def fixture_server() -> Iterator[Server]:
     with running_server() as server:
         yield server
-
-
-def refusal(call: Any, **parameters: Any) -> tuple[int, str, str]:
-    """Give a refused call's status, code and text."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    response = caught.value.response
-    status = response["ResponseMetadata"]["HTTPStatusCode"]
-    return status, response["Error"]["Code"], response["Error"]["Message"]
 
 
 def test_invoke_passes_the_bytes_both_ways(server: Server) -> None:
@@ -109,7 +100,9 @@ def test_invoke_takes_from_the_query_only_the_qualifier(server: Server, name: st
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        pytest.param({"InvocationType": "Event"}, "InvocationType Event yet", id="event"),
+        pytest.param(
+            {"InvocationType": "Event"}, "InvocationType Event is not offered", id="event"
+        ),
         pytest.param({"ClientContext": "e30="}, "ClientContext yet", id="client context"),
         pytest.param({"TenantId": "t"}, "TenantId yet", id="tenant"),
         pytest.param(
@@ -152,6 +145,7 @@ def test_unknown_function_is_not_found(server: Server) -> None:
     ("error", "status", "code"),
     [
         pytest.param(FunctionNotFoundError("x"), 404, "ResourceNotFoundException", id="not found"),
+        pytest.param(FunctionNotActiveError("x"), 409, "ResourceConflictException", id="pending"),
         pytest.param(InvokeAccessDeniedError("x"), 403, "AccessDeniedException", id="denied"),
         pytest.param(InvokeRefusedError("x"), 400, "InvalidRequestContentException", id="refused"),
         pytest.param(InvokeUnavailableError("x"), 500, "ServiceException", id="unavailable"),

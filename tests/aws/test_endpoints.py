@@ -17,8 +17,11 @@ pytest_plugins = ["wire_fixtures"]
 pytestmark = pytest.mark.usefixtures("aws_environment")
 
 
-async def _resolve(service: str = "sqs", region: str = "eu-west-1") -> Endpoint:
-    return await EndpointResolver(AwsSession(), ()).resolve(service, region)
+async def _resolve(
+    service: str = "sqs", region: str = "eu-west-1", *, default_endpoint: str | None = None
+) -> Endpoint:
+    session = AwsSession(default_endpoint=default_endpoint)
+    return await EndpointResolver(session, ()).resolve(service, region)
 
 
 async def _resolve_url(url: str, own_address: Address) -> Endpoint:
@@ -63,6 +66,39 @@ def test_endpoint_is_read_from_the_profiles_services(run: RunFixture, tmp_path: 
     )
 
     assert run(_resolve()).origin == Origin("http", "h", 3)
+
+
+@pytest.mark.parametrize(
+    ("environment", "url"),
+    [
+        pytest.param({}, "http://upstream:1", id="default"),
+        pytest.param({"AWS_ENDPOINT_URL": "http://h:1"}, "http://h:1", id="all services"),
+        pytest.param({"AWS_ENDPOINT_URL_SQS": "http://h:2"}, "http://h:2", id="this service"),
+        pytest.param({"AWS_ENDPOINT_URL_SNS": "http://h:2"}, "http://upstream:1", id="another"),
+        pytest.param(
+            {"AWS_ENDPOINT_URL": "http://h:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+            "http://upstream:1",
+            id="ignored",
+        ),
+    ],
+)
+def test_default_endpoint_holds_where_the_configuration_names_none(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], url: str
+) -> None:
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+
+    assert run(_resolve(default_endpoint="http://upstream:1")) == parse_endpoint(
+        url, named_by="test"
+    )
+
+
+def test_profile_s_endpoint_goes_before_the_default_one(run: RunFixture, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[default]\nendpoint_url = http://h:3\n")
+
+    endpoint = run(_resolve(default_endpoint="http://upstream:1"))
+
+    assert endpoint.origin == Origin("http", "h", 3)
 
 
 def test_endpoint_of_another_partition_follows_its_region(run: RunFixture) -> None:

@@ -269,6 +269,17 @@ def test_sts_that_gives_nothing_is_unavailable(run_rig: RunRig, body: bytes, sta
     run_rig(scenario)
 
 
+def test_credentials_that_have_ended_already_are_not_taken(run_rig: RunRig) -> None:
+    async def scenario(rig: Rig) -> None:
+        text = ANSWER.format(key="OLD", expiration="2020-01-01T00:00:00Z")
+        rig.refusal = text.encode(), "200 OK"
+
+        with pytest.raises(RoleUnavailableError, match="is the clock right"):
+            await rig.key()
+
+    run_rig(scenario)
+
+
 def test_changed_role_is_used_at_once(run_rig: RunRig) -> None:
     async def scenario(rig: Rig) -> None:
         await rig.key()
@@ -283,23 +294,23 @@ def test_changed_role_is_used_at_once(run_rig: RunRig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "named"),
+    ("function", "text"),
     [
-        pytest.param(None, FUNCTION.arn, id="no-function"),
+        pytest.param(None, f"{FUNCTION.arn} is not there", id="no-function"),
         pytest.param(
             Function(scope=FUNCTION.scope, name="charge", hosting=FUNCTION.hosting),
-            "charge",
+            "function charge has no Role to act as: give it one",
             id="no-role",
         ),
     ],
 )
 def test_function_without_a_role_is_refused(
-    run_rig: RunRig, function: Function | None, named: str
+    run_rig: RunRig, function: Function | None, text: str
 ) -> None:
     async def scenario(rig: Rig) -> None:
         rig.function = function
 
-        with pytest.raises(CredentialsError, match=f"function {named} has no Role to act as"):
+        with pytest.raises(CredentialsError, match=text):
             await rig.key()
         assert rig.asked == []
 

@@ -22,9 +22,16 @@ class StandingClock:
         self.instant = self.instant.plus_ms(delay_ms)
 
 
-def make_wire(own_addresses: Collection[tuple[str, int]] = ()) -> WireClient:
+def make_wire(
+    own_addresses: Collection[tuple[str, int]] = (), *, default_endpoint: str | None = None
+) -> WireClient:
     """Make a wire client whose retries do not wait."""
-    return WireClient(clock=StandingClock(), draw_fraction=lambda: 0.0, own_addresses=own_addresses)
+    return WireClient(
+        clock=StandingClock(),
+        draw_fraction=lambda: 0.0,
+        own_addresses=own_addresses,
+        default_endpoint=default_endpoint,
+    )
 
 
 class Budget:

@@ -98,7 +98,10 @@ def test_options_have_environment_twins(monkeypatch: pytest.MonkeyPatch) -> None
         ),
         (
             "serve",
-            [f"SERVE_{name}" for name in ("CONFIG", "HOST", "PORT", "STORE", "CALLERS")]
+            [
+                f"SERVE_{name}"
+                for name in ("CONFIG", "HOST", "PORT", "STORE", "CALLERS", "UPSTREAM", "FUNCTIONS")
+            ]
             + ["LOG_FORMAT", "LOG_LEVEL"],
         ),
     ],

@@ -94,6 +94,18 @@ def test_project_file_is_planned_too(tmp_path: Path) -> None:
     assert "QUEUE" in output
 
 
+def test_source_that_dev_does_not_make_is_named_whole(tmp_path: Path) -> None:
+    arn = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-01-01T00:00:00.000"
+    (tmp_path / "penstock.toml").write_text(
+        'functions.f = { url = "http://127.0.0.1:1" }\nmappings = [{ name = "m", FunctionName ='
+        f' "f", EventSourceArn = "{arn}", StartingPosition = "LATEST" }}]\n'
+    )
+
+    output = call_well("plan", str(tmp_path))
+
+    assert ["m", arn, "f", "StartingPosition", "LATEST"] in map(str.split, output.splitlines())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

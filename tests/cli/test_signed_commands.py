@@ -61,3 +61,17 @@ def test_command_with_other_credentials_is_told_so(
 
     assert result.exit_code == 2
     assert result.stderr.startswith("penstock: The request signature we calculated does not match")
+
+
+def test_command_without_credentials_is_told_where_they_come_from(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+
+    result = call(server, "status")
+
+    assert result.exit_code == 2
+    assert (
+        "No AWS credentials were found: give those of one of the service's callers" in result.stderr
+    )

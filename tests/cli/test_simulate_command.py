@@ -125,6 +125,8 @@ def test_a_fifo_queues_messages_have_the_groups_of_their_key() -> None:
         pytest.param("no-such.json", "a", (), "cannot be read", id="no file"),
         pytest.param("{", "a", (), "is not JSON", id="no JSON"),
         pytest.param("[1]", "a", (), "no JSON object", id="no object"),
+        pytest.param('{"a":' * 50_000, "a", (), "is not JSON: maximum", id="deep mapping"),
+        pytest.param({"EventSourceArn": QUEUE}, "[" * 200_000, (), "line 1", id="deep records"),
         pytest.param({}, "a", (), "no EventSourceArn", id="no source"),
         pytest.param({"EventSourceMappings": []}, "a", (), "lists 0 mappings", id="none listed"),
         pytest.param({"EventSourceArn": "x"}, "a", (), "is not an ARN", id="no ARN"),
@@ -136,6 +138,9 @@ def test_a_fifo_queues_messages_have_the_groups_of_their_key() -> None:
         pytest.param({"EventSourceArn": TABLE}, "{}", (), "has no 'id'", id="no key"),
         pytest.param({"EventSourceArn": QUEUE}, "a", ("--shards", "2"), "--shards is", id="shards"),
         pytest.param({"EventSourceArn": QUEUE}, "a", ("--until", "x"), "no time", id="until"),
+        pytest.param(
+            {"EventSourceArn": QUEUE}, "a", ("--until", "9" * 400), "is too long", id="until-ever"
+        ),
         pytest.param({"EventSourceArn": QUEUE}, "a", ("--fail", "x"), "none of", id="fault"),
         pytest.param(
             {"EventSourceArn": QUEUE}, "a", ("--fail", "crash=0"), "no count", id="fault's count"

@@ -11,8 +11,8 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from penstock.core.request_signature import Callers
-from penstock.core.signature_claims import read_claims
+from penstock.core.request_signature import Callers, mismatch
+from penstock.core.signature_claims import UNSIGNED_BODY, read_claims
 from penstock.model.caller import Caller, RequestHead
 
 NOW_MS = 1_790_000_000_000
@@ -33,8 +33,10 @@ class SignedRequest(msgspec.Struct, frozen=True):
     def check(self, callers: Callers = CALLERS, *, service: str | None = None) -> None:
         """Judge it as the service does, with the body at hand."""
         claims = read_claims(self.head, self.now_ms, service=service)
-        digest = claims.body_digest or hashlib.sha256(self.body).hexdigest()
-        callers.check(self.head, claims, digest)
+        digest = hashlib.sha256(self.body).hexdigest()
+        callers.check(self.head, claims, claims.body_digest or digest)
+        if claims.body_digest not in (None, digest, UNSIGNED_BODY):
+            raise mismatch()
 
     def with_header(self, name: str, text: str) -> "SignedRequest":
         """Replace a header that is there."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 import msgspec
 import pytest
@@ -41,6 +41,14 @@ def test_request_signed_by_botocore_is_accepted(
     method: str, target: str, body: bytes, headers: dict[str, str], caller: Caller
 ) -> None:
     sign(method, target, body, headers, caller=caller).check(service="lambda")
+
+
+def test_plus_in_a_query_is_the_blank_that_was_signed() -> None:
+    request = sign(target="/t?a=b%20c")
+
+    head = replace_head(request.head, target="/t?a=b+c")
+
+    msgspec.structs.replace(request, head=head).check(service="lambda")
 
 
 @pytest.mark.parametrize(
@@ -208,6 +216,8 @@ def meaning_of(request: SignedRequest) -> Meaning:
     texts = {name: " ".join((head.header(name) or "").split()) for name in names}
     parameters = sorted(parse_qsl(query, keep_blank_values=True, encoding="latin-1"))
     texts["authorization"] = "".join(texts.get("authorization", "").split())
+    if "/s3/" in texts["authorization"]:  # the letters of a key may be encoded in any way
+        path = "/".join(quote(unquote_to_bytes(segment)) for segment in path.split("/"))
     return head.method, path, parameters, texts, request.body
 
 
@@ -233,9 +243,18 @@ SIGNED = sign(
 )
 
 
-@given(st.sampled_from(("method", "target", "body", "header", "name")), st.data())
-def test_no_mutation_of_a_signed_request_verifies(part: str, data: st.DataObject) -> None:
-    head, body = SIGNED.head, SIGNED.body
+SIGNED_FOR_S3 = sign("PUT", "/b/a%20b/c%2Bd?acl&x=%2F", b'{"a": 1}', service="s3")
+
+
+@given(
+    st.sampled_from((SIGNED, SIGNED_FOR_S3)),
+    st.sampled_from(("method", "target", "body", "header", "name")),
+    st.data(),
+)
+def test_no_mutation_of_a_signed_request_verifies(
+    signed: SignedRequest, part: str, data: st.DataObject
+) -> None:
+    head, body = signed.head, signed.body
     match part:
         case "method" | "target":
             changed = data.draw(mutations(getattr(head, part)))
@@ -257,4 +276,4 @@ def test_no_mutation_of_a_signed_request_verifies(part: str, data: st.DataObject
     except SignatureError:
         return
 
-    assert meaning_of(mutated) == meaning_of(SIGNED)
+    assert meaning_of(mutated) == meaning_of(signed)

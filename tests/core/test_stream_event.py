@@ -154,6 +154,18 @@ def test_kinesis_record_of_another_shape_is_refused(members: dict[str, bytes]) -
         kinesis(**members)
 
 
+def test_records_that_arrived_together_all_say_so() -> None:
+    put = KinesisRecord("1", "key", msgspec.Raw(b"1.5e0"), msgspec.Raw(b'""'))
+    wire = [put, msgspec.structs.replace(put, sequence_number="2")]
+
+    records = kinesis_records(wire, shard_id="s", stream_arn=KINESIS_ARN, invoke_identity_arn="")
+
+    assert [record.arrived_ms for record in records] == [1500, 1500]
+    assert [b'"approximateArrivalTimestamp":1.5}' in record.event for record in records] == [
+        True
+    ] * 2
+
+
 def test_no_records_are_no_records() -> None:
     none = kinesis_records(
         [], shard_id=SHARD_ID, stream_arn=KINESIS_ARN, invoke_identity_arn=ROLE_ARN
@@ -232,6 +244,13 @@ def test_item_key_is_the_same_in_any_order() -> None:
     other = dynamodb({"Keys": b'{"a":{"S":"x"},"b":{"N":"1"}}'})
 
     assert one.key == other.key == b'{"a":{"S":"x"},"b":{"N":"1"}}'
+
+
+def test_item_key_is_the_same_with_any_spaces_and_escapes() -> None:
+    one = dynamodb({"Keys": '{"id":{"S":"é"}}'.encode()})
+    other = dynamodb({"Keys": b'{ "id": {"S": "\\u00e9"}}'})
+
+    assert one.key == other.key == '{"id":{"S":"é"}}'.encode()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the log says, and how often, of a queue mapping that does not follow AWS's advice."""
 
+import msgspec
 from engine_fakes import FUNCTION, Engine, RecordedLog, a_row, run
 
 from penstock.core import queue_contract as q
@@ -70,6 +71,23 @@ def test_advice_knows_the_other_mappings_of_the_function() -> None:
     bench.advice.observe(GOOD)
 
     assert "queue mappings (2) is 4 together" in bench.told[0]
+
+
+def test_mapping_follows_its_function_when_that_has_changed() -> None:
+    slower = msgspec.structs.replace(FUNCTION, timeout_s=20)
+
+    async def scenario() -> list[str]:
+        async with Engine(a_row()) as engine:
+            await engine.until(lambda: engine.queue.receives > 0)
+            engine.functions.declare(slower)
+            engine.supervisor.function_changed(f"{FUNCTION.arn}:another")
+            engine.supervisor.function_changed(FUNCTION.arn)
+            await engine.until(lambda: "(20 s)" in str(engine.log.lines))
+        return [str(fields.get("advice")) for _, _, fields in engine.log.lines]
+
+    told = [advice for advice in run(scenario()) if "timeout of charge (20 s)" in advice]
+
+    assert len(told) == 1
 
 
 def test_mapping_that_begins_to_run_tells_its_advice() -> None:

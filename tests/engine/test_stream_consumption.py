@@ -96,6 +96,22 @@ def test_stream_is_read_as_the_function_s_new_role_after_an_update() -> None:
     assert run(change_role()) == [made_up, ROLE]
 
 
+def test_stream_is_read_as_the_function_s_new_role_once_the_function_has_changed() -> None:
+    async def change_role() -> list[str]:
+        async with Engine(a_stream_row(state=State.ENABLED)) as engine:
+            engine.stream.put(1)
+            await until_settled(engine, 1)
+            engine.functions.declare(msgspec.structs.replace(FUNCTION, role=ROLE))
+            engine.supervisor.function_changed(f"{FUNCTION.arn}-other")
+            engine.supervisor.function_changed(FUNCTION.arn)
+            await engine.until(lambda: len(engine.sources.identities) > 1)
+            engine.stream.put(2)
+            await until_settled(engine, 2)
+        return engine.sources.identities
+
+    assert run(change_role())[1:] == [ROLE]
+
+
 def test_stream_mapping_is_enabled_only_when_latest_is_pinned() -> None:
     async def create() -> tuple[State | None, list[str], State | None]:
         row = a_stream_row(state=State.CREATING, starting_position=StartingPosition.LATEST)

@@ -118,8 +118,9 @@ def test_what_is_no_zip_file_is_refused_in_aws_s_words(package: bytes) -> None:
         check_package(package)
 
 
-def test_package_of_no_file_is_taken() -> None:
-    check_package(zipped_entries())
+def test_package_of_no_file_is_refused_in_aws_s_words() -> None:
+    with pytest.raises(ConfigurationError, match="Uploaded file must be a non-empty zip"):
+        check_package(zipped_entries())
 
 
 def test_bomb_is_refused_before_it_is_unpacked() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
@@ -12,7 +13,7 @@ import pytest
 from code_builders import zipped
 
 from penstock.functions.code_store import CodeStore, open_code_store
-from penstock.model.errors import ConfigurationError
+from penstock.model.errors import ConfigurationError, StoreUnavailableError
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -103,6 +104,22 @@ def test_code_that_lost_a_file_is_unpacked_again(run: Run, tmp_path: Path) -> No
     run(main())
 
 
+def test_code_that_lost_its_package_is_kept_anew(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        store, package = CodeStore(tmp_path), zipped({"app.py": "x = 1"})
+        async with store.keep(package) as code:
+            await store.unpack(code.sha256)
+        store.package_path(code.sha256).unlink()
+
+        async with store.keep(package):
+            await store.unpack(code.sha256)
+
+        assert store.package_path(code.sha256).read_bytes() == package
+        assert text_in(store.code_folder(code.sha256)) == "x = 1"
+
+    run(main())
+
+
 def test_package_that_is_gone_is_an_error(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         store = CodeStore(tmp_path)
@@ -121,6 +138,29 @@ def test_damaged_package_leaves_nothing_half(run: Run, tmp_path: Path) -> None:
                 await store.unpack(code.sha256)
         assert names(tmp_path / code.sha256) == {"package.zip"}
         assert names(tmp_path) == {code.sha256}
+
+    run(main())
+
+
+def test_disk_without_room_is_told_and_nothing_stays(run: Run, tmp_path: Path) -> None:
+    package = zipped({"a.bin": os.urandom(100_000)})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def main() -> None:
+        store = CodeStore(tmp_path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+        try:
+            with pytest.raises(StoreUnavailableError, match=r"cannot be kept in .*; make room"):
+                async with store.keep(package):
+                    pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert names(tmp_path) == set()
+
+        async with store.keep(package):
+            pass
+        await store.sweep(set)
+        assert names(tmp_path) == set()
 
     run(main())
 

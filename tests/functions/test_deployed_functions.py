@@ -1,6 +1,7 @@
 """What becomes of a deployed function: in the store, on the disk, and in what runs."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,20 @@ class Node:
         hosting = self.runner.deployments[ARN].functions[version].hosting
         assert isinstance(hosting, LocalProcess)
         return Path(hosting.code, "app.py").read_text()
+
+
+class SlowNode(Node):
+    """Looks at one runtime for as long as a test wants."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.is_looking, self.may_end = threading.Event(), threading.Event()
+
+    def check_runtime(self, runtime: str) -> str | None:
+        if runtime == "java":
+            self.is_looking.set()
+            self.may_end.wait(10)
+        return super().check_runtime(runtime)
 
 
 async def background() -> None:
@@ -270,6 +285,29 @@ def test_code_that_runs_is_kept_until_it_runs_no_more(run: Run, tmp_path: Path) 
     run(main())
 
 
+def test_deletion_is_told(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        node = Node(tmp_path)
+        await node.add()
+        await background()
+        node.changed.clear()
+        await node.functions.delete(SCOPE, "f")
+        assert node.changed == [ARN]
+
+    run(main())
+
+
+def test_code_that_another_function_still_runs_is_kept(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        node = Node(tmp_path)
+        async with node.code.keep(zipped({"app.py": "x = 1"})) as code:
+            node.runner.in_use = {node.code.code_folder(code.sha256)}
+        await node.functions.open()  # sweeps
+        assert node.code.package_path(code.sha256).is_file()
+
+    run(main())
+
+
 def test_function_that_is_not_there_is_neither_changed_nor_deleted(
     run: Run, tmp_path: Path
 ) -> None:
@@ -313,6 +351,24 @@ def test_change_during_a_creation_does_not_keep_it_from_ending(run: Run, tmp_pat
         await background()
         assert node.get().latest.state is FunctionState.ACTIVE
         assert node.get().tags == {"a": "b"}
+
+    run(main())
+
+
+def test_what_was_found_of_a_configuration_says_nothing_of_the_next(
+    run: Run, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        node = SlowNode(tmp_path)
+        await node.add()
+        await background()
+        await node.update("x = 2", runtime="java")
+        await asyncio.to_thread(node.is_looking.wait, 10)
+        await node.update("x = 3")
+        node.may_end.set()
+        await background()
+        assert node.get().latest.update_status is UpdateStatus.SUCCESSFUL
+        assert node.source() == "x = 3"
 
     run(main())
 

@@ -156,10 +156,11 @@ def test_stop_waits_no_longer_than_its_limit_for_a_server_that_hangs(run: Run) -
     run(main())
 
 
-def test_server_that_is_away_is_tried_again(run: Run) -> None:
+@pytest.mark.parametrize("error", [AWAY, ABORTED], ids=["away", "aborted"])
+def test_server_that_does_not_take_them_now_is_tried_again(run: Run, error: Exception) -> None:
     async def main() -> None:
         bench = Bench()
-        bench.server.error = AWAY
+        bench.server.error = error
         bench.write("a")
         bench.flush()
         await bench.server.asked()
@@ -169,7 +170,7 @@ def test_server_that_is_away_is_tried_again(run: Run) -> None:
         await bench.delivery.stop(1)
 
         assert "a" in bench.texts()
-        assert bench.log.told == [("/aws/lambda/charge: cannot connect", 0)]
+        assert bench.log.told == [(f"/aws/lambda/charge: {error}", 0)]
 
     run(main())
 

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from penstock.local.gateway import open_gateway
+from penstock.local.gateway import Upstream as GatewayUpstream
+from penstock.local.gateway import embedded_upstream, named_upstream, open_gateway
 
 LIMIT_S = 20
 
@@ -71,10 +72,19 @@ async def open_upstream() -> AsyncIterator[Upstream]:
         await server.wait_closed()
 
 
+def open_front(upstream_port: int) -> contextlib.AbstractAsyncContextManager[int]:
+    """Serve a gateway to that port the way ``penstock dev`` does; give its own port."""
+    return _open_front(embedded_upstream(f"http://127.0.0.1:{upstream_port}", "eu-west-1"))
+
+
+def open_named_front(upstream_port: int) -> contextlib.AbstractAsyncContextManager[int]:
+    """Serve a gateway to that port the way ``penstock serve`` does; give its own port."""
+    return _open_front(named_upstream(f"http://127.0.0.1:{upstream_port}", has_functions=False))
+
+
 @contextlib.asynccontextmanager
-async def open_front(upstream_port: int) -> AsyncIterator[int]:
-    """Serve a gateway to that port the way the service does; give its own port."""
-    async with open_gateway(f"http://127.0.0.1:{upstream_port}", "eu-west-1") as gateway:
+async def _open_front(upstream: GatewayUpstream) -> AsyncIterator[int]:
+    async with open_gateway(upstream) as gateway:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", gateway.forward)
         runner = web.AppRunner(

@@ -59,7 +59,19 @@ def test_port_zero_is_a_free_one() -> None:
     assert claim_port("127.0.0.1", 0) > 0
 
 
-@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "penstock.example"])
+def test_port_beyond_loopback_is_for_serve(host: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match="let penstock serve --callers FILE listen"
+    ) as told:
+        claim_port(host, 0)
+
+    assert f"host {host!r} is not a loopback address" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost")]
+)
 def test_endpoint_can_be_reached_from_here(tmp_path: Path, host: str, shown: str) -> None:
     stack = DevStack(Project(), DevOptions(working=tmp_path, host=host, port=0), environment={})
 

@@ -1,8 +1,6 @@
 """The embedded AWS: a real moto server, with what a project file declares in it."""
 
-import asyncio
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -10,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embedded import running_embedded_aws
 
-from penstock.local.child_process import ChildProcess
-from penstock.local.embedded_aws import EmbeddedAwsSettings, reserve_port
+from penstock.local.embedded_aws import reserve_port
+from penstock.local.project_changes import compare_projects
 from penstock.local.project_file import Project, read_project
-from penstock.local.resources import create_client, create_resources, isolated_session
+from penstock.local.resources import (
+    change_resources,
+    create_client,
+    create_resources,
+    isolated_session,
+)
 from penstock.model.errors import ConfigurationError, SourceUnavailableError
 
 PROJECT = """
@@ -58,17 +62,8 @@ def read(folder: Path, text: str) -> Project:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Run one embedded AWS for this file."""
-    with asyncio.Runner() as runner, reserve_port() as reserved:
-        port = reserved.getsockname()[1]
-        child = ChildProcess(
-            "embedded AWS",
-            "penstock.local.embedded_aws",
-            settings=EmbeddedAwsSettings(port, "111122223333"),
-            environment=os.environ,
-        )
-        runner.run(child.start())
-        yield f"http://127.0.0.1:{port}"
-        runner.run(child.stop(5))
+    with running_embedded_aws("111122223333") as endpoint:
+        yield endpoint
 
 
 def client(service: str, endpoint: str) -> Any:
@@ -103,6 +98,54 @@ class SomeStream:
         )["ShardIterator"]
         records = self.kinesis.get_records(ShardIterator=iterator)["Records"]
         return "".join(record["Data"].decode() for record in records)
+
+
+class SomeTable:
+    """A DynamoDB table with a stream of its own."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.dynamodb = client("dynamodb", endpoint)
+        self.streams = client("dynamodbstreams", endpoint)
+        self.name = name
+        made = self.dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )
+        self.stream_arn = made["TableDescription"]["LatestStreamArn"]
+
+    def put(self, key: str, number: str) -> None:
+        item = {"id": {"S": key}, "n": {"N": number}}
+        self.dynamodb.put_item(TableName=self.name, Item=item)
+
+    def update(self, key: str, number: str) -> None:
+        self.dynamodb.update_item(
+            TableName=self.name,
+            Key={"id": {"S": key}},
+            UpdateExpression="SET n = :n",
+            ExpressionAttributeValues={":n": {"N": number}},
+        )
+
+    def delete(self, key: str) -> None:
+        self.dynamodb.delete_item(TableName=self.name, Key={"id": {"S": key}})
+
+    def told(self) -> list[str]:
+        """Give what the stream says: each change, and the number after it."""
+        described = self.streams.describe_stream(StreamArn=self.stream_arn)["StreamDescription"]
+        iterator = self.streams.get_shard_iterator(
+            StreamArn=self.stream_arn,
+            ShardId=described["Shards"][0]["ShardId"],
+            ShardIteratorType="TRIM_HORIZON",
+        )["ShardIterator"]
+        records = self.streams.get_records(ShardIterator=iterator)["Records"]
+        return [f"{each['eventName']} {number_after(each['dynamodb'])}" for each in records]
+
+
+def number_after(change: dict[str, Any]) -> str | None:
+    image = change.get("NewImage")
+    return None if image is None else image["n"]["N"]
 
 
 def shard_name(number: int) -> str:
@@ -155,6 +198,21 @@ def test_each_kind_of_resource_is_made(
     answer = getattr(client(service, endpoint), operation)()
 
     assert len(answer[member]) == 1
+
+
+def test_queue_that_comes_back_into_the_file_has_its_new_attributes(
+    tmp_path: Path, endpoint: str
+) -> None:
+    text = '[[queues]]\nname = "returned"\nVisibilityTimeout = {}\n'
+    create_resources(read(tmp_path, text.format(7)), endpoint)
+    project = read(tmp_path, text.format(9))
+
+    change_resources(project, compare_projects(Project(), project), endpoint)
+
+    sqs = client("sqs", endpoint)
+    url = sqs.get_queue_url(QueueName="returned")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+    assert attributes["Attributes"] == {"VisibilityTimeout": "9"}
 
 
 def test_refused_resource_is_named(tmp_path: Path, endpoint: str) -> None:
@@ -212,6 +270,18 @@ def test_group_of_a_fifo_queue_comes_again_in_order(endpoint: str) -> None:
     assert [message["Body"] for message in again] == ["1", "2", "3"]
 
 
+def test_receive_from_a_fifo_queue_is_given_all_of_a_group_before_the_next(endpoint: str) -> None:
+    sqs = client("sqs", endpoint)
+    url = sqs.create_queue(QueueName="groups.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for body in ("b1", "a1", "b2", "a2", "b3"):
+        ids = {"MessageGroupId": body[0], "MessageDeduplicationId": body}
+        sqs.send_message(QueueUrl=url, MessageBody=body, **ids)
+
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=4)["Messages"]
+
+    assert [message["Body"] for message in received] == ["b1", "b2", "b3", "a1"]
+
+
 def test_message_that_was_given_back_comes_before_later_ones_of_its_group(endpoint: str) -> None:
     sqs = client("sqs", endpoint)
     attributes = {"FifoQueue": "true", "VisibilityTimeout": "1"}
@@ -227,6 +297,19 @@ def test_message_that_was_given_back_comes_before_later_ones_of_its_group(endpoi
     again = sqs.receive_message(**asked)["Messages"]
 
     assert [message["Body"] for message in again] == ["1", "2"]
+
+
+def test_write_that_changes_nothing_makes_no_record_of_a_stream(endpoint: str) -> None:
+    table = SomeTable(endpoint, "changing")
+
+    for number in "112":
+        table.put("a", number)
+    for number in "23":
+        table.update("a", number)
+    table.delete("a")
+    table.delete("a")
+
+    assert table.told() == ["INSERT 1", "MODIFY 2", "MODIFY 3", "REMOVE None"]
 
 
 def test_stream_that_was_merged_puts_records_into_the_child(endpoint: str) -> None:

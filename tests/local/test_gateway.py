@@ -129,6 +129,31 @@ def test_answer_cut_short_upstream_is_cut_short_here() -> None:
     run_with_rig(scenario)
 
 
+def test_answer_in_chunks_that_is_cut_short_does_not_end_as_a_whole_one() -> None:
+    async def scenario(upstream: Upstream, port: int) -> None:
+        upstream.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n"
+
+        try:
+            answer = await exchange(port, request_bytes("GET /"))
+        except ConnectionResetError:
+            return
+        assert not answer.endswith(b"0\r\n\r\n")
+
+    run_with_rig(scenario)
+
+
+def test_header_that_connection_names_is_of_this_hop() -> None:
+    async def scenario(upstream: Upstream, port: int) -> None:
+        await exchange(
+            port, request_bytes("GET /", Connection="close, X-Hop", X_Hop="1", X_Kept="2")
+        )
+
+        seen = upstream.seen[0].headers
+        assert ("x-hop" in seen, seen["x-kept"]) == (False, "2")
+
+    run_with_rig(scenario)
+
+
 def test_loop_answers_508() -> None:
     async def scenario(upstream: Upstream, port: int) -> None:
         answer = await exchange(port, request_bytes("GET /", X_Penstock_Hop="1"))

@@ -18,7 +18,7 @@ from penstock.api.application import build_application
 from penstock.api.authentication import DIGESTED_BYTES_MAX
 from penstock.api.context import ApiSettings
 from penstock.engine.clock import SystemClock
-from penstock.local.gateway import open_gateway
+from penstock.local.gateway import named_upstream, open_gateway
 from penstock.model.caller import Caller
 from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
@@ -56,7 +56,7 @@ async def open_service(upstream: Upstream) -> AsyncIterator[int]:
     context = World.with_defaults().context(InlineStore(store))
     settings = ApiSettings(callers=(CALLER,))
     context = replace(context, settings=settings, clock=SystemClock())
-    async with open_gateway(url, "us-east-1") as gateway:
+    async with open_gateway(named_upstream(url, has_functions=False)) as gateway:
         runner = web.AppRunner(build_application(context, fallback=gateway.forward))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -11,7 +11,14 @@ import pytest
 from penstock.core.scaling import RampPolicy
 from penstock.declared_mappings import DeclaredMapping
 from penstock.local.project_file import Project, read_project
-from penstock.local.project_tables import MAPPING_PARAMETERS, QueueTable
+from penstock.local.project_tables import (
+    MAPPING_PARAMETERS,
+    FunctionTable,
+    MappingTable,
+    QueueTable,
+    ServiceTable,
+    SubscriptionTable,
+)
 from penstock.local.resources import queue_attributes
 from penstock.local.service_run import service_settings
 from penstock.model.arn import Scope
@@ -442,6 +449,11 @@ MISTAKES = [
         "functions.orders.Handler: belongs to a function with code, not url",
         id="handler-with-url",
     ),
+    pytest.param(
+        f"{FUNCTION}MemorySize = 128",
+        "functions.orders.MemorySize: belongs to a function with code, not url",
+        id="memory-with-url",
+    ),
     pytest.param('[functions.a]\nurl = "h:1"', "functions.a.url: 'h:1' is not of the", id="url"),
     pytest.param('[functions.a]\narn = "a"', "functions.a.arn: 'a' is not a function's", id="arn"),
     pytest.param(
@@ -619,6 +631,8 @@ MISTAKES = [
         "service.queue_ramp.initial: expected int >= 1, got int (0)",
         id="ramp",
     ),
+    pytest.param(f"queues = {'9' * 5000}", "not valid TOML: Exceeds the limit", id="digits"),
+    pytest.param(f"queues = {'[' * 50_000}", "nested too deeply", id="deep"),
     pytest.param('[service]\naccount_id = "1"', "service.account_id: expected str", id="account"),
     pytest.param(
         '[functions.a]\ncode = "."\nHandler = "ok.handler"\nEnvironment = { A = 1 }',
@@ -670,6 +684,17 @@ def test_example_of_the_documents_can_be_read(
     project = read(tmp_path, example)
 
     assert [mapping.name for mapping in project.mappings] == names
+
+
+@pytest.mark.parametrize("table", [ServiceTable, FunctionTable, MappingTable, SubscriptionTable])
+def test_key_of_the_file_is_documented(table: type[msgspec.Struct]) -> None:
+    operations = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+    example = re.search(r"```toml\n(.*?)```", operations, re.DOTALL)
+
+    keys = [field.encode_name for field in msgspec.structs.fields(table)]
+
+    assert example is not None
+    assert [key for key in keys if not re.search(rf"\b{key}\b", example[1])] == []
 
 
 def test_stream_without_a_starting_position_is_told_its_choices(tmp_path: Path) -> None:

@@ -60,6 +60,17 @@ def test_folder_with_none_names_the_choices(tmp_path: Path) -> None:
         find_project_file(tmp_path)
 
 
+def test_folder_of_cdk_names_its_stacks(tmp_path: Path) -> None:
+    (tmp_path / "Orders.template.json").touch()
+    (tmp_path / "Clicks.template.json").touch()
+
+    with pytest.raises(ConfigurationError) as raised:
+        find_project_file(tmp_path)
+
+    told = "; name its Clicks.template.json or Orders.template.json"
+    assert str(raised.value).endswith(told)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("a.yaml", True), ("Stack.template.json", True), ("a.template", True), ("a.toml", False)],

@@ -41,12 +41,28 @@ def test_other_requests_bring_no_template(body: bytes) -> None:
         ('{"Type": "AWS::Lambda::Function"}', "AWS::Lambda::Function"),
         ("Type: AWS::Lambda::EventSourceMapping\n", "AWS::Lambda::EventSourceMapping"),
         ("Type: 'AWS::Serverless::Function'", "AWS::Serverless::Function"),
+        ("AWS::Serverless::SimpleTable, AWS::Serverless::Function", "AWS::Serverless::Function"),
+        ("Type: AWS::Serverless::SimpleTable", "AWS::Serverless::SimpleTable"),
         ("Type: AWS::Lambda::FunctionUrlLike", None),
         ("Type: AWS::SQS::Queue", None),
     ],
 )
 def test_function_resource_is_found(template: str, found: str | None) -> None:
-    assert find_function_resource(template) == found
+    assert find_function_resource(template, has_functions_here=True) == found
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("Type: AWS::Lambda::Function", None),
+        ("Type: AWS::Lambda::EventSourceMapping\n", "AWS::Lambda::EventSourceMapping"),
+        ("Type: AWS::Serverless::Function", "AWS::Serverless::Function"),
+    ],
+)
+def test_function_of_an_upstream_may_be_in_a_stack_and_a_mapping_may_not(
+    template: str, found: str | None
+) -> None:
+    assert find_function_resource(template, has_functions_here=False) == found
 
 
 @pytest.mark.parametrize(

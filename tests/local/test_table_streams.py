@@ -1,16 +1,13 @@
 """A mapping that names a table gets the ARN of the table's stream, as the server made it."""
 
-import asyncio
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from embedded import running_embedded_aws
 
-from penstock.local.child_process import ChildProcess
-from penstock.local.embedded_aws import EmbeddedAwsSettings, reserve_port
 from penstock.local.project_file import Project, read_project
 from penstock.local.resources import create_client, create_resources, isolated_session
 from penstock.local.table_streams import find_table_streams
@@ -42,17 +39,8 @@ STREAM_ARN = re.compile(r"arn:aws:dynamodb:us-east-1:000000000000:table/items/st
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Run one embedded AWS for this file."""
-    with asyncio.Runner() as runner, reserve_port() as reserved:
-        port = reserved.getsockname()[1]
-        child = ChildProcess(
-            "embedded AWS",
-            "penstock.local.embedded_aws",
-            settings=EmbeddedAwsSettings(port, "000000000000"),
-            environment=os.environ,
-        )
-        runner.run(child.start())
-        yield f"http://127.0.0.1:{port}"
-        runner.run(child.stop(5))
+    with running_embedded_aws("000000000000") as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(name="dynamodb")

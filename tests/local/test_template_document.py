@@ -41,6 +41,8 @@ def value_of(folder: Path, text: str) -> object:
         pytest.param("2012-10-17", "2012-10-17", id="date-is-text"),
         pytest.param("012345678901", "012345678901", id="account-is-text"),
         pytest.param("12", 12, id="integer"),
+        pytest.param("9" * 18, 10**18 - 1, id="largest"),
+        pytest.param("9" * 5000, "9" * 5000, id="beyond-64-bits-is-text"),
         pytest.param("1.5", 1.5, id="float"),
         pytest.param("12:30:00", "12:30:00", id="sexagesimal-is-text"),
         pytest.param("yes", True, id="yes"),
@@ -144,6 +146,7 @@ def test_text_that_is_no_template_is_one_clear_line(
         pytest.param('{"Resources": {"A": 1, "A": 2}}', "the key 'A' stands twice", id="twice"),
         pytest.param('{"Resources": NaN}', "not valid JSON: NaN", id="nan"),
         pytest.param('{"a":' * 50_000, "nested too deeply", id="deep"),
+        pytest.param(r'{"Resources": {"A": "\ud800"}}', "'\\ud800' is half a character", id="half"),
     ],
 )
 def test_text_that_is_no_json_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:

@@ -83,6 +83,7 @@ STREAMS_TOPICS_BUCKETS = """
           Properties: {StreamModeDetails: {StreamMode: ON_DEMAND}}
         Files: {Type: AWS::S3::Bucket}
         Orders: {Type: AWS::SQS::Queue}
+        Trades: {Type: AWS::SNS::Topic, Properties: {FifoTopic: true}}
         News:
           Type: AWS::SNS::Topic
           Properties: {Subscription: [{Protocol: sqs, Endpoint: !GetAtt Orders.Arn}]}
@@ -109,6 +110,7 @@ def test_streams_topics_and_buckets_are_named_by_their_logical_ids(tmp_path: Pat
     )
     assert project.buckets == (BucketTable(name="files"),)
     assert project.topics == (
+        TopicTable(name="Trades.fifo"),
         TopicTable(name="News", subscriptions=[SubscriptionTable(queue="Orders"), raw]),
     )
 
@@ -184,23 +186,54 @@ def test_function_runs_from_its_folder_with_lambdas_settings(tmp_path: Path) -> 
     assert (function.concurrency, function.role) == (3, "arn:aws:iam::000000000000:role/Role")
 
 
+INLINE = """
+Show:
+  Type: AWS::Lambda::Function
+  Properties:
+    Code: {ZipFile: "def handler(event, context):\\n    return 5\\n"}
+    Handler: index.handler
+    Runtime: python3.11
+"""
+
+
 def test_code_in_the_template_is_written_to_its_own_folder(tmp_path: Path) -> None:
-    text = resources("""
+    read(tmp_path, resources(INLINE))
+    (file,) = (tmp_path / "inline" / "Show").rglob("index.py")
+    written = file.stat()
+    read(tmp_path, resources(INLINE))
+
+    assert file.read_text() == "def handler(event, context):\n    return 5\n"
+    assert file.stat().st_mtime_ns == written.st_mtime_ns, "an unchanged file stays"
+
+
+def test_code_of_a_template_that_cannot_be_used_replaces_nothing(tmp_path: Path) -> None:
+    read(tmp_path, resources(INLINE))
+    (file,) = (tmp_path / "inline" / "Show").rglob("index.py")
+    broken = INLINE.replace("return 5", "return 6").replace("index.handler", "index.absent")
+
+    with pytest.raises(ConfigurationError):
+        read(tmp_path, resources(broken))
+
+    assert file.read_text() == "def handler(event, context):\n    return 5\n"
+
+
+@pytest.mark.parametrize("name", ["../outside", "{folder}/outside", "a" * 300])
+def test_name_of_a_function_leads_its_code_nowhere_else(tmp_path: Path, name: str) -> None:
+    text = resources(f"""
         Show:
           Type: AWS::Lambda::Function
           Properties:
-            Code: {ZipFile: "def handler(event, context):\\n    return 5\\n"}
+            FunctionName: {name.format(folder=tmp_path)}
+            Code: {{ZipFile: "def handler(event, context): ..."}}
             Handler: index.handler
             Runtime: python3.11
         """)
 
-    read(tmp_path, text)
-    file = tmp_path / "inline" / "Show" / "index.py"
-    written = file.stat()
-    read(tmp_path, text)
+    with pytest.raises(ConfigurationError, match="a function's name is 1 to 64 letters"):
+        read(tmp_path, text)
 
-    assert file.read_text() == "def handler(event, context):\n    return 5\n"
-    assert file.stat().st_mtime_ns == written.st_mtime_ns, "an unchanged file stays"
+    (file,) = tmp_path.rglob("index.py")
+    assert file.is_relative_to(tmp_path / "inline" / "Show")
 
 
 def test_asset_of_cdk_is_the_folder_beside_the_template(tmp_path: Path) -> None:
@@ -321,6 +354,15 @@ Items:
     assert project.mapping_tables == {"Mapping": "items"}
 
 
+def test_mapping_of_a_table_whose_condition_is_false_is_an_error(tmp_path: Path) -> None:
+    head = "Conditions: {Never: !Equals [1, 2]}\n"
+    text = FUNCTION + MAPPING.replace("Source.Arn", "Source.StreamArn")
+    table = "{Type: AWS::DynamoDB::Table, Condition: Never, Properties: {StreamSpecification: {}}}"
+
+    with pytest.raises(ConfigurationError, match="refers to Source, whose condition"):
+        read(tmp_path, head + resources(f"{text}\nSource: {table}\n"))
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -426,6 +468,26 @@ Source: {{Type: AWS::SQS::Queue}}
             id="property",
         ),
         pytest.param(
+            "{Type: AWS::S3::Bucket, Properties: {VersioningConfiguration: {Status: Enabled}}}",
+            "AWS::S3::Bucket X.VersioningConfiguration: not applied; of each object the newest"
+            " alone is kept",
+            id="versioning",
+        ),
+        pytest.param(
+            "{Type: AWS::DynamoDB::Table, Properties: {TableName: items, AttributeDefinitions: [],"
+            " KeySchema: [], KinesisStreamSpecification: {StreamArn: x}}}",
+            "AWS::DynamoDB::Table X.KinesisStreamSpecification: not applied; no change of its items"
+            " goes to that stream",
+            id="stream-of-a-table",
+        ),
+        pytest.param(
+            "{Type: AWS::Lambda::Function, Properties: {Code: ., Handler: app.handler,"
+            " Runtime: python3.11, LoggingConfig: {LogFormat: JSON}}}",
+            "AWS::Lambda::Function X.LoggingConfig: not applied; its lines are text, in the log"
+            " group /aws/lambda/NAME",
+            id="logging",
+        ),
+        pytest.param(
             "{Type: AWS::SNS::Subscription, Properties: {Protocol: email}}",
             "AWS::SNS::Subscription X: not made; the topic sends nothing by email",
             id="subscription",
@@ -482,6 +544,28 @@ def test_what_is_not_needed_is_told_apart(tmp_path: Path, kind: str) -> None:
             "S: {Type: AWS::Kinesis::Stream, Properties: {StreamModeDetails: {Mode: X}}}",
             "S.StreamModeDetails.Mode: unknown; ",
             id="nested",
+        ),
+        pytest.param(
+            f"Q: {{Type: AWS::SQS::Queue, Properties: {{DelaySeconds: '{'9' * 5000}'}}}}",
+            "Q.DelaySeconds: expected a whole number, got str",
+            id="digits",
+        ),
+        pytest.param(
+            f"{FUNCTION}Source: {{Type: AWS::Kinesis::Stream}}\n{MAPPING}"
+            "    StartingPosition: AT_TIMESTAMP\n    StartingPositionTimestamp: 1.0e+999\n",
+            "Mapping.StartingPositionTimestamp: expected a number, got float (inf)",
+            id="infinite",
+        ),
+        pytest.param(
+            f"{FUNCTION}Source: {{Type: AWS::SQS::Queue}}\n{MAPPING.replace('!Ref Show', 'a b')}",
+            "Mapping.FunctionName: 'a b' is not a function name",
+            id="function-name",
+        ),
+        pytest.param(
+            f"{FUNCTION}T: {{Type: AWS::DynamoDB::Table, Properties: {{AttributeDefinitions: [],"
+            f" KeySchema: []}}}}\n{MAPPING.replace('Source.Arn', 'T.StreamArn')}",
+            "Mapping.EventSourceArn: the table T has no stream; give it a StreamSpecification",
+            id="table-without-stream",
         ),
         pytest.param("A: {Type: X, DependsOn: B}", ":2: A: refers to 'B', which is", id="depends"),
         pytest.param("A: {Type: X, DependsOn: {}}", "expected a logical id or a list", id="form"),
@@ -557,6 +641,21 @@ def test_mapping_is_held_against_lambdas_model_when_it_is_read(tmp_path: Path) -
         read(tmp_path, resources(text))
 
 
+def test_logical_id_of_few_letters_gets_a_prefix_where_names_are_longer(tmp_path: Path) -> None:
+    table = "AttributeDefinitions: [], KeySchema: []"
+
+    project = read(
+        tmp_path,
+        resources(f"""
+T: {{Type: AWS::DynamoDB::Table, Properties: {{{table}}}}}
+B: {{Type: AWS::S3::Bucket}}
+Q: {{Type: AWS::SQS::Queue}}
+"""),
+    )
+
+    assert {each.name for each in project.resources} == {"local-T", "local-b", "Q"}
+
+
 def test_long_logical_id_is_cut_to_a_name_of_its_own(tmp_path: Path) -> None:
     first, second = "A" * 90 + "1", "A" * 90 + "2"
 
@@ -584,3 +683,40 @@ def test_hidden_values_are_known_to_be_hidden(tmp_path: Path) -> None:
     project = read(tmp_path, head + "Resources: {}\n")
 
     assert project.hidden_values == ("hush",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: !Ref S}}",
+        "Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub '${S} !'}}",
+        FUNCTION + MAPPING + "    BatchSize: 5\n    StartingPosition: !Ref S\n"
+        "Source: {Type: AWS::SQS::Queue}",
+    ],
+    ids=["type", "name", "model"],
+)
+def test_hidden_values_are_in_no_error(tmp_path: Path, text: str) -> None:
+    head = "Parameters: {S: {Type: String, NoEcho: true, Default: hush}}\n"
+
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, head + resources(text))
+
+    assert "hush" not in str(raised.value)
+    assert "****" in str(raised.value)
+
+
+def test_hidden_values_are_in_nothing_that_is_told(tmp_path: Path) -> None:
+    text = """
+        Parameters:
+          Short: {Type: String, NoEcho: true, Default: hu}
+          Long: {Type: String, NoEcho: true, Default: hush}
+        Resources:
+          S:
+            Type: AWS::SNS::Subscription
+            Properties: {Protocol: sqs, TopicArn: !Sub 'arn:${Long}', Endpoint: x}
+        """
+
+    project = read(tmp_path, text)
+
+    (told,) = omitted(project)
+    assert told.endswith("not made; the topic arn:**** is not made by this template")

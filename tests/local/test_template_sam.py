@@ -1,5 +1,6 @@
 """SAM templates: expanded by AWS's translator, with local code, and told what is left out."""
 
+import json
 from pathlib import Path
 from textwrap import indent
 
@@ -123,7 +124,8 @@ Resources:
 
     project = read(tmp_path, TRANSFORM + text)
 
-    assert (tmp_path / "inline" / "F" / "index.py").read_text() == HANDLER
+    (file,) = (tmp_path / "inline" / "F").rglob("index.py")
+    assert file.read_text() == HANDLER
     assert project.functions[0].name == "F"
 
 
@@ -149,6 +151,40 @@ def test_events_of_queues_and_streams_become_mappings(tmp_path: Path) -> None:
     assert stream.parameters["TumblingWindowInSeconds"] == 9
     assert table.parameters["ParallelizationFactor"] == 4
     assert project.mapping_tables == {"ShipTable": "Items"}
+
+
+EVENT_PARAMETERS = [
+    ("SQS", {"BatchSize": 100, "MaximumBatchingWindowInSeconds": 5}),
+    ("SQS", {"Enabled": False}),
+    ("SQS", {"FilterCriteria": {"Filters": [{"Pattern": '{"body": ["x"]}'}]}}),
+    ("SQS", {"FunctionResponseTypes": ["ReportBatchItemFailures"]}),
+    ("SQS", {"ProvisionedPollerConfig": {"MinimumPollers": 2, "MaximumPollers": 3}}),
+    ("SQS", {"MetricsConfig": {"Metrics": ["EventCount"]}}),
+    ("Kinesis", {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1700000000}),
+    ("Kinesis", {"StartingPosition": "LATEST", "ParallelizationFactor": 8, "BatchSize": 10}),
+    ("Kinesis", {"StartingPosition": "LATEST", "MaximumRecordAgeInSeconds": 60}),
+    ("DynamoDB", {"StartingPosition": "LATEST", "MaximumRetryAttempts": 100}),
+    ("DynamoDB", {"StartingPosition": "TRIM_HORIZON", "BisectBatchOnFunctionError": True}),
+    ("DynamoDB", {"StartingPosition": "TRIM_HORIZON", "TumblingWindowInSeconds": 60}),
+]
+SOURCES = {
+    "SQS": {"Queue": {"Fn::GetAtt": ["Orders", "Arn"]}},
+    "Kinesis": {"Stream": {"Fn::GetAtt": ["Clicks", "Arn"]}},
+    "DynamoDB": {"Stream": {"Fn::GetAtt": ["Items", "StreamArn"]}},
+}
+
+
+@pytest.mark.parametrize(("kind", "parameters"), EVENT_PARAMETERS)
+def test_parameters_of_an_event_are_those_of_its_mapping(
+    tmp_path: Path, kind: str, parameters: dict[str, object]
+) -> None:
+    event = {"Type": kind, "Properties": SOURCES[kind] | parameters}
+
+    project = read(tmp_path, with_events(f"E: {json.dumps(event)}"))
+
+    (mapping,) = project.mappings
+    given_apart = {"FunctionName", "EventSourceArn"}
+    assert {k: v for k, v in mapping.parameters.items() if k not in given_apart} == parameters
 
 
 def test_topic_with_a_queue_between_becomes_a_mapping(tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ def test_variable_that_only_aws_could_know_is_told_and_not_set(
         pytest.param("!If [Nope, 1, 2]", "no condition 'Nope'", id="condition"),
         pytest.param("!If [IsProd, 1]", "Fn::If takes a condition and two values", id="if"),
         pytest.param("!Select [9, [a]]", "Fn::Select: no item 9 of 1", id="select"),
+        pytest.param(f"!Select ['{'9' * 5000}', [a]]", " of 1", id="select-digits"),
         pytest.param("!Select [0, a]", "Fn::Select takes a list", id="select-text"),
         pytest.param("!Select a", "Fn::Select takes an index and a list", id="select-form"),
         pytest.param("!Join [1, [a]]", "Fn::Join takes a delimiter and a list", id="join"),

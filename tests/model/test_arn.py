@@ -9,6 +9,7 @@ from penstock.model.arn import (
     FunctionReference,
     Scope,
     function_name,
+    function_qualifier,
     invoke_identity_arn,
     is_fifo_arn,
     is_role_arn,
@@ -185,6 +186,7 @@ def test_parts_of_a_full_function_arn(qualifier: str) -> None:
 
     assert unqualified_function_arn(arn + qualifier) == arn
     assert function_name(arn + qualifier) == "ship" + qualifier
+    assert function_qualifier(arn + qualifier) == qualifier.removeprefix(":")
 
 
 @pytest.mark.parametrize(("name", "is_fifo"), [("jobs.fifo", True), ("jobs.fifo2", False)])

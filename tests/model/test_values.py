@@ -81,6 +81,7 @@ def test_errors_that_may_pass_by_themselves_are_retryable() -> None:
         "DestinationUnavailableError",
         "InvokeThrottledError",
         "InvokeUnavailableError",
+        "FunctionNotActiveError",
         "FunctionNotFoundError",
         "InvokeAccessDeniedError",
         "StoreUnavailableError",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from penstock.engine.supervisor import Supervisor
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 
 def make_service(folder: Path) -> Service:

@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from penstock.model.arn import Scope
 from penstock.model.function import Function, LocalProcess
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 LIMIT_S = 20
 

@@ -3,7 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 LIMIT_S = 20
 

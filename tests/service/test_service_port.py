@@ -3,18 +3,13 @@
 import asyncio
 import socket
 
-import msgspec
 import pytest
 
-from penstock.listening import explain_no_listening
+from penstock.listening import explain_no_listening, names_of_port, refuse_open_port
 from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
-from penstock.service import (
-    Service,
-    ServiceSettings,
-    names_of_port,
-    refuse_open_port,
-)
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 CALLER = Caller("ci", "AKIDCI", "a secret of sixteen or more")
 
@@ -41,20 +36,25 @@ def test_name_that_cannot_be_resolved_is_said_in_the_resolver_s_words() -> None:
     )
 
 
+def test_service_beyond_loopback_does_not_start_without_callers() -> None:
+    settings = ServiceSettings(host="192.0.2.7", store_url="sqlite://")
+
+    with pytest.raises(ConfigurationError, match="whoever reaches the port may run functions"):
+        asyncio.run(Service(settings, functions=[], mappings=[]).start())
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "penstock.example"])
 def test_port_beyond_loopback_needs_callers(host: str) -> None:
-    without = ServiceSettings(host=host, store_url="sqlite://")
-
-    refuse_open_port(msgspec.structs.replace(without, callers=(CALLER,)))
+    refuse_open_port(host, has_callers=True)
 
     with pytest.raises(ConfigurationError, match="give --callers FILE") as refused:
-        refuse_open_port(without)
+        refuse_open_port(host, has_callers=False)
     assert f"host {host!r} is not a loopback address" in str(refused.value)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_callers(host: str) -> None:
-    refuse_open_port(ServiceSettings(host=host, store_url="sqlite://"))
+    refuse_open_port(host, has_callers=False)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,7 @@ def test_loopback_needs_no_callers(host: str) -> None:
 def test_port_is_addressed_by_the_names_that_are_configured(
     host: str, names: tuple[str, ...]
 ) -> None:
-    settings = ServiceSettings(host=host, allowed_hosts=("queue.example",), store_url="sqlite://")
-
-    assert names_of_port(settings) == names
+    assert names_of_port(host, ("queue.example",)) == names
 
 
 def test_settings_do_not_show_secrets() -> None:

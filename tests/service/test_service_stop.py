@@ -9,7 +9,8 @@ import aiohttp
 
 from penstock.model.arn import Scope
 from penstock.model.function import Function, LocalProcess
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 # The function runs until the test, which listens at the port it is told, sends a byte.
 HANDLER = """

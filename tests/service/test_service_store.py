@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from penstock.model.errors import ConfigurationError
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 
 def test_service_has_its_store_for_itself(tmp_path: Path) -> None:

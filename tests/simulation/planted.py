@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock.core import queue_consumer, receives, waiting_batches
+from penstock.core import queue_consumer, receives
 from penstock.core import queue_contract as q
 from penstock.core.function_slots import FunctionSlots, Grant
 from penstock.core.held_batch import HeldBatch
@@ -113,19 +113,15 @@ class HoldsFiveLongPolls(RewritingConsumer):
 class Overpulls(QueueConsumer):
     """Receives while batches wait for slots."""
 
-    def _may_receive(self, now: Instant) -> bool:
-        waiting, self._waiting = self._waiting, waiting_batches.WaitingBatches()
-        try:
-            return super()._may_receive(now)
-        finally:
-            self._waiting = waiting
+    def _may_receive(self, _holding_count: int, now: Instant) -> bool:
+        return super()._may_receive(0, now)
 
 
 class FallsAsleep(QueueConsumer):
     """Stops receiving after its twentieth receive."""
 
-    def _may_receive(self, now: Instant) -> bool:
-        return self._received < 20 and super()._may_receive(now)
+    def _may_receive(self, holding_count: int, now: Instant) -> bool:
+        return self._received < 20 and super()._may_receive(holding_count, now)
 
     _received = 0
 

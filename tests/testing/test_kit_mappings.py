@@ -14,7 +14,12 @@ from penstock.testing import ApiError, ConfigurationError, Penstock
         pytest.param({"BatchSize": 0}, "failed to satisfy constraint", id="model"),
         pytest.param({"BatchSize": 100}, "Maximum batch window in seconds must", id="rule"),
         pytest.param({"MaximumRetryAttempts": 1}, "Unsupported 'maximumRetryAttempts'", id="kind"),
-        pytest.param({"batch_size": 5}, "batch_size", id="no name of AWS's"),
+        pytest.param({"batch_size": 5}, "'batch_size'; did you mean BatchSize", id="no name"),
+        pytest.param(
+            {"ScalingConfig": {"MaxConcurrency": 5}},
+            "scalingConfig has no member 'MaxConcurrency'; did you mean MaximumConcurrency",
+            id="no member",
+        ),
     ],
 )
 def test_aws_refuses_in_its_own_words(

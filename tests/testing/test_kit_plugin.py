@@ -70,6 +70,20 @@ def test_a_failure_shows_the_timeline(project: Path) -> None:
     assert "invoke 1    1 message: #1" in told
 
 
+def test_an_error_that_has_the_timeline_shows_it_once(project: Path) -> None:
+    told = pytest_of(
+        project,
+        "def test_orders(penstock):\n"
+        "    queue = penstock.queue('orders')\n"
+        "    penstock.map(queue, lambda event, context: 1 / 0)\n"
+        "    queue.send('a')\n"
+        "    penstock.run_until_idle(minutes=2)\n",
+    )
+
+    assert "not idle after 0:02:00" in told
+    assert told.count("queue orders to function") == 1
+
+
 def test_a_user_of_none_of_it_imports_none_of_it(project: Path) -> None:
     told = pytest_of(
         project,

@@ -17,7 +17,7 @@ from penstock import __version__
 from penstock.api.answers import error_answer, json_answer
 from penstock.api.authentication import Authentication
 from penstock.api.browser import refuse_web_pages
-from penstock.api.context import ApiContext, ApiSettings
+from penstock.api.context import ApiContext
 from penstock.api.errors import (
     MISSING_TOKEN,
     NOT_FOUND,
@@ -36,7 +36,7 @@ from penstock.api.operator_routes import (
     LambdaHandler,
     operator_routes,
 )
-from penstock.api.signature import read_credential_scope
+from penstock.api.signature import is_presigned, read_credential_scope
 from penstock.api.signature_errors import answer_refusal
 from penstock.api.tag_operations import TagOperations
 from penstock.model.arn import Scope
@@ -70,12 +70,15 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
             after the browser rules were kept, with the body unread. None: a 404 that names what
             this port serves.
     """
-    routes = _Routes(context.settings, fallback)
+    routes = _Routes(context, fallback)
     settings = context.settings
+    open_requests = {("GET", HEALTH_PATH), ("HEAD", HEALTH_PATH)}
+    if settings.open_metrics:
+        open_requests.add(("GET", METRICS_PATH))
     authentication = Authentication(
         context,
         service="lambda" if fallback is None else None,
-        open_paths=frozenset({HEALTH_PATH, *([METRICS_PATH] if settings.open_metrics else ())}),
+        open_requests=frozenset(open_requests),
     )
     application = web.Application(middlewares=[_answer_middleware(context, authentication)])
     handlers = MappingHandlers(MappingOperations(context), TagOperations(context))
@@ -105,9 +108,10 @@ def build_application(context: ApiContext, *, fallback: Handler | None = None) -
 class _Routes:
     """Decides whose a request is."""
 
-    def __init__(self, settings: ApiSettings, fallback: Handler | None) -> None:
-        self._settings = settings
+    def __init__(self, context: ApiContext, fallback: Handler | None) -> None:
+        self._settings = context.settings
         self._fallback = fallback
+        self._functions_fallback = None if context.look_up is None else fallback
 
     def for_lambda(self, handler: LambdaHandler) -> Handler:
         """Give ``handler`` the scope; a request signed for another service is not Lambda's."""
@@ -116,12 +120,10 @@ class _Routes:
             credential = read_credential_scope(request.headers.get("Authorization", ""))
             if credential is not None and credential.service != "lambda":
                 return await self.elsewhere(request)
-            if credential is None and request.method not in _READING_METHODS:
-                raise ApiError(
-                    MISSING_TOKEN,
-                    "Missing Authentication Token: sign the request as AWS's clients do (any "
-                    "credentials)",
-                )
+            if credential is None:
+                _refuse_unsigned_change(request)
+            if self._functions_fallback is not None and _is_about_functions(request):
+                return await self._functions_fallback(request)
             region = self._settings.region if credential is None else credential.region
             return await handler(request, Scope(self._settings.account, region))
 
@@ -141,6 +143,10 @@ class _Routes:
                 f"{_OWN_OPERATIONS}",
             )
         if service == "lambda" or (service is None and _LAMBDA_PATH.fullmatch(request.path)):
+            if self._functions_fallback is not None and _is_about_functions(request):
+                if credential is None:
+                    _refuse_unsigned_change(request)
+                return await self._functions_fallback(request)
             raise ApiError(
                 UNKNOWN_OPERATION,
                 f"Penstock does not offer this operation yet: {request.method} {request.path}",
@@ -154,10 +160,25 @@ class _Routes:
         )
 
 
+def _refuse_unsigned_change(request: web.Request) -> None:
+    """Want an Authorization header of AWS's shape, which no simple request of a page can carry."""
+    if request.method not in _READING_METHODS:
+        raise ApiError(
+            MISSING_TOKEN,
+            "Missing Authentication Token: sign the request as AWS's clients do (any credentials)",
+        )
+
+
+def _is_about_functions(request: web.Request) -> bool:
+    """Tell Lambda's operations on functions from ours: on mappings, their tags, and our own."""
+    if request.path.startswith(TAGS_PATH):
+        return ":event-source-mapping:" not in request.path
+    return not request.path.startswith((MAPPINGS_PATH, _OWN_PATH, METRICS_PATH))
+
+
 def _is_for_bucket(request: web.Request, service: str | None) -> bool:
     """Tell whether S3 is meant, by a signature or a presigned URL: a bucket may be ``penstock``."""
-    presigned = ("X-Amz-Credential", "AWSAccessKeyId")
-    return service == "s3" or any(name in request.query for name in presigned)
+    return service == "s3" or is_presigned(request.query)
 
 
 def _answer_middleware(context: ApiContext, authentication: Authentication) -> Middleware:

@@ -8,12 +8,14 @@
                  └─ none: the body is read first, within bounds, and the signature covers it
 
 ``/penstock/v1/health`` stays open, and ``/metrics`` where the configuration says so. Links to code
-carry a signature of their own (``functions/code_links.py``). Without callers nothing is checked
-here.
+carry a signature of their own (``functions/code_links.py``). A request to one of them that names a
+service or is presigned may be meant for that service, and is checked as any other. Without callers
+nothing is checked here.
 
 Source: docs/semantics.md#signatures
 """
 
+import asyncio
 import hashlib
 
 from aiohttp import web
@@ -22,6 +24,7 @@ from penstock.api.bodies import SignedBody, keep_body, read_body
 from penstock.api.context import ApiContext
 from penstock.api.errors import TOO_MANY_REQUESTS, ApiError
 from penstock.api.functions.code_links import LINKS_PATH
+from penstock.api.signature import is_presigned, read_credential_scope
 from penstock.core.request_signature import Callers, mismatch
 from penstock.core.signature_claims import (
     EMPTY_BODY_DIGEST,
@@ -32,7 +35,7 @@ from penstock.model.caller import RequestHead
 
 SIGNED_BYTES_MAX = 80 * 1024 * 1024  # CreateFunction with a ZipFile of 50 MB, in base64
 UNVERIFIED_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are read before their signatures
-DIGESTED_BYTES_MAX = 1024 * 1024  # with a digest in a header: read at once up to this
+DIGESTED_BYTES_MAX = 1024 * 1024  # read, or digested, at once up to this
 BODY_S_MAX = 60.0
 
 
@@ -42,16 +45,20 @@ class Authentication:
     Args:
         context: Its settings name the callers.
         service: The only one that requests may be signed for; None: any.
-        open_paths: Need no signature.
+        open_requests: Method and path of those that need no signature.
     """
 
     def __init__(
-        self, context: ApiContext, *, service: str | None, open_paths: frozenset[str]
+        self,
+        context: ApiContext,
+        *,
+        service: str | None,
+        open_requests: frozenset[tuple[str, str]],
     ) -> None:
         self._callers = Callers.of(context.settings.callers)
         self._clock = context.clock
         self._service = service
-        self._open_paths = open_paths
+        self._open_requests = open_requests
         self._unverified_bytes = 0
 
     async def check(self, request: web.Request) -> None:
@@ -71,20 +78,25 @@ class Authentication:
             await self._keep_digested(request, claims.body_digest)
         elif self._callers.knows(claims):
             body = await self._read_unverified(request)
-            self._callers.check(head, claims, hashlib.sha256(body).hexdigest())
+            self._callers.check(head, claims, await _digest(body))
             keep_body(request, body)
         else:
             self._callers.check(head, claims, EMPTY_BODY_DIGEST)
 
     def _is_open(self, request: web.Request) -> bool:
-        is_open = request.raw_path in self._open_paths or request.raw_path.startswith(LINKS_PATH)
-        return is_open and request.method in ("GET", "HEAD")
+        if is_presigned(request.query):
+            return False
+        if read_credential_scope(request.headers.get("Authorization", "")) is not None:
+            return False
+        is_link = request.method == "GET" and request.raw_path.startswith(LINKS_PATH)
+        return is_link or (request.method, request.raw_path) in self._open_requests
 
     async def _read_unverified(self, request: web.Request) -> bytes:
         if not request.body_exists:
             return b""
-        reserved = SIGNED_BYTES_MAX if request.content_length is None else request.content_length
-        if self._unverified_bytes + min(reserved, SIGNED_BYTES_MAX) > UNVERIFIED_BYTES_MAX:
+        announced = request.content_length
+        reserved = SIGNED_BYTES_MAX if announced is None else min(announced, SIGNED_BYTES_MAX)
+        if self._unverified_bytes + reserved > UNVERIFIED_BYTES_MAX:
             raise ApiError(TOO_MANY_REQUESTS, "Too many large requests at once; try again")
         self._unverified_bytes += reserved
         try:
@@ -104,3 +116,10 @@ class Authentication:
         if hashlib.sha256(body).hexdigest() != digest:
             raise mismatch()
         keep_body(request, body)
+
+
+async def _digest(body: bytes) -> str:
+    """Digest a body; a large one on a thread, since that takes long."""
+    if len(body) <= DIGESTED_BYTES_MAX:
+        return hashlib.sha256(body).hexdigest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(body).hexdigest())

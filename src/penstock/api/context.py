@@ -67,6 +67,19 @@ class DirectInvoker(Protocol):
         ...
 
 
+class FunctionLookUp(Protocol):
+    """Asks whoever keeps the functions, where that is not this service."""
+
+    async def refresh(self, function_arn: str) -> Function | None:
+        """Ask for a function as it is now, a version or an alias of it; None: there is none.
+
+        Raises:
+            InvokeUnavailableError: Nobody tells.
+            ConfigurationError: It is there, and cannot be used from here.
+        """
+        ...
+
+
 class DeclaredFunctions(Protocol):
     """The functions of the project file; ``FunctionRegistry`` keeps it."""
 
@@ -89,6 +102,19 @@ class CodeSource(Protocol):
 
         Raises:
             ConfigurationError: There is none, or it cannot be read; in AWS's words.
+        """
+        ...
+
+
+class Roles(Protocol):
+    """Assumes the roles of functions."""
+
+    async def check(self, role_arn: str, function_name: str, scope: Scope) -> None:
+        """Assume a role once, as for a function of that name.
+
+        Raises:
+            InvokeAccessDeniedError: It cannot be assumed.
+            InvokeError: Nobody knows: STS does not answer.
         """
         ...
 
@@ -135,7 +161,11 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingContext:
-    """Everything that the operations on mappings call."""
+    """Everything that the operations on mappings call.
+
+    Attributes:
+        look_up: None: functions are kept here. Else requests for functions go on to the fallback.
+    """
 
     store_calls: StoreCalls
     sources: Sources
@@ -146,6 +176,7 @@ class MappingContext:
     clock: Clock
     draw_uuid: Callable[[], str]
     settings: ApiSettings
+    look_up: FunctionLookUp | None = None
 
     async def write(self, call: Callable[[Store], ResultT]) -> ResultT:
         """Write a mapping's row; the engine looks for itself when nobody knows how that ended.
@@ -164,8 +195,13 @@ class MappingContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext(MappingContext):
-    """Everything that the API calls."""
+    """Everything that the API calls.
+
+    Attributes:
+        roles: None where functions do not run as their roles.
+    """
 
     declared: DeclaredFunctions
     deployed: DeployedFunctions
     code_source: CodeSource
+    roles: Roles | None = None

@@ -24,6 +24,7 @@ class ErrorKind(msgspec.Struct, frozen=True):
     has_type: bool = True
 
 
+CODE_STORAGE_EXCEEDED = ErrorKind("CodeStorageExceededException", 400)
 INVALID_PARAMETER_VALUE = ErrorKind("InvalidParameterValueException", 400)
 INVALID_REQUEST_CONTENT = ErrorKind("InvalidRequestContentException", 400)
 POLICY_LENGTH_EXCEEDED = ErrorKind("PolicyLengthExceededException", 400)
@@ -32,6 +33,8 @@ RESOURCE_CONFLICT = ErrorKind("ResourceConflictException", 409)
 RESOURCE_IN_USE = ErrorKind("ResourceInUseException", 400, "Message")
 RESOURCE_NOT_FOUND = ErrorKind("ResourceNotFoundException", 404, "Message")
 REQUEST_TOO_LARGE = ErrorKind("RequestTooLargeException", 413)
+# Source: CreateFunction's, as users report it; for mappings a guess.
+ROLE_NOT_ASSUMED = "The role defined for the function cannot be assumed by Lambda."
 SERVICE = ErrorKind("ServiceException", 500, "Message")
 TOO_MANY_REQUESTS = ErrorKind("TooManyRequestsException", 429)
 UNSUPPORTED_MEDIA_TYPE = ErrorKind("UnsupportedMediaTypeException", 415)

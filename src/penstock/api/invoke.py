@@ -103,8 +103,8 @@ def _check_is_implemented(parameters: Mapping[str, str]) -> str:
     invocation_type = parameters.get("InvocationType", "RequestResponse")
     if invocation_type == "Event":
         raise invalid_parameter(
-            "This version of Penstock does not implement the InvocationType Event yet; it has "
-            "RequestResponse and DryRun."
+            "Penstock does not invoke asynchronously: the InvocationType Event is not offered. Use "
+            "RequestResponse, or put a queue before the function, with a mapping."
         )
     return invocation_type
 

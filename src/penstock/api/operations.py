@@ -9,6 +9,7 @@ from penstock.api.errors import (
     RESOURCE_CONFLICT,
     RESOURCE_IN_USE,
     RESOURCE_NOT_FOUND,
+    SERVICE,
     ApiError,
     invalid_parameter,
 )
@@ -34,7 +35,11 @@ from penstock.core.lifecycle import (
     update_request,
 )
 from penstock.model.arn import FunctionReference, Scope, parse_function_name
-from penstock.model.errors import ConfigurationError, StoreConflictError
+from penstock.model.errors import (
+    ConfigurationError,
+    InvokeUnavailableError,
+    StoreConflictError,
+)
 from penstock.model.function import Function
 from penstock.model.mapping import USER_ACTION, EventSourceMapping
 from penstock.model.position import NO_RECORDS_PROCESSED
@@ -82,7 +87,7 @@ class MappingOperations:
         asked = msgspec.convert(request, MappingRequest)
         mapping = self._draft(scope, source, asked, name)
         self._check_rules(mapping, asked, is_new=True)
-        reference, function = self._find_function(asked.function_name or "", scope)
+        reference, function = await self._find_function(asked.function_name or "", scope)
         mapping = msgspec.structs.replace(mapping, function_arn=reference.arn)
         await self._refuse_duplicate(mapping)
         await probe_source(self._context.sources, mapping, function)
@@ -244,13 +249,24 @@ class MappingOperations:
     async def _replace(self, mapping: EventSourceMapping) -> EventSourceMapping:
         return await self._context.write(lambda store: store.replace_mapping(mapping))
 
-    def _find_function(self, name: str, scope: Scope) -> tuple[FunctionReference, Function]:
+    async def _find_function(self, name: str, scope: Scope) -> tuple[FunctionReference, Function]:
         reference = _read_function_name(name, scope)
         # A mapping's function must be of the mapping's own region, and is run by its account.
-        function = self._context.functions.find(reference.arn) if reference.scope == scope else None
+        function = await self._look_up(reference.arn) if reference.scope == scope else None
         if function is None:
             raise invalid_parameter("Function does not exist")
         return reference, function
+
+    async def _look_up(self, function_arn: str) -> Function | None:
+        """Find a function here, or ask whoever keeps it."""
+        if self._context.look_up is None:
+            return self._context.functions.find(function_arn)
+        try:
+            return await self._context.look_up.refresh(function_arn)
+        except InvokeUnavailableError as exc:
+            raise ApiError(SERVICE, str(exc)) from exc
+        except ConfigurationError as exc:
+            raise invalid_parameter(str(exc)) from exc
 
     async def _change_function(
         self, mapping: EventSourceMapping, asked: MappingRequest
@@ -262,7 +278,7 @@ class MappingOperations:
                 known = self._context.functions.find(name)
                 await probe_source(self._context.sources, mapping, known)
             return mapping
-        reference, function = self._find_function(name, mapping.scope)
+        reference, function = await self._find_function(name, mapping.scope)
         changed = msgspec.structs.replace(mapping, function_arn=reference.arn)
         await self._refuse_duplicate(changed)
         await probe_source(self._context.sources, changed, function)

@@ -3,7 +3,7 @@
 Source: recorded answers of AWS; the texts on permissions: docs/semantics.md#the-api
 """
 
-from penstock.api.errors import SERVICE, ApiError, invalid_parameter
+from penstock.api.errors import ROLE_NOT_ASSUMED, SERVICE, ApiError, invalid_parameter
 from penstock.api.queue_rules import check_options
 from penstock.core.queue_options import MAX_RECEIVE_COUNT, ON_FAILURE
 from penstock.model.arn import invoke_identity_arn
@@ -128,7 +128,7 @@ def _refusal(error: SourceError | ConfigurationError, mapping: EventSourceMappin
         case SourceNotFoundError():
             return invalid_parameter(_QUEUE_MISSING if is_queue else f"Stream not found: {arn}")
         case SourceRoleError():
-            return invalid_parameter(_ROLE_NOT_ASSUMED)
+            return invalid_parameter(ROLE_NOT_ASSUMED)
         case SourceCredentialsError() | ConfigurationError():
             return invalid_parameter(str(error))
         case SourceAccessDeniedError():
@@ -142,7 +142,6 @@ _QUEUE_MISSING = (
     "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue."
     " SQS Error Message: The specified queue does not exist."
 )
-_ROLE_NOT_ASSUMED = "The role defined for the function cannot be assumed by Lambda."
 
 
 def _stream_denied(arn: str) -> str:

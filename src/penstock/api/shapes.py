@@ -8,6 +8,7 @@ The model is botocore's ``lambda`` service model, loaded on the first request th
    would be an option that does nothing.
 3. All violated constraints are told at once, in a ValidationException.
 4. A null is an absent member, as AWS reads it; in a list or a map it breaks a constraint.
+5. A value that the model calls sensitive, such as a function's variables, is in no error.
 
 Source: recorded answers of AWS (the texts); docs/semantics.md#request-validation
 """
@@ -21,6 +22,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
 from penstock.api.errors import SERIALIZATION, VALIDATION, ApiError, invalid_parameter
+from penstock.model.suggestion import suggest
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "blob": (str,),
@@ -60,7 +62,8 @@ def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
     shape = _load_model().operation_model(operation).input_shape
     unknown = [name for name in parameters if name not in shape.members]
     if unknown:
-        raise invalid_parameter(f"{operation} has no parameter {unknown[0]!r}")
+        choices = suggest(unknown[0], shape.members, "parameters")
+        raise invalid_parameter(f"{operation} has no parameter {unknown[0]!r}; {choices}")
     violations = list(_structure_violations(shape, parameters, ""))
     if violations:
         count = len(violations)
@@ -75,20 +78,19 @@ def _load_model() -> ServiceModel:
 
 def _violations(shape: Shape, value: object, path: str) -> Iterator[str]:
     _check_type(shape, value, path)
-    for constraint in _broken_constraints(shape, value):
-        yield f"Value '{_print(value)}' at '{path}' failed to satisfy constraint: {constraint}"
+    for constraint in (*_broken_constraints(shape, value), *_broken_by_members(shape, value, path)):
+        yield f"{_told(shape, value)} at '{path}' failed to satisfy constraint: {constraint}"
     match value:
         case dict() if shape.type_name == "structure":
             yield from _structure_violations(shape, value, f"{path}.")
-        case dict():
-            yield from _member_violations(shape.key, list(value), (path, value, "Map keys"))
-            members = list(value.values())
-            yield from _member_violations(shape.value, members, (path, value, "Map value"))
         case list() if shape.member.type_name == "structure":
             for position, member in enumerate(value, start=1):
                 yield from _listed_violations(shape.member, member, f"{path}.{position}.member")
-        case list():
-            yield from _member_violations(shape.member, value, (path, value, "Member"))
+
+
+def _told(shape: Shape, value: object) -> str:
+    """Give a value that is wrong, but for those that the model calls sensitive."""
+    return "Value" if shape.metadata.get("sensitive") else f"Value '{_print(value)}'"
 
 
 def _listed_violations(shape: Shape, value: object, path: str) -> Iterator[str]:
@@ -117,25 +119,28 @@ def _structure_violations(shape: Shape, value: Mapping[str, object], prefix: str
             yield _null_at(prefix + _camel(name))
     for name, member in value.items():
         if name not in shape.members:
-            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name!r}")
+            choices = suggest(name, shape.members, "members")
+            raise invalid_parameter(f"{prefix.rstrip('.')} has no member {name!r}; {choices}")
         if member is not None:
             yield from _violations(shape.members[name], member, prefix + _camel(name))
 
 
-def _member_violations(
-    shape: Shape, members: list[object], within: tuple[str, object, str]
-) -> Iterator[str]:
+def _broken_by_members(shape: Shape, value: object, path: str) -> Iterator[str]:
     """Hold scalars in a list or map against their shape; AWS tells of the whole, and once."""
-    path, whole, noun = within
+    match value:
+        case dict() if shape.type_name == "map":
+            yield from _broken_by(shape.key, list(value), path, "Map keys")
+            yield from _broken_by(shape.value, list(value.values()), path, "Map value")
+        case list() if shape.member.type_name != "structure":
+            yield from _broken_by(shape.member, value, path, "Member")
+
+
+def _broken_by(shape: Shape, members: list[object], path: str, noun: str) -> Iterator[str]:
     for member in members:
         if member is not None:
             _check_type(shape, member, path)
-    if all(_is_within(shape, member) for member in members):
-        return
-    yield (
-        f"Value '{_print(whole)}' at '{path}' failed to satisfy constraint: {noun} must satisfy "
-        f"constraint: [{', '.join(_member_constraints(shape))}]"
-    )
+    if not all(_is_within(shape, member) for member in members):
+        yield f"{noun} must satisfy constraint: [{', '.join(_member_constraints(shape))}]"
 
 
 def _is_within(shape: Shape, member: object) -> bool:

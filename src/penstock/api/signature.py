@@ -1,8 +1,12 @@
 """The credential scope of a SigV4 Authorization header: which region and service was meant."""
 
 import re
+from collections.abc import Container
 
 import msgspec
+
+from penstock.core.signature_claims import ALGORITHM, PRESIGNED, split_authorization
+from penstock.model.errors import SignatureError
 
 
 class CredentialScope(msgspec.Struct, frozen=True):
@@ -13,11 +17,11 @@ class CredentialScope(msgspec.Struct, frozen=True):
     service: str
 
 
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 +"
-    r"Credential=(?P<access_key>[^/,\s]+)/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)"
-    r"/aws4_request, *SignedHeaders=[^,\s]+, *Signature=[0-9A-Za-z]+"
+_CREDENTIAL = re.compile(
+    r"(?P<access_key>[^/,\s]+)/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/aws4_request"
 )
+_SIGNED_HEADERS = re.compile(r"\S+")
+_SIGNATURE = re.compile(r"[0-9A-Za-z]+")
 
 
 def read_credential_scope(authorization: str) -> CredentialScope | None:
@@ -25,7 +29,21 @@ def read_credential_scope(authorization: str) -> CredentialScope | None:
 
     Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
     """
-    match = _AUTHORIZATION.fullmatch(authorization.strip())
-    if match is None:
+    try:
+        algorithm, parts = split_authorization(authorization.strip())
+    except SignatureError:
         return None
-    return CredentialScope(match["access_key"], match["region"], match["service"])
+    credential = _CREDENTIAL.fullmatch(parts.get("Credential", ""))
+    is_signed = (
+        algorithm == ALGORITHM
+        and _SIGNED_HEADERS.fullmatch(parts.get("SignedHeaders", ""))
+        and _SIGNATURE.fullmatch(parts.get("Signature", ""))
+    )
+    if credential is None or not is_signed:
+        return None
+    return CredentialScope(credential["access_key"], credential["region"], credential["service"])
+
+
+def is_presigned(query: Container[str]) -> bool:
+    """Tell whether a query is that of a presigned URL; who signed it is not judged here."""
+    return any(name in query for name in PRESIGNED)

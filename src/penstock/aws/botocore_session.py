@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from botocore import exceptions, parsers, xform_name
 from botocore.config import Config
+from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.session import Session
 
 from penstock import __version__
@@ -49,13 +50,14 @@ _UNSENDABLE = re.compile(r"[^\x21-\x7e]")  # would break a header: a pasted line
 class BotocoreSession:
     """A session of botocore's; every question may raise ``CONFIGURATION_ERRORS``."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, default_endpoint: str | None = None) -> None:
         self._session = session
+        self._default_endpoint = default_endpoint
 
     @classmethod
-    def open(cls, profile: str | None) -> Self:
+    def open(cls, profile: str | None, default_endpoint: str | None = None) -> Self:
         """Open a profile of the shared configuration files; None: AWS_PROFILE, else the default."""
-        return cls(Session(profile=profile))
+        return cls(Session(profile=profile), default_endpoint)
 
     def read_credentials(self) -> tuple[Credentials | None, bool]:
         """Look through botocore's chain; give what was found, and whether it is temporary.
@@ -85,6 +87,7 @@ class BotocoreSession:
         client = self._session.create_client(
             service,
             region_name=region,
+            endpoint_url=self._endpoint_beside_configuration(service),
             aws_access_key_id=unused,
             aws_secret_access_key=unused,
             config=config,
@@ -96,9 +99,28 @@ class BotocoreSession:
 
     def has_configured_endpoint(self, service: str, region: str) -> bool:
         """Tell whether a service's endpoint is configured: it is not what AWS's own would be."""
+        if self._default_endpoint is not None:
+            return True
         config = Config(ignore_configured_endpoint_urls=True)
         own = self._find_endpoint_url(service, region, config)
         return self._find_endpoint_url(service, region) != own
+
+    def _endpoint_beside_configuration(self, service: str) -> str | None:
+        """Give the default endpoint where the AWS configuration names none for a service.
+
+        Source: docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+        """
+        if self._default_endpoint is None:
+            return None
+        if not self._session.get_config_variable("ignore_configured_endpoint_urls"):
+            configured = ConfiguredEndpointProvider(
+                full_config=self._session.full_config,
+                scoped_config=self._session.get_scoped_config(),
+                client_name=service,
+            ).provide()
+            if configured is not None:
+                return None
+        return self._default_endpoint
 
     def make_ssl_context(self) -> ssl.SSLContext:
         """Trust the system's authorities, or those of AWS_CA_BUNDLE.
@@ -132,6 +154,7 @@ class BotocoreSession:
             self._session.create_client(
                 service,
                 region_name=region,
+                endpoint_url=self._endpoint_beside_configuration(service),
                 aws_access_key_id=credentials.access_key,
                 aws_secret_access_key=credentials.secret_key,
                 aws_session_token=credentials.token,

@@ -28,6 +28,8 @@ class WireClient:
         own_addresses: Where this process listens: (host, port) as bound. Endpoints there are
             refused.
         profile: A profile of the shared configuration files; None: AWS_PROFILE, else the default.
+        default_endpoint: Where services are that the AWS configuration names no endpoint for; None:
+            at AWS.
     """
 
     def __init__(
@@ -37,10 +39,11 @@ class WireClient:
         draw_fraction: Callable[[], float],
         own_addresses: Collection[Address] = (),
         profile: str | None = None,
+        default_endpoint: str | None = None,
     ) -> None:
         self.clock = clock
         self.draw_fraction = draw_fraction
-        self._session = AwsSession(profile)
+        self._session = AwsSession(profile, default_endpoint=default_endpoint)
         self.credentials: CredentialProvider = CredentialCache(self._session, clock)
         self._endpoints = EndpointResolver(self._session, own_addresses)
         self.sdk = SdkClients(self._session, self._endpoints, self.credentials, clock)
@@ -83,8 +86,16 @@ class WireClient:
             self._service_by_name[service, region, signing_name] = known
         return known
 
-    async def open_url(self, url: str, *, service: str, region: str) -> "ServiceClient":
+    async def open_url(
+        self, url: str, *, service: str, region: str, named_by: str = "url"
+    ) -> "ServiceClient":
         """Open a server that speaks a service's protocol at a URL of its own.
+
+        Args:
+            url: Where it listens.
+            service: What requests are signed for.
+            region: As ``service``.
+            named_by: The setting that names it, for errors.
 
         Raises:
             ConfigurationError: It is this process, or it is not a URL.
@@ -92,7 +103,7 @@ class WireClient:
         """
         known = self._service_by_name.get((service, region, url))
         if known is None:
-            endpoint = await self._endpoints.resolve_url(url)
+            endpoint = await self._endpoints.resolve_url(url, named_by=named_by)
             known = ServiceClient(self, endpoint, Signer(service, region))
             self._service_by_name[service, region, url] = known
         return known
@@ -151,13 +162,17 @@ class ServiceClient:
         """
         clock = self._wire.clock
         credentials = self._wire.credentials
-        look = credentials.find if unsigned_allowed else credentials.require
-        found = await look(clock.now().wall_ms)
+        now_ms = clock.now().wall_ms
+        found = credentials.known(now_ms)
+        if found is None:
+            look = credentials.find if unsigned_allowed else credentials.require
+            found = await look(now_ms)
+            now_ms = clock.now().wall_ms
         headers = (self._host, *request.headers)
         target = self.endpoint.path + request.target
         complete = HttpRequest(request.method, target, headers, request.body)
         if found is not None:
-            complete = self._signer.sign(complete, found, clock.now().wall_ms)
+            complete = self._signer.sign(complete, found, now_ms)
         return await self._transport.exchange(self.endpoint.origin, complete, rules)
 
 
@@ -212,31 +227,31 @@ class JsonServiceClient:
             headers = self._dialect.headers(operation)
             self._headers_by_operation[operation] = headers
         request = HttpRequest("POST", "/", headers, body)
-        attempts_max = rules.attempts_max if rules.is_idempotent else 1
-        for attempt in range(1, attempts_max):
+        attempts_left = rules.attempts_max if rules.is_idempotent else 1
+        pause_s_max = 1.0
+        while True:
+            attempts_left -= 1
+            is_sent = True
             try:
-                return check_answer(await self._attempt(operation, request, rules))
+                return check_answer(await self._service.send(request, rules))
             except WireError as exc:
-                if not _is_worth_retrying(exc):
+                is_sent = _was_sent(exc)
+                if not attempts_left or not _is_worth_retrying(exc):
                     raise
-            await _wait_s(self._wire.draw_fraction() * min(2.0 ** (attempt - 1), BACKOFF_S_MAX))
-        return check_answer(await self._attempt(operation, request, rules))
+            except ConfigurationError:
+                is_sent = False
+                raise
+            finally:
+                if is_sent and self._count_request is not None:
+                    self._count_request(operation)
+            await _wait_s(self._wire.draw_fraction() * pause_s_max)
+            pause_s_max = min(2 * pause_s_max, BACKOFF_S_MAX)
 
-    async def _attempt(
-        self, operation: str, request: HttpRequest, rules: ExchangeRules
-    ) -> HttpResponse:
-        is_sent = True
-        try:
-            return await self._service.send(request, rules)
-        except TransportError as exc:
-            is_sent = exc.written
-            raise
-        except (CredentialsError, ConfigurationError):
-            is_sent = False
-            raise
-        finally:
-            if is_sent and self._count_request is not None:
-                self._count_request(operation)
+
+def _was_sent(error: WireError) -> bool:
+    if isinstance(error, TransportError):
+        return error.written
+    return not isinstance(error, CredentialsError)
 
 
 def _is_worth_retrying(error: WireError) -> bool:

@@ -31,7 +31,7 @@ from penstock.aws.exchange import (
 
 IDLE_S_MAX = 30.0  # shorter than the idle limit of AWS's endpoints, so that we close first
 HEAD_BYTES_MAX = 64 * 1024  # of an answer; AWS's are below 2 KiB
-PIECE_BYTES = 64 * 1024  # of a request, between two looks at the server's pace
+PIECE_BYTES = 256 * 1024  # of a request, between two looks at the server's pace
 STATUS_INFORMATIONAL_MAX = 199
 
 
@@ -88,11 +88,12 @@ class HttpConnection(asyncio.Protocol):
         self._timeouts = rules.timeouts
         self._body_bytes_max = rules.answer_bytes_max
         self._total_deadline_s = self._loop.time() + rules.timeouts.total_s
-        self._enter(_Stage.WRITING, rules.timeouts.write_s)
         try:
             if len(request.body) <= PIECE_BYTES:
-                transport.write(request.encode_head() + request.body)
+                self._stage = _Stage.WRITING
+                transport.writelines((request.encode_head(), request.body))
             else:
+                self._enter(_Stage.WRITING, rules.timeouts.write_s)
                 await self._write_pieces(transport, request)
             if not answer.done():
                 self._enter(_Stage.WAITING, rules.timeouts.first_byte_s)

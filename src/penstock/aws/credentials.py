@@ -22,6 +22,10 @@ NO_CREDENTIALS = (
 class CredentialProvider(Protocol):
     """Gives the credentials that requests are signed with."""
 
+    def known(self, now_ms: int) -> Credentials | None:
+        """Give the credentials where that needs no wait, at this wall time; None: ``find`` them."""
+        ...
+
     async def find(self, now_ms: int) -> Credentials | None:
         """Give the credentials to sign with at this wall time; None: none are configured.
 
@@ -56,6 +60,10 @@ class CredentialCache:
         self._fresh_until_ms: float = 0
         self._stale_from_ms: float = 0
         self._look: asyncio.Future[tuple[Credentials | None, bool]] | None = None
+
+    def known(self, now_ms: int) -> Credentials | None:
+        """Give the credentials that need no look at this wall time; None: ``find`` them."""
+        return self._found if self._looked_ms <= now_ms < self._fresh_until_ms else None
 
     async def find(self, now_ms: int) -> Credentials | None:
         """Give the credentials to sign with at this wall time; None: none are configured.

@@ -51,8 +51,8 @@ class EndpointResolver:
                 self._endpoint_by_name[service, region] = known
             return known
 
-    async def resolve_url(self, url: str) -> Endpoint:
-        """Read a function's URL as an endpoint.
+    async def resolve_url(self, url: str, *, named_by: str = "url") -> Endpoint:
+        """Read a URL of the configuration as an endpoint: a function's by default.
 
         Raises:
             ConfigurationError: It is not a URL, or it is this service itself.
@@ -61,7 +61,7 @@ class EndpointResolver:
         async with self._lock:
             known = self._endpoint_by_name.get((url,))
             if known is None:
-                known = await self._check(url, "url")
+                known = await self._check(url, named_by)
                 self._endpoint_by_name[url,] = known
             return known
 
@@ -78,7 +78,7 @@ class EndpointResolver:
             raise ConfigurationError(
                 f"{named_by} is {url}, which is this service's own address: "
                 "point AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_LAMBDA, "
-                "or the function's url) at another server"
+                "the function's url, or --upstream) at another server"
             )
         return msgspec.structs.replace(endpoint, proxy=proxy)
 

@@ -84,19 +84,26 @@ class HttpRequest(msgspec.Struct, frozen=True):
     Attributes:
         target: Path and query, percent-encoded, as they go over the wire.
         headers: Host included; values are free of line breaks.
+        head: The request line and the headers as they go over the wire, where the signer wrote them
+            already; without Content-Length.
     """
 
     method: str
     target: str
     headers: Headers
     body: bytes = b""
+    head: str = ""
 
     def encode_head(self) -> bytes:
         """Write the request line and the headers, with Content-Length."""
-        lines = [f"{self.method} {self.target} HTTP/1.1\r\n"]
-        lines += [f"{name}: {text}\r\n" for name, text in self.headers]
-        lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
-        return "".join(lines).encode("latin-1")
+        head = self.head or write_head(self.method, self.target, self.headers)
+        return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode("latin-1")
+
+
+def write_head(method: str, target: str, headers: Headers) -> str:
+    """Write a request line and headers."""
+    lines = [f"{name}: {text}\r\n" for name, text in headers]
+    return f"{method} {target} HTTP/1.1\r\n{''.join(lines)}"
 
 
 class HttpResponse(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from penstock import __version__
 from penstock.aws.errors import AnswerError, Fault
 from penstock.aws.exchange import Headers, HttpResponse
 
+_OK = http.HTTPStatus.OK.value
 EXCERPT_CHARS = 200  # of an error page that is not JSON
 
 # What decoding may raise: not JSON, or of another shape; not UTF-8; nested too deeply.
@@ -104,7 +105,7 @@ def check_answer(response: HttpResponse) -> HttpResponse:
     Raises:
         AnswerError: The status is not 200.
     """
-    if response.status == http.HTTPStatus.OK:
+    if response.status == _OK:
         return response
     raise parse_error(response)
 

@@ -30,6 +30,15 @@ class ConnectionPool:
         self._open: set[HttpConnection] = set()
         self._waiters: deque[asyncio.Future[None]] = deque()
 
+    def borrow_idle(self) -> HttpConnection | None:
+        """Lend a connection that is kept and has no other use, as ``borrow`` does; None: wait."""
+        if not self._idle or not self._idle[-1].is_usable:
+            return None
+        if self._connections_max is not None and self._lent_count >= self._connections_max:
+            return None
+        self._lent_count += 1
+        return self._idle.pop()
+
     async def borrow(self, *, patience_s: float, fresh: bool = False) -> HttpConnection:
         """Lend a connection; every one borrowed is given back by ``give_back``.
 

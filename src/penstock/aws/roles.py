@@ -84,14 +84,27 @@ class ExecutionRoles:
             RoleUnavailableError: STS does not answer.
         """
         function = self._find_function(function_arn)
-        if function is None or function.role is None:
-            name = function.name if function else function_arn
+        if function is None:
             raise CredentialsError(
-                f"the function {name} has no Role to act as: give it one, or set assume_role ="
-                " false in [service]"
+                f"the function {function_arn} is not there, nor its role to act as"
             )
-        name = function.name.ljust(SESSION_NAME_CHARS_MIN, "_")
-        key = _Session(function.role, name, function.scope.region)
+        if function.role is None:
+            raise CredentialsError(
+                f"the function {function.name} has no Role to act as: give it one, or set"
+                " assume_role = false in [service]"
+            )
+        return await self.assume(function.role, function.name, function.scope.region, now_ms)
+
+    async def assume(
+        self, role_arn: str, function_name: str, region: str, now_ms: int
+    ) -> Credentials:
+        """Give the credentials of a role as which a function of that name would run.
+
+        Raises:
+            CredentialsError: It cannot be assumed.
+            RoleUnavailableError: STS does not answer.
+        """
+        key = _Session(role_arn, function_name.ljust(SESSION_NAME_CHARS_MIN, "_"), region)
         session = self._sessions.get(key)
         if session is None:
             session = self._sessions[key] = RoleSession(self._wire, key, self._log)
@@ -109,6 +122,9 @@ class FunctionCredentials:
     def __init__(self, roles: ExecutionRoles, function_arn: str) -> None:
         self._roles = roles
         self._function_arn = function_arn
+
+    def known(self, now_ms: int) -> None:
+        """Know none without a look."""
 
     async def find(self, now_ms: int) -> Credentials:
         """Give them at once, but for the first time.
@@ -186,9 +202,13 @@ class RoleSession:
                 "SessionToken": str(token),
                 "Expiration": dt.datetime() as expiration,
             }:
+                now_ms, expires_ms = self._clock.now().wall_ms, int(expiration.timestamp() * 1000)
+                if expires_ms <= now_ms:
+                    raise RoleUnavailableError(
+                        f"STS gave credentials that ended at {expiration}: is the clock right?"
+                    )
                 self._credentials = Credentials(access_key, secret_key, token)
-                expires_ms = int(expiration.timestamp() * 1000)
-                self._renewal.taken(self._clock.now().wall_ms, expires_ms=expires_ms)
+                self._renewal.taken(now_ms, expires_ms=expires_ms)
             case _:  # any web server answers something
                 raise RoleUnavailableError("STS answered without Credentials")
 

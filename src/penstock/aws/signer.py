@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from penstock.aws.exchange import Headers, HttpRequest
+from penstock.aws.exchange import Headers, HttpRequest, write_head
 
 LAYOUTS_MAX = 512  # operations and functions in use at once; more only cost time
 
@@ -54,8 +54,8 @@ class Signer:
         self._region = region
         self._keyed_hash = hmac.new(b"", None, "sha256")
         self._keyed_for: tuple[str, str] = ("", "")  # date and secret
-        self._timestamp = ""
-        self._timestamp_s = -1
+        self._timestamp_s = -1  # of what holds for one second
+        self._timestamp = self._scope = self._before_digest = ""
 
     def sign(self, request: HttpRequest, credentials: Credentials, wall_ms: int) -> HttpRequest:
         """Add the date, the session token and the Authorization header.
@@ -65,24 +65,30 @@ class Signer:
             credentials: Whose key and token are used.
             wall_ms: Unix time; servers accept about five minutes of difference.
         """
-        timestamp, token = self._format(wall_ms // 1000), credentials.token
-        date = timestamp[:8]
-        signed_names, canonical_request = _canonicalize(request, timestamp, token)
-        scope = f"{date}/{self._region}/{self._service}/aws4_request"
+        if wall_ms // 1000 != self._timestamp_s:
+            self._renew(wall_ms // 1000)
+        timestamp, token = self._timestamp, credentials.token
+        layout = _lay_out(request.method, request.target, request.headers, bool(token))
+        body_digest = hashlib.sha256(request.body).hexdigest()
+        token_line = f"x-amz-security-token:{token}\n" if token else ""
+        canonical_request = (
+            f"{layout.before_date}{timestamp}{layout.after_date}{token_line}{layout.after_token}"
+            f"{body_digest}"
+        )
         digest = hashlib.sha256(canonical_request.encode()).hexdigest()
-        keyed_hash = self._hash_with_key(date, credentials.secret_key)
-        keyed_hash.update(f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}".encode())
+        keyed_hash = self._hash_with_key(timestamp[:8], credentials.secret_key)
+        keyed_hash.update(f"{self._before_digest}{digest}".encode())
         authorization = (
-            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
-            f"SignedHeaders={signed_names}, Signature={keyed_hash.hexdigest()}"
+            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, "
+            f"SignedHeaders={layout.signed_names}, Signature={keyed_hash.hexdigest()}"
         )
-        headers = (
-            *request.headers,
-            ("X-Amz-Date", timestamp),
-            *((("X-Amz-Security-Token", token),) if token else ()),
-            ("Authorization", authorization),
-        )
-        return HttpRequest(request.method, request.target, headers, request.body)
+        added: Headers = (("X-Amz-Date", timestamp), ("Authorization", authorization))
+        head = f"{layout.head}X-Amz-Date: {timestamp}\r\nAuthorization: {authorization}\r\n"
+        if token:
+            added = (*added, ("X-Amz-Security-Token", token))
+            head = f"{head}X-Amz-Security-Token: {token}\r\n"
+        headers = request.headers + added
+        return HttpRequest(request.method, request.target, headers, request.body, head)
 
     def _hash_with_key(self, date: str, secret: str) -> hmac.HMAC:
         if self._keyed_for != (date, secret):
@@ -92,38 +98,37 @@ class Signer:
             self._keyed_hash, self._keyed_for = hmac.new(key, None, "sha256"), (date, secret)
         return self._keyed_hash.copy()
 
-    def _format(self, wall_s: int) -> str:
-        if wall_s != self._timestamp_s:
-            self._timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(wall_s))
-            self._timestamp_s = wall_s
-        return self._timestamp
+    def _renew(self, wall_s: int) -> None:
+        """Write what holds for one second."""
+        self._timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(wall_s))
+        self._timestamp_s = wall_s
+        self._scope = f"{self._timestamp[:8]}/{self._region}/{self._service}/aws4_request"
+        self._before_digest = f"AWS4-HMAC-SHA256\n{self._timestamp}\n{self._scope}\n"
 
 
-class _HeaderLayout(msgspec.Struct, frozen=True):
-    """The canonical headers of an operation, open where the date and the token belong."""
+class _Layout(msgspec.Struct, frozen=True):
+    """The canonical request of an operation, open where the date, the token and the body belong.
+
+    Attributes:
+        head: The request line and the headers as they go over the wire.
+    """
 
     signed_names: str
     before_date: str
     after_date: str
     after_token: str
-
-
-def _canonicalize(request: HttpRequest, timestamp: str, token: str | None) -> tuple[str, str]:
-    """Give the names of the signed headers, and the canonical request."""
-    path, _, query = request.target.partition("?")
-    layout = _lay_out(request.headers, bool(token))
-    token_line = f"x-amz-security-token:{token}\n" if token else ""
-    body_digest = hashlib.sha256(request.body).hexdigest()
-    return layout.signed_names, (
-        f"{request.method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n"
-        f"{layout.before_date}x-amz-date:{timestamp}\n{layout.after_date}"
-        f"{token_line}{layout.after_token}\n{layout.signed_names}\n{body_digest}"
-    )
+    head: str
 
 
 @functools.lru_cache(LAYOUTS_MAX)
-def _lay_out(headers: Headers, has_token: bool) -> _HeaderLayout:  # noqa: FBT001 - cached
+def _lay_out(
+    method: str,
+    target: str,
+    headers: Headers,
+    has_token: bool,  # noqa: FBT001 - cached
+) -> _Layout:
     """Sort and trim the headers; the same few sets of them come again and again."""
+    path, _, query = target.partition("?")
     texts_by_name: dict[str, str] = {}
     for name, text in headers:
         lower, trimmed = name.lower(), " ".join(text.split())
@@ -134,15 +139,20 @@ def _lay_out(headers: Headers, has_token: bool) -> _HeaderLayout:  # noqa: FBT00
     lines = [(name, f"{name}:{texts_by_name[name]}\n") for name in sorted(texts_by_name)]
     date, token = "x-amz-date", "x-amz-security-token"
     added = [date, token] if has_token else [date]
-    return _HeaderLayout(
-        ";".join(sorted([*texts_by_name, *added])),
-        "".join(line for name, line in lines if name < date),
-        "".join(line for name, line in lines if date < name < token),
-        "".join(line for name, line in lines if name > token),
+    signed_names = ";".join(sorted([*texts_by_name, *added]))
+    start = f"{method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n"
+    before_date = "".join(line for name, line in lines if name < date)
+    after_date = "".join(line for name, line in lines if date < name < token)
+    after_token = "".join(line for name, line in lines if name > token)
+    return _Layout(
+        signed_names=signed_names,
+        before_date=f"{start}{before_date}{date}:",
+        after_date=f"\n{after_date}",
+        after_token=f"{after_token}\n{signed_names}\n",
+        head=write_head(method, target, headers),
     )
 
 
-@functools.lru_cache(LAYOUTS_MAX)
 def _canonical_path(path: str) -> str:
     """Remove dot segments and doubled slashes, and encode once more."""
     segments: list[str] = []

@@ -85,7 +85,7 @@ class DirectTransport:
         pool = self._pools.get((origin, rules.is_long)) or self._make_pool(
             origin, is_long=rules.is_long
         )
-        connection = await pool.borrow(patience_s=rules.timeouts.pool_s)
+        connection = pool.borrow_idle() or await pool.borrow(patience_s=rules.timeouts.pool_s)
         is_kept = connection.exchange_count > 0
         try:
             return await connection.exchange(request, rules)

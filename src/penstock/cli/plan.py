@@ -31,7 +31,8 @@ def command(project_file: Path | None, parameters: tuple[str, ...], shape: str) 
 
     PROJECT_FILE is a SAM, CloudFormation or CDK-synthesised template, a penstock.toml, or a folder
     that has one of them (without it: this folder). Nothing is made and nothing is called: it works
-    without a network. Which values a mapping may have is judged by the service, when it starts.
+    without a network. Mappings are held against Lambda's own model; what else Lambda refuses is
+    told when dev starts.
 
     Ends with 0, or with 2 and one line on stderr when the file cannot be used.
 
@@ -106,10 +107,13 @@ def _function_row(function: dict[str, Any]) -> tuple[str, ...]:
 
 def _shown_source(source: str) -> str:
     """Show an ARN of the local AWS by what differs in it."""
-    if not source.startswith("arn:"):
-        return source
-    _, _, service, *_, name = source.split(":", 5)
-    return f"stream {name.removeprefix('stream/')}" if service == "kinesis" else f"queue {name}"
+    match source.split(":", 5):
+        case ["arn", _, "sqs", _, _, name]:
+            return f"queue {name}"
+        case ["arn", _, "kinesis", _, _, name]:
+            return f"stream {name.removeprefix('stream/')}"
+        case _:
+            return source  # a table, or the stream of one that dev does not make
 
 
 def _shown(parameters: dict[str, Any]) -> str:

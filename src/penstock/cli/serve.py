@@ -48,6 +48,21 @@ from penstock.cli.log_options import LogOptions, with_log_options
     help="Keys that requests must be signed with, in the form of AWS's credentials file."
     "  [default: the file's, or none: any signature will do, and only on loopback]",
 )
+@click.option(
+    "--upstream",
+    envvar="PENSTOCK_SERVE_UPSTREAM",
+    show_envvar=True,
+    metavar="URL",
+    help="A server of AWS's APIs, an emulator say: what is not Penstock's goes on to it, and queues"
+    " and streams are there.  [default: the file's, or none]",
+)
+@click.option(
+    "--functions",
+    envvar="PENSTOCK_SERVE_FUNCTIONS",
+    show_envvar=True,
+    type=click.Choice(["here", "upstream"]),
+    help="Who has and runs the functions.  [default: the file's, or here]",
+)
 @with_log_options
 def command(
     logs: LogOptions,

@@ -48,6 +48,7 @@ class ServiceClient:
         self._open = http.client.HTTPConnection if is_plain else http.client.HTTPSConnection
         self._host, self._port = host, port
         self._session: Session | None = None
+        self._has_credentials = False
 
     def call(
         self,
@@ -93,7 +94,9 @@ class ServiceClient:
                 self._session = Session()
                 # Away from EC2 its metadata service is waited for in vain.
                 self._session.set_config_variable("metadata_service_num_attempts", 0)
-            credentials = self._session.get_credentials() or Credentials("test", "test")
+            found = self._session.get_credentials()
+            self._has_credentials = found is not None
+            credentials = found or Credentials("test", "test")
             region = self._session.get_config_variable("region") or "us-east-1"
             request = AWSRequest(method, url, {"Content-Type": "application/json"}, body)
             SigV4Auth(credentials, "lambda", region).add_auth(request)
@@ -135,6 +138,11 @@ class ServiceClient:
             raise self._strange(status)
         if status == HTTPStatus.NOT_FOUND:
             raise NotThereError(message)
+        if status == HTTPStatus.FORBIDDEN and not self._has_credentials:
+            message += (
+                " (No AWS credentials were found: give those of one of the service's callers, with"
+                " AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+            )
         is_refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
         raise (RequestRefusedError if is_refused else ServiceFailedError)(message)
 

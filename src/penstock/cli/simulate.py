@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXIT_NOT_ALL = 1
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
+_SPAN_S_MAX = 366 * 86_400  # a year: far beyond any age or retention of AWS
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _FAULTS = (
     "throttle",
@@ -38,7 +39,10 @@ def _to_seconds(_ctx: click.Context, _option: click.Parameter, given: str | None
     match = _SPAN.fullmatch(given)
     if match is None or not float(match[1]):
         raise click.BadParameter(f"{given!r} is no time; give 90s, 5m, 2h or 1d")
-    return float(match[1]) * _UNIT_S[match[2] or "s"]
+    span_s = float(match[1]) * _UNIT_S[match[2] or "s"]
+    if span_s > _SPAN_S_MAX:
+        raise click.BadParameter(f"{given!r} is too long; give 366d at most")
+    return span_s
 
 
 def _to_faults(

@@ -110,7 +110,7 @@ def publish(
         now_ms: Unix ms.
     """
     configuration = function.latest.configuration
-    if function.published and is_published(function):
+    if is_published(function):
         return function
     copy = msgspec.structs.replace(
         function.latest,

@@ -6,11 +6,13 @@ import msgspec
 
 from penstock.model.message import Message
 
-_RECORD_OVERHEAD_BYTES = 251  # the fixed member names and values of one record, rounded up
+# What one record has beyond a message's own names and values and the queue's ARN, rounded up.
+_RECORD_OVERHEAD_BYTES = 128
 _ATTRIBUTE_OVERHEAD_BYTES = 64  # what the translation of one message attribute adds, rounded up
 _ATTRIBUTES_MAX = 10  # SQS: message attributes per message
 
 _NO_ATTRIBUTES = b"{}"
+_NO_ATTRIBUTES_RAW = msgspec.Raw(_NO_ATTRIBUTES)
 _NULL = msgspec.Raw(b"null")
 
 _encode = msgspec.json.Encoder().encode
@@ -21,6 +23,25 @@ class _QueueAttribute(msgspec.Struct, rename="pascal"):
     data_type: msgspec.Raw = msgspec.Raw(b'"String"')
     string_value: msgspec.Raw = _NULL
     binary_value: msgspec.Raw = _NULL
+
+
+class _QueueRecord(msgspec.Struct, rename="camel", gc=False):
+    """A record of the event, written by one call for all of a batch."""
+
+    message_id: str
+    receipt_handle: str
+    body: msgspec.Raw
+    attributes: msgspec.Raw
+    message_attributes: msgspec.Raw
+    md5_of_message_attributes: str | msgspec.UnsetType | None
+    md5_of_body: str
+    event_source: str
+    event_source_arn: str = msgspec.field(name="eventSourceARN")
+    aws_region: str
+
+
+class _QueueEvent(msgspec.Struct, rename="pascal", gc=False):
+    records: list[_QueueRecord]
 
 
 _decode_attributes = msgspec.json.Decoder(dict[str, _QueueAttribute] | None).decode
@@ -41,11 +62,8 @@ def queue_event(messages: Iterable[Message], queue_arn: str) -> bytes:
         md5OfMessageAttributes as recorded, docs/semantics.md#queue-event
     """
     region = queue_arn.split(":", 4)[3]
-    tail = b',"eventSource":"aws:sqs","eventSourceARN":%b,"awsRegion":%b}' % (
-        _encode(queue_arn),
-        _encode(region),
-    )
-    return b'{"Records":[%b]}' % b",".join([_queue_record(message, tail) for message in messages])
+    records = [_queue_record(message, queue_arn, region) for message in messages]
+    return _encode(_QueueEvent(records))
 
 
 def queue_records_bytes_max(messages: Sequence[Message], queue_arn: str) -> int:
@@ -53,44 +71,36 @@ def queue_records_bytes_max(messages: Sequence[Message], queue_arn: str) -> int:
 
     Each with the comma before it.
     """
-    # All at once: a call per text would cost more than building the event.
-    texts = _encode(
-        [
-            (each.message_id, each.receipt_handle, each.md5_of_body, each.md5_of_message_attributes)
-            for each in messages
-        ]
-    )
-    attribute_bytes = [len(each.message_attributes) for each in messages]
-    has_attributes = len([size for size in attribute_bytes if size > len(_NO_ATTRIBUTES)])
+    # All at once, as they came over the wire: a call per text would cost more than the event.
+    written = len(_encode(messages))
+    own = [each for each in messages if len(each.message_attributes) > len(_NO_ATTRIBUTES)]
     return (
-        len(texts)
+        written
         - 1  # of two brackets and a comma less than messages: so that bounds add up
-        + sum([len(each.body) + len(each.attributes) for each in messages])
-        + sum(attribute_bytes)
         + len(messages) * (len(queue_arn) + _RECORD_OVERHEAD_BYTES)
-        + has_attributes * _ATTRIBUTES_MAX * _ATTRIBUTE_OVERHEAD_BYTES
+        + len(own) * _ATTRIBUTES_MAX * _ATTRIBUTE_OVERHEAD_BYTES
     )
 
 
-def _queue_record(message: Message, tail: bytes) -> bytes:
-    attributes = event_attributes(message)
-    md5_of_attributes = (
-        b',"md5OfMessageAttributes":%b' % _encode(message.md5_of_message_attributes)
-        if attributes != _NO_ATTRIBUTES and message.md5_of_message_attributes is not None
-        else b""
-    )
-    return (
-        b'{"messageId":%b,"receiptHandle":%b,"body":%b,"attributes":%b,'
-        b'"messageAttributes":%b%b,"md5OfBody":%b%b'
-    ) % (
-        _encode(message.message_id),
-        _encode(message.receipt_handle),
+def _queue_record(message: Message, queue_arn: str, region: str) -> _QueueRecord:
+    attributes = _NO_ATTRIBUTES_RAW
+    md5_of_attributes: str | msgspec.UnsetType | None = msgspec.UNSET
+    if len(message.message_attributes) > len(_NO_ATTRIBUTES):
+        written = event_attributes(message)
+        attributes = msgspec.Raw(written)
+        if written != _NO_ATTRIBUTES and message.md5_of_message_attributes is not None:
+            md5_of_attributes = message.md5_of_message_attributes
+    return _QueueRecord(
+        message.message_id,
+        message.receipt_handle,
         message.body,
         message.attributes,
         attributes,
         md5_of_attributes,
-        _encode(message.md5_of_body),
-        tail,
+        message.md5_of_body,
+        "aws:sqs",
+        queue_arn,
+        region,
     )
 
 

@@ -80,7 +80,7 @@ class QueueConsumer:
         self._changing_count = 0
         self._is_stopping = False
         self._capacity = 0  # how many invocations may still start under the ramp
-        self._deadline_ms: int | None = None
+        self._now = Instant(0, 0)  # of the last input
 
     def handle(self, inp: q.Input, now: Instant) -> list[q.Command]:
         """Take one input in; give back what must be done."""
@@ -90,8 +90,6 @@ class QueueConsumer:
                 commands = self._take_messages(receive_id, messages, now)
             case q.SlotsGranted(function_arn, count):
                 commands = self._take_slots(function_arn, count)
-            case q.InvocationSucceeded():
-                commands = self._end_invocation(inp, now)
             case q.DeleteEnded(report, attempt):
                 self._deletions.take_report(report, attempt, now)
             case q.Started() | q.DeadlineReached():
@@ -102,7 +100,8 @@ class QueueConsumer:
             case q.DescribeFailed():
                 self._queue.fail(now)
             case q.ReceiveFailed(receive_id):
-                self._note_receive_failure(receive_id, now)
+                if self._receives.fail(receive_id, now):
+                    self._queue.look_again(now)  # its attributes may be others when it is back
             case q.VisibilityExtended() | q.ExtendVisibilityFailed():
                 self._end_renewal(inp, now)
             case q.VisibilityChanged(count):
@@ -117,12 +116,12 @@ class QueueConsumer:
             case _:
                 commands = self._end_invocation(inp, now)
         commands += self._advance(now)
-        self._deadline_ms = self._next_deadline_ms(now)
+        self._now = now
         return commands
 
     def deadline_ms(self) -> int | None:
         """Monotonic time at which ``DeadlineReached`` is due; None: no timer."""
-        return self._deadline_ms
+        return self._next_deadline_ms(self._now)
 
     def is_finished(self) -> bool:
         """Tell whether a stop was asked for and nothing is left under way."""
@@ -142,11 +141,6 @@ class QueueConsumer:
         return QueueLoad(in_flight_count, waiting_count, self._ramp.limit(now))
 
     # What each input changes.
-
-    def _note_receive_failure(self, receive_id: int, now: Instant) -> None:
-        """The source failed: pause, and read its attributes anew when it is back."""
-        if self._receives.fail(receive_id, now):
-            self._queue.look_again(now)
 
     def _take_messages(
         self, receive_id: int, messages: tuple[Message, ...], now: Instant
@@ -269,9 +263,13 @@ class QueueConsumer:
                 self._renewals.leave(held)
             commands.append(q.Forget(forgotten))
         commands += self._give_back()
+        useful = 0
         if not self._is_stopping:
             commands += self._start_invocations(now)
-            commands += self._start_receives(now)
+            holding_count = self._waiting.holding_count(now, self._in_flight.busy_groups)
+            if self._may_receive(holding_count, now):
+                commands += self._start_receives(now)
+            useful = self._slots_useful(holding_count, now)
             commands += self._queue.start_due(now, not_before_ms=self._receives.retry_ms)
         for command in self._failed.start_due(now, is_stopping=self._is_stopping):
             if isinstance(command, q.ChangeVisibility):
@@ -281,7 +279,7 @@ class QueueConsumer:
             commands += self._renewals.start_due(self._queue.visibility, now)
         is_alone = not len(self._in_flight)
         commands += self._deletions.flush(now, at_once=self._policy.is_fifo or is_alone)
-        return commands + self._balance_slots(now)
+        return commands + self._balance_slots(useful)
 
     def _give_back(self) -> list[q.Command]:
         commands: list[q.Command] = []
@@ -321,7 +319,7 @@ class QueueConsumer:
     def _start_receives(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
         policy = self._policy
-        while self._may_receive(now):
+        while self._receives.may_start(now) and self._limits.may_receive(now):
             asked = self._messages_to_ask_for(min(self._slots.free, self._capacity))
             if asked <= 0:
                 break
@@ -345,20 +343,19 @@ class QueueConsumer:
         # A call that brings less than it could costs as much.
         return min(BATCH_ENTRIES_MAX, room) if room >= BATCH_ENTRIES_MAX or not running else 0
 
-    def _may_receive(self, now: Instant) -> bool:
+    def _may_receive(self, holding_count: int, now: Instant) -> bool:
         return (
-            self._receives.may_start(now)
+            not holding_count
+            and self._receives.may_start(now)
             and self._queue.visibility is not None
             and self._capacity > 0
             and not self._is_choked()
-            and not self._waiting.holding_count(now, self._in_flight.busy_groups)
-            and self._limits.may_receive(now)
         )
 
-    def _balance_slots(self, now: Instant) -> list[q.Command]:
+    def _balance_slots(self, useful: int) -> list[q.Command]:
         # Receives that run count on their slots, but for the one that may be held above them.
         promised = slots_for(self._policy, max(0, len(self._receives) - 1))
-        needed = min(self._slots_useful(now), self._capacity)
+        needed = min(useful, self._capacity)
         needed = 0 if self._is_stopping else max(needed, min(self._slots.free, promised))
         return [*self._slots.balance(self._policy.function_arn, needed)]
 
@@ -368,12 +365,11 @@ class QueueConsumer:
         assert self._queue.visibility is not None, "nothing is received before it is described"
         return self._queue.visibility
 
-    def _slots_useful(self, now: Instant) -> int:
+    def _slots_useful(self, holding_count: int, now: Instant) -> int:
         """Count the slots that there is work for, whatever the ramp says."""
-        busy_groups = self._in_flight.busy_groups
-        ready_count = self._waiting.ready_count(now, busy_groups)
+        ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
         # Both stop receiving: slots for receives would lie idle, and others want them.
-        has_next_try_waiting = ready_count < self._waiting.holding_count(now, busy_groups)
+        has_next_try_waiting = ready_count < holding_count
         if self._receives.wanted == 1 or has_next_try_waiting or self._is_choked():
             return ready_count
         return ready_count + slots_for(self._policy, self._receives.wanted)

@@ -107,9 +107,8 @@ class ShardProgress:
             head: The furthest record read.
             limit: A sequence number that is not settled, whatever the lanes say; or None.
         """
-        unsettled = [
-            each for each in (lane.first_unsettled() for lane in lanes) if each is not None
-        ]
+        first = [lane.first_unsettled() for lane in lanes]
+        unsettled = [each for each in first if each is not None]
         if limit is not None:
             unsettled.append(limit)
         if unsettled:

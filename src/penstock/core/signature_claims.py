@@ -31,12 +31,13 @@ UNSIGNED_BODY = "UNSIGNED-PAYLOAD"
 EMPTY_BODY_DIGEST = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 SKEW = dt.timedelta(minutes=5)
 S3 = "s3"
+# Parameters that the query of a presigned URL has: SigV4's, and one of the signatures before it.
+PRESIGNED = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "AWSAccessKeyId"})
 
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _TIMESTAMP_SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _NAME = re.compile(r"[a-z0-9-]+")  # of a region or a service
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_PRESIGNED = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "AWSAccessKeyId"})
 _PARTS = ("Credential", "Signature", "SignedHeaders")  # in the order of AWS's error
 _SCOPE_PARTS = 5
 
@@ -76,7 +77,7 @@ def read_claims(head: RequestHead, now_ms: int, *, service: str | None) -> Signa
     _refuse_presigned(head.target, is_signed=text is not None)
     if text is None:
         raise SignatureError(SignatureFault.MISSING, "Missing Authentication Token")
-    algorithm, parts = _split(text)
+    algorithm, parts = split_authorization(text)
     moment = _read_moment(head, _missing_parts(parts), algorithm)
     _check_skew(moment, now_ms)
     signed = tuple(parts["SignedHeaders"].split(";"))
@@ -107,7 +108,7 @@ def read_claims(head: RequestHead, now_ms: int, *, service: str | None) -> Signa
 
 def _refuse_presigned(target: str, *, is_signed: bool) -> None:
     names = {name for name, _ in parse_qsl(target.partition("?")[2], keep_blank_values=True)}
-    if names.isdisjoint(_PRESIGNED):
+    if names.isdisjoint(PRESIGNED):
         return
     what = "and an Authorization header; give one" if is_signed else "as in a presigned URL"
     raise _incomplete(
@@ -116,8 +117,12 @@ def _refuse_presigned(target: str, *, is_signed: bool) -> None:
     )
 
 
-def _split(text: str) -> tuple[str, dict[str, str]]:
-    """Split ``ALGORITHM name=value, name=value``."""
+def split_authorization(text: str) -> tuple[str, dict[str, str]]:
+    """Split ``ALGORITHM name=value, name=value``.
+
+    Raises:
+        SignatureError: It is not of that form, or has other parts than SigV4's.
+    """
     algorithm, _, rest = text.partition(" ")
     parts: dict[str, str] = {}
     for pair in rest.split(",") if rest else ():

@@ -23,7 +23,8 @@ _ABSENT = msgspec.Raw(b"")
 _NULL = msgspec.Raw(b"null")
 
 _encode = msgspec.json.Encoder().encode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+_decode_members = msgspec.json.Decoder(dict[str, object]).decode
 _decode_identity = msgspec.json.Decoder(dict[str, str] | None).decode
 
 
@@ -86,15 +87,17 @@ def kinesis_records(
         b'","eventName":"aws:kinesis:record","invokeIdentityArn":%b,"awsRegion":%b,'
         b'"eventSourceARN":%b}'
     ) % (_encode(invoke_identity_arn), _encode(_region_of(stream_arn)), _encode(stream_arn))
-    written = []
+    written, last_arrival, shown_arrival, arrived_ms = [], b"", b"", 0
     for record in wire:
         number, key, blob = record.sequence_number, record.partition_key, record.blob
         digits = number.encode()
         arrival = bytes(record.approximate_arrival_timestamp)
-        seconds = float(arrival)
-        arrived_ms = _to_ms(seconds)
-        if _SMALL_E in arrival or _CAPITAL_E in arrival:
-            arrival = b"%r" % seconds
+        if arrival != last_arrival:  # what was put together arrived together
+            last_arrival = arrival
+            seconds = float(arrival)
+            arrived_ms = _to_ms(seconds)
+            is_plain = _SMALL_E not in arrival and _CAPITAL_E not in arrival
+            shown_arrival = arrival if is_plain else b"%r" % seconds
         if memoryview(blob)[0] != _QUOTE:
             raise ValueError(f"the Data of record {number} is not a string")
         # Joined, not formatted: this is done for every record, and takes half the time.
@@ -107,7 +110,7 @@ def kinesis_records(
                 b'","data":',
                 blob,
                 b',"approximateArrivalTimestamp":',
-                arrival,
+                shown_arrival,
                 before_number,
                 digits,
                 tail,
@@ -187,16 +190,15 @@ def _written_identity(identity: msgspec.Raw) -> bytes:
 
 
 def canonical_key(keys: msgspec.Raw) -> bytes:
-    """Give an item's key attributes as bytes that are the same whatever order they came in.
+    """Give an item's key attributes as bytes that are the same however a server writes them.
+
+    Their order, spaces and escapes are the server's own, and may be others after it was updated:
+    checkpoints speak of lanes, and a lane follows from these bytes.
 
     Raises:
         ValueError: Not an object.
     """
-    members = _decode_members(keys)
-    if len(members) == 1:
-        return bytes(keys)
-    named = [b"%b:%b" % (_encode(name), members[name]) for name in sorted(members)]
-    return b"{%b}" % b",".join(named)
+    return _encode_sorted(_decode_members(keys))
 
 
 def stream_event(
@@ -215,9 +217,9 @@ def stream_event(
 
     Source: docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
     """
-    joined = b",".join([record.event for record in records])
     if window is None:
-        return b'{"Records":[%b]}' % joined
+        return _records_event([record.event for record in records])
+    joined = b",".join([record.event for record in records])
     return (
         b'{"Records":[%b],"window":{"start":"%b","end":"%b"},"state":%b,"shardId":%b,'
         b'"eventSourceARN":%b,"isFinalInvokeForWindow":%b,"isWindowTerminatedEarly":%b}'
@@ -231,6 +233,15 @@ def stream_event(
         _encode(window.is_final),
         _encode(window.is_terminated_early),
     )
+
+
+def _records_event(written: list[bytes]) -> bytes:
+    """Write an event of records alone; each byte is copied once."""
+    if not written:
+        return b'{"Records":[]}'
+    written[0] = b'{"Records":[%b' % written[0]
+    written[-1] = b"%b]}" % written[-1]
+    return b",".join(written)
 
 
 def event_bytes_max(records: Sequence[StreamRecord], window: WindowInvocation | None = None) -> int:

@@ -20,6 +20,8 @@ class QueueCounts:
     def observe(self, inp: q.Input, commands: list[q.Command]) -> None:
         """Count an input of the consumer and what followed from it."""
         match inp:
+            case q.SlotsGranted() | q.InvocationSucceeded():
+                pass  # first: most of what happens
             case q.MessagesReceived(_, messages):
                 self.polled += len(messages)
             case q.DeleteEnded(report):

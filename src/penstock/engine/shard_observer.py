@@ -10,6 +10,9 @@ from penstock.engine.stream_counts import StreamCounts
 from penstock.engine.stream_log import ShardLog
 from penstock.model.instant import Instant
 
+# What says nothing of the shard's age, nor of its mapping's result.
+_ORDINARY = frozenset({s.SlotsGranted, s.DeadlineReached, s.CheckpointSaved})
+
 
 class ShardObserver:
     """The observer of one shard's driver; it works once per batch, never per record.
@@ -45,17 +48,22 @@ class ShardObserver:
         if self._is_stopping and isinstance(inp, s.FetchFailed):
             return  # it was cut off: no trouble, and nothing follows from it
         self._counts.observe(inp, commands)
-        self._result.observe_shard(self._shard_id, inp)
+        now = self._now()
+        if type(inp) not in _ORDINARY:
+            self._result.observe_shard(self._shard_id, inp)
+            self._age.observe(inp, now)
         self._log.observe(inp, commands)
-        self._age.observe(inp, self._now())
         for end in self._discards.follow(inp, commands):
             self._counts.count_discard(end)
             self._log.tell_discard(end)
-        self.watch_age()
+        self._tell_age(now)
 
     def watch_age(self) -> None:
         """Say that the shard is late, or is no more: also where nothing happens to it."""
-        age_ms = self.age_ms()
+        self._tell_age(self._now())
+
+    def _tell_age(self, now: Instant) -> None:
+        age_ms = self._age.age_ms(self._oldest_arrived_ms(), now)
         if age_ms is not None:
             self._log.watch_age(age_ms)
 

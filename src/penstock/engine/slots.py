@@ -47,10 +47,11 @@ class SlotLedger:
         """Follow the concurrency of a function that was changed: who waits may get slots now.
 
         Args:
-            function_arn: Unqualified.
+            function_arn: Qualified or not.
         """
-        if function_arn in self._slots:
-            self._slots_of(function_arn)
+        function = unqualified_function_arn(function_arn)
+        if function in self._slots:
+            self._slots_of(function)
 
     async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
         """Invoke directly, with a slot of the function, or be throttled.

@@ -8,6 +8,7 @@ from penstock.engine.queue_log import Log
 from penstock.engine.shard_discards import DiscardEnd
 from penstock.model.stream import StreamRecord
 
+_QUIET = frozenset({s.SlotsGranted, s.DeadlineReached, s.InvocationSucceeded})
 _REMIND_EVERY = 10  # repeated failures are logged at 1, 10, 20, ...
 
 
@@ -62,6 +63,8 @@ class ShardLog:
 
     def observe(self, inp: s.Input, commands: list[s.Command]) -> None:
         """Say what the input and the commands mean to an operator."""
+        if type(inp) in _QUIET and not self._is_verbose:
+            return
         self._observe_reading(inp)
         self._observe_invocation(inp)
         shard = self._shard_id

@@ -51,9 +51,10 @@ class Supervisor:
         task.add_done_callback(lambda _: self._keepers.pop(mapping.uuid, None))
 
     def function_changed(self, function_arn: str) -> None:
-        """Let every mapping of a function (its unqualified ARN) follow what it is now."""
+        """Let every mapping of a function, by whatever version or alias, follow what it is now."""
+        changed = unqualified_function_arn(function_arn)
         for keeper in self._keepers.values():
-            if unqualified_function_arn(keeper.function_arn) == function_arn:
+            if unqualified_function_arn(keeper.function_arn) == changed:
                 keeper.function_changed()
 
     def processing_result(self, mapping_uuid: str) -> str | None:

@@ -26,6 +26,7 @@ UNZIPPED_BYTES_MAX = 262_144_000  # AWS quota: 250 MB
 ENTRIES_MAX = 50_000  # ours; a fingerprint of the code looks at no more
 DIRECTORY_BYTES_MAX = 16 * 1024 * 1024  # ours: the list of entries is read whole
 
+EMPTY_ZIP = "Uploaded file must be a non-empty zip"
 _NOT_A_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 _END_BYTES = 22
 _COMMENT_BYTES_MAX = 65_535
@@ -58,6 +59,8 @@ def check_package(package: bytes) -> None:
             entries = archive.infolist()
     except _UNREADABLE as exc:
         raise ConfigurationError(_NOT_A_ZIP) from exc
+    if not entries:
+        raise ConfigurationError(EMPTY_ZIP)
     if len(entries) > ENTRIES_MAX:
         raise ConfigurationError(
             f"The zip file has {len(entries)} entries; the most is {ENTRIES_MAX}"

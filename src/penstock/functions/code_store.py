@@ -24,6 +24,7 @@ from pathlib import Path
 
 from penstock.functions.code_package import is_unpacked, unpack
 from penstock.model.deployed_function import CodePackage
+from penstock.model.errors import StoreUnavailableError
 
 _PACKAGE = "package.zip"
 _UNPACKED = "unpacked"
@@ -47,17 +48,17 @@ class CodeStore:
         """Keep a checked zip file, at least until the block has ended; by then a row refers to it.
 
         Raises:
-            OSError: It cannot be written.
+            StoreUnavailableError: It cannot be written.
         """
         sha256 = await asyncio.to_thread(_digest, package)
-        async with self._lock:
-            self._held[sha256] += 1
-            if not self.package_path(sha256).is_file():
-                await asyncio.to_thread(self._save, sha256, package)
+        self._held[sha256] += 1
         try:
+            async with self._lock:
+                if not self.package_path(sha256).is_file():
+                    await asyncio.to_thread(self._save, sha256, package)
             yield CodePackage(sha256, len(package))
         finally:
-            self._held[sha256] -= 1
+            self._held -= Counter((sha256,))
 
     def code_folder(self, sha256: str) -> str:
         """Give the folder that holds the unpacked code."""
@@ -91,18 +92,30 @@ class CodeStore:
             OSError: The folder cannot be read.
         """
         async with self._lock:
-            kept = {*wanted(), *(+self._held)}
+            kept = {*wanted(), *self._held}
             await asyncio.to_thread(self._sweep, kept)
 
     def _save(self, sha256: str, package: bytes) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write(sha256, package)
+        except OSError as exc:
+            raise StoreUnavailableError(
+                f"code cannot be kept in {self._folder}: {exc.strerror}; make room for it there"
+            ) from exc
+
+    def _write(self, sha256: str, package: bytes) -> None:
         making = self._make_folder(sha256)
-        with (making / _PACKAGE).open("xb") as file:
-            file.write(package)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.rmtree(self._folder / sha256, ignore_errors=True)  # one that lost its package
-        making.rename(self._folder / sha256)
+        try:
+            with (making / _PACKAGE).open("xb") as file:
+                file.write(package)
+                file.flush()
+                os.fsync(file.fileno())
+            _flush_folder(making)
+            shutil.rmtree(self._folder / sha256, ignore_errors=True)  # one that lost its package
+            making.rename(self._folder / sha256)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
         _flush_folder(self._folder)
 
     def _unpack(self, sha256: str) -> None:

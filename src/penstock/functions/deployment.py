@@ -11,9 +11,7 @@ from penstock.model.deployed_function import (
     FunctionState,
     FunctionVersion,
 )
-from penstock.model.function import LATEST, Function, LocalProcess
-
-DEFAULT_CONCURRENCY = 10  # of a function of this machine that reserves none
+from penstock.model.function import CONCURRENCY_DEFAULT, Function, LocalProcess
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +73,7 @@ def make_deployment(function: DeployedFunction, *, code_folder: Callable[[str], 
             ),
             timeout_s=configuration.timeout_s,
             memory_mb=configuration.memory_mb,
-            concurrency=DEFAULT_CONCURRENCY if concurrency is None else concurrency,
+            concurrency=CONCURRENCY_DEFAULT if concurrency is None else concurrency,
             role=configuration.role,
         )
 
@@ -84,8 +82,3 @@ def make_deployment(function: DeployedFunction, *, code_folder: Callable[[str], 
         states={version.number: version.state for version in function.versions},
         aliases=function.aliases,
     )
-
-
-def qualifier_of(function_arn: str) -> str:
-    """Give the qualifier that a function's ARN ends with; ``$LATEST`` where it has none."""
-    return function_arn.partition(":function:")[2].partition(":")[2] or LATEST

@@ -45,6 +45,7 @@ from penstock.model.function import (
 ANSWER_BYTES_MAX = PAYLOAD_BYTES_MAX + 64 * 1024  # the payload, and what a server wraps around it
 MARGIN_S = 30.0  # beyond the function's own timeout: a cold start, the network
 INVOCATIONS_PATH = "/2015-03-31/functions/{}/invocations"
+REMOTES_MAX = 512  # kept: the same few are invoked again and again; callers choose qualifiers
 
 _HTTP_OK = 200
 _HTTP_BAD_GATEWAY = 502
@@ -72,10 +73,16 @@ _error_object_decoder = msgspec.json.Decoder(_ErrorObject)
 
 
 class LambdaApiInvoker:
-    """Invokes functions over Lambda's API; never retries."""
+    """Invokes functions over Lambda's API; never retries.
 
-    def __init__(self, wire: WireClient) -> None:
+    Args:
+        wire: Signs and sends.
+        lambda_url: Where functions of AWS Lambda are; None: where AWS SDKs would find them.
+    """
+
+    def __init__(self, wire: WireClient, *, lambda_url: str | None = None) -> None:
         self._wire = wire
+        self._lambda_url = lambda_url
 
     async def invoke(self, function: Function, function_arn: str, payload: bytes) -> FunctionResult:
         """Run a function once, to its end.
@@ -113,20 +120,20 @@ class LambdaApiInvoker:
     async def _open(self, function: Function, function_arn: str) -> tuple[ServiceClient, str]:
         match function.hosting:
             case InvokeEndpoint(url=url):
-                return await self._open_url(function, url)
+                region = function.scope.region
+                service = await self._wire.open_url(url, service="lambda", region=region)
+                is_whole = service.endpoint.path.endswith("/invocations")
+                return service, "" if is_whole else INVOCATIONS_PATH.format("function")
             case LambdaFunction(arn=arn):
-                service = await self._wire.open("lambda", parse_arn(arn).region)
-                name = quote(_qualify(arn, function_arn), safe="")
-                return service, INVOCATIONS_PATH.format(name)
+                region, target = _find_remote(arn, function_arn)
+                return await self._open_lambda(region), target
             case LocalProcess():
                 raise InvokeRefusedError(f"{function.name} runs here, not behind an endpoint")
 
-    async def _open_url(self, function: Function, url: str) -> tuple[ServiceClient, str]:
-        region = function.scope.region
-        service = await self._wire.open_url(url, service="lambda", region=region)
-        if service.endpoint.path.endswith("/invocations"):
-            return service, ""
-        return service, INVOCATIONS_PATH.format("function")
+    async def _open_lambda(self, region: str) -> ServiceClient:
+        if self._lambda_url is None:
+            return await self._wire.open("lambda", region)
+        return await self._wire.open_url(self._lambda_url, service="lambda", region=region)
 
 
 _HEADERS = (("Content-Type", "application/json"), ("X-Amz-Log-Type", "Tail"))
@@ -143,6 +150,12 @@ def _rules(timeout_s: int) -> ExchangeRules:
     )
 
 
+@functools.lru_cache(REMOTES_MAX)
+def _find_remote(arn: str, asked_arn: str) -> tuple[str, str]:
+    """Give the region of a function of AWS Lambda, and the target of its Invoke as it was asked."""
+    return parse_arn(arn).region, INVOCATIONS_PATH.format(quote(_qualify(arn, asked_arn), safe=""))
+
+
 def _qualify(arn: str, asked_arn: str) -> str:
     """Give the hosting's ARN the qualifier that was asked for, if it has none of its own."""
     _, _, own_qualifier = parse_arn(arn).resource.removeprefix("function:").partition(":")
@@ -151,16 +164,18 @@ def _qualify(arn: str, asked_arn: str) -> str:
 
 
 def _read_result(response: HttpResponse) -> FunctionResult:
+    told = {name.lower(): text for name, text in reversed(response.headers)}  # the first counts
     try:
-        log_tail = base64.b64decode(response.header("x-amz-log-result") or "")
+        log_tail = base64.b64decode(told.get(b"x-amz-log-result", b""))
     except ValueError:  # a log is never worth an invocation
         log_tail = b""
+    error = told.get(b"x-amz-function-error")
     return FunctionResult(
         payload=response.body,
-        function_error=response.header("x-amz-function-error"),
-        executed_version=response.header("x-amz-executed-version") or LATEST,
+        function_error=None if error is None else error.decode("latin-1"),
+        executed_version=told.get(b"x-amz-executed-version", b"").decode("latin-1") or LATEST,
         log_tail=log_tail,
-        request_id=response.header("x-amzn-requestid") or "",
+        request_id=told.get(b"x-amzn-requestid", b"").decode("latin-1"),
     )
 
 
@@ -175,6 +190,8 @@ def _read_emulated_error(response: HttpResponse) -> FunctionResult | None:
     """
     body = response.body
     if response.status not in {_HTTP_OK, _HTTP_BAD_GATEWAY}:
+        return None
+    if b"rror" not in body and not body.startswith(_TIMED_OUT):
         return None
     if response.header("x-amz-function-error") is not None:
         return None

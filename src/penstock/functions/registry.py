@@ -4,13 +4,13 @@ A function that is declared hides a deployed one of its name, as long as it is d
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, assert_never
 
 import msgspec
 
-from penstock.functions.deployment import Deployment, qualifier_of
-from penstock.model.arn import Scope, unqualified_function_arn
+from penstock.functions.deployment import Deployment
+from penstock.model.arn import Scope, function_qualifier, unqualified_function_arn
 from penstock.model.deployed_function import FunctionState
 from penstock.model.errors import (
     FunctionNotActiveError,
@@ -114,7 +114,7 @@ class FunctionRegistry:
         A declared function has versions and aliases only in AWS Lambda, which knows them itself.
         """
         arn = unqualified_function_arn(function_arn)
-        qualifier = qualifier_of(function_arn)
+        qualifier = function_qualifier(function_arn) or LATEST
         function = self._functions.get(arn)
         if function is None:
             deployment = self._deployments.get(arn)
@@ -206,7 +206,7 @@ class FunctionRegistry:
         if deployment is None:
             function = self.find(function_arn)
         else:
-            function = deployment.choose(qualifier_of(function_arn), fraction)
+            function = deployment.choose(function_qualifier(function_arn) or LATEST, fraction)
         if function is None:
             raise FunctionNotFoundError(_NOT_FOUND.format(function_arn))
         if deployment is not None:
@@ -217,10 +217,6 @@ class FunctionRegistry:
                     f"the following state: {state}"
                 )
         return function
-
-    def _is_replaced(self, function: Function) -> bool:
-        """Tell whether a function is no longer what its version runs."""
-        return all(each != function for each in self._all_functions())
 
     def _host_of(self, function: Function) -> Host:
         if function.concurrency == 0:
@@ -235,15 +231,15 @@ class FunctionRegistry:
     def _drain_changed(self) -> None:
         """Begin to stop every host whose function is gone or another now."""
         self._leaving = [each for each in self._leaving if not each[1].is_stopped]
-        present = {(each.arn, each.version): each for each in self._all_functions()}
         for key, (function, host) in list(self._hosts.items()):
-            if present.get(key) != function:
+            if self._is_replaced(function):
                 host.request_stop(function.timeout_s)
                 self._leaving.append(self._hosts.pop(key))
 
-    def _all_functions(self) -> Iterable[Function]:
-        """Give what may be invoked: the declared functions, and those that none of them hides."""
-        yield from self._functions.values()
-        for arn, deployment in self._deployments.items():
-            if arn not in self._functions:
-                yield from deployment.functions.values()
+    def _is_replaced(self, function: Function) -> bool:
+        """Tell whether a function is no longer what its version runs."""
+        declared = self._functions.get(function.arn)
+        if declared is not None:
+            return declared != function
+        deployment = self._deployments.get(function.arn)
+        return deployment is None or deployment.functions.get(function.version) != function

@@ -96,7 +96,8 @@ class ChildProcess:
                 was_ready = True
                 failures = 0
                 code = await self.wait()
-                _log.warning(f"{ended}; {loss}" if loss else ended, exit_code=code)
+                tell = _log.warning if code or loss else _log.info  # 0: it was asked to end
+                tell(f"{ended}; {loss}" if loss else ended, exit_code=code)
             except ChildStartError as exc:
                 failures += 1
                 if exc.exit_code == EXIT_CONFIGURATION or failures == STARTS_MAX:

@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from penstock.listening import explain_no_listening
+from penstock.listening import explain_no_listening, is_loopback
 from penstock.local.child_process import (
     EXIT_CONFIGURATION,
     ChildProcess,
@@ -60,7 +60,6 @@ _EMBEDDED_LOSS = (
     " what the file declares is made anew"
 )
 _STORE_NAME = "penstock.db"
-_WILDCARDS = frozenset({"0.0.0.0", "::", ""})
 
 _log = structlog.get_logger("penstock.dev")
 
@@ -215,15 +214,24 @@ class DevStack:
         return True
 
     async def _changed_projects(self) -> AsyncIterator[Project]:
-        """Read the project whenever its file has changed; what cannot be read is told."""
+        """Read the project whenever its file has changed; what cannot be read is told.
+
+        A comment, or a bad edit that is taken back, changes the file and not the project.
+        """
         watched = self._options.watched
         while watched is not None:
             await pause(LOOK_INTERVAL_S)
-            if watched.file.has_changed():
-                try:
-                    yield await asyncio.to_thread(watched.read)
-                except ConfigurationError as exc:
-                    _log.error(f"{exc}; what runs goes on")
+            if not watched.file.has_changed():
+                continue
+            try:
+                project = await asyncio.to_thread(watched.read)
+            except ConfigurationError as exc:
+                _log.error(f"{exc}; what runs goes on")
+                continue
+            if project == self._project:
+                _log.info(f"{project.path} has changed, with nothing to start the service for")
+            else:
+                yield project
 
     async def _change_to(self, project: Project, upstream: str) -> bool:
         """Make what a changed file adds; tell whether the service must start again with it."""
@@ -300,16 +308,21 @@ def local_credentials(endpoint: str, region: str) -> dict[str, str]:
 
 def endpoint_of(host: str, port: int) -> str:
     """Give the URL at which a client of this machine reaches what listens there."""
-    reached = LOOPBACK if host in _WILDCARDS else host
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def claim_port(host: str, port: int) -> int:
     """Check that a port can be listened on, before anything is started; 0 chooses a free one.
 
     Raises:
-        ConfigurationError: It is in use, or the host is not an address of this machine.
+        ConfigurationError: It is in use, or the host is not a loopback address of this machine.
     """
+    if not is_loopback(host):
+        raise ConfigurationError(
+            f"host {host!r} is not a loopback address: dev knows no callers, and whoever reaches"
+            " its port may run functions; give --host 127.0.0.1 or ::1, or let penstock serve"
+            " --callers FILE listen there"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -126,8 +126,9 @@ def _refuse_keys_of_serve(project: Project) -> None:
             f"{project.path}: service.store: dev keeps its store in the folder --data names;"
             " remove the key, or use penstock serve"
         )
-    if service.callers is not None:
-        raise ConfigurationError(
-            f"{project.path}: service.callers: dev is for this machine alone and takes any"
-            " credentials; remove the key, or use penstock serve"
-        )
+    for key in ("callers", "upstream"):
+        if getattr(service, key) is not None:
+            raise ConfigurationError(
+                f"{project.path}: service.{key}: dev is for this machine alone, takes any"
+                " credentials, and has its own embedded AWS; remove the key, or use penstock serve"
+            )

@@ -20,6 +20,7 @@ from penstock.local.lifeline import Lifeline
 from penstock.local.moto_kinesis import mend_kinesis
 from penstock.local.moto_logs import mend_logs
 from penstock.local.moto_queues import mend_queues
+from penstock.local.moto_tables import mend_tables
 from penstock.model.errors import ConfigurationError
 
 HOP_HEADER = "x-penstock-hop"  # set by the gateway on everything it forwards
@@ -111,6 +112,7 @@ def serve(settings: EmbeddedAwsSettings, on_listening: Callable[[], None]) -> No
     mend_kinesis()
     mend_logs()
     mend_queues()
+    mend_tables()
     application = DomainDispatcherApplication(create_backend_app)
     with listen(settings.port) as listening:
         server = make_server(

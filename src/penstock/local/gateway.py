@@ -1,4 +1,4 @@
-"""The one-port gateway: what is not Lambda's API goes to the embedded AWS, byte for byte.
+"""The one-port gateway: what is not Penstock's goes to another server of AWS's APIs, byte for byte.
 
 ::
 
@@ -6,11 +6,12 @@
                                                           │ came through us already?   508
                                                           │ meant for Lambda?          404
                                                           │ a stack with functions?    400
-                                                          │ no embedded AWS just now?  503
-                                                          └─> embedded AWS, streamed both ways
+                                                          │ nobody there just now?     503
+                                                          └─> upstream, streamed both ways
 
-The AWS service a request is meant for is the one in its SigV4 credential scope; an unsigned one is
-given a scope by what it otherwise says.
+Under ``penstock dev`` the upstream is the embedded AWS, under ``penstock serve --upstream`` what
+the user names. The AWS service a request is meant for is the one in its SigV4 credential scope; for
+the embedded AWS an unsigned one is given a scope by what it otherwise says.
 """
 
 import contextlib
@@ -51,14 +52,45 @@ _TEMPLATE_BYTES_MAX = 1024 * 1024  # AWS's quota for a template in S3
 _RETRY_AFTER_S = "1"
 
 
-@contextlib.asynccontextmanager
-async def open_gateway(upstream: str, region: str) -> AsyncIterator["Gateway"]:
-    """Make a gateway to ``upstream``, for as long as the service that falls back on it.
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """Where requests go on to.
 
-    Args:
-        upstream: ``http://127.0.0.1:PORT`` of the embedded AWS.
-        region: For requests that are not signed, and so name none.
+    Attributes:
+        url: ``http://HOST:PORT``.
+        absence: What is said while nothing answers there.
+        unsigned_region: Given to requests that are not signed, and so name no service and no
+            region; None: they go on as they came.
+        has_functions: It has functions of its own, and Lambda's operations on them are for it.
     """
+
+    url: str
+    absence: str
+    unsigned_region: str | None = None
+    has_functions: bool = False
+
+
+def embedded_upstream(url: str, region: str) -> Upstream:
+    """Describe the embedded AWS of ``penstock dev``."""
+    return Upstream(
+        url=url,
+        absence="the embedded AWS is not running just now; penstock dev starts it again"
+        " (it comes back with what penstock.toml declares)",
+        unsigned_region=region,
+    )
+
+
+def named_upstream(url: str, *, has_functions: bool) -> Upstream:
+    """Describe a server that the user names."""
+    return Upstream(
+        url=url,
+        absence=f"the upstream {url} does not answer; start it, or name another with --upstream",
+        has_functions=has_functions,
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_gateway(upstream: Upstream) -> AsyncIterator["Gateway"]:
+    """Make a gateway, for as long as the service that falls back on it."""
     # No pool bound: a hundred idle long polls must not delay the next call. No timeout on an
     # answer: how long a call may take is between the client and AWS.
     async with aiohttp.ClientSession(
@@ -70,24 +102,23 @@ async def open_gateway(upstream: str, region: str) -> AsyncIterator["Gateway"]:
         max_line_size=_PART_BYTES,
         max_field_size=_PART_BYTES,
     ) as session:
-        yield Gateway(upstream, region, session)
+        yield Gateway(upstream, session)
 
 
 class Gateway:
-    """Forwards requests to the embedded AWS; see ``open_gateway``."""
+    """Forwards requests to the upstream; see ``open_gateway``."""
 
-    def __init__(self, upstream: str, region: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, upstream: Upstream, session: aiohttp.ClientSession) -> None:
         self._upstream = upstream
-        self._region = region
         self._session = session
 
     async def forward(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request that is not Lambda's."""
+        """Answer a request that is not Penstock's."""
         if HOP_HEADER in request.headers:
             return _refuse(508, "LoopDetected", "this request came through Penstock already")
         if not request.raw_path.startswith("/"):
             return _refuse(400, "BadRequest", "the request target must be a path")
-        if _is_for_lambda(request):
+        if not self._upstream.has_functions and _is_for_lambda(request):
             return _refuse(
                 404,
                 "UnknownOperationException",
@@ -110,7 +141,7 @@ class Gateway:
         try:
             async with self._session.request(
                 request.method,
-                URL(self._upstream + request.raw_path, encoded=True),
+                URL(self._upstream.url + request.raw_path, encoded=True),
                 headers=self._forwarded_headers(request),
                 data=body,
                 allow_redirects=False,
@@ -137,22 +168,22 @@ class Gateway:
             return _refuse(
                 503,
                 "ServiceUnavailable",
-                "the embedded AWS is not running just now; penstock dev starts it again"
-                " (it comes back with what penstock.toml declares)",
+                self._upstream.absence,
                 headers={"Retry-After": _RETRY_AFTER_S},
             )
 
     def _forwarded_headers(self, request: web.Request) -> CIMultiDict[str]:
         headers = _end_to_end(request.headers)
         headers[HOP_HEADER] = "1"
-        if credential_service(request) is None:
-            authorization = default_authorization(request, self._region)
+        region = self._upstream.unsigned_region
+        if region is not None and credential_service(request) is None:
+            authorization = default_authorization(request, region)
             if authorization is not None:
                 headers[hdrs.AUTHORIZATION] = authorization
         return headers
 
     async def _refuse_stack(self, body: bytes) -> web.Response | None:
-        """Refuse a stack that holds functions or mappings: the embedded AWS would swallow them."""
+        """Refuse a stack that holds what is Penstock's: the upstream would swallow it."""
         if len(body) > _STACK_BODY_BYTES_MAX:
             return _stack_error("The request is too large")
         template = stack_template.read_request(body)
@@ -164,7 +195,9 @@ class Gateway:
             if fetched is None:
                 return _stack_error(f"The template at {template.url} cannot be read")
             text += fetched
-        resource_type = stack_template.find_function_resource(text)
+        resource_type = stack_template.find_function_resource(
+            text, has_functions_here=not self._upstream.has_functions
+        )
         if resource_type is None:
             return None
         return _stack_error(
@@ -173,10 +206,10 @@ class Gateway:
         )
 
     async def _fetch_template(self, url: str) -> str | None:
-        """Read a template from the embedded S3; None when it is not there or too large."""
+        """Read a template from the upstream's S3; None when it is not there or too large."""
         path = stack_template.object_path(url)
         try:
-            target = URL(self._upstream + path, encoded=True)
+            target = URL(self._upstream.url + path, encoded=True)
             async with self._session.get(target, headers={HOP_HEADER: "1"}) as answer:
                 parts = answer.content.iter_chunked(_PART_BYTES)
                 content = await _read_at_most(parts, _TEMPLATE_BYTES_MAX)

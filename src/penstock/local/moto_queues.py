@@ -2,8 +2,9 @@
 
 moto takes a group for free when the last of its messages has become visible again, and hands out
 that one: of 1, 2, 3 that come again, 3 is first. It also lets two receives look at a queue at once,
-which may bring the same message to both. Here what comes again is handed out as it was sent, and
-one receive looks at a time.
+which may bring the same message to both, and fills a receive with a little of every group. Here
+what comes again is handed out as it was sent, one receive looks at a time, and it is given as many
+messages of a group as there are before it is given those of the next.
 
 Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
     FIFO-queues-understanding-logic.html
@@ -65,7 +66,7 @@ def _one_at_a_time(receive: _Receive, looked: _Looked) -> _Receive:
         while True:
             queue = backend.get_queue(queue_name)
             with lock:
-                visible = queue.messages
+                visible = _group_by_group(queue) if queue.fifo_queue else queue.messages
                 queue.pending_messages.difference_update(visible)
                 looked.messages = visible
                 try:
@@ -78,3 +79,11 @@ def _one_at_a_time(receive: _Receive, looked: _Looked) -> _Receive:
             queue.wait_for_messages(min(LOOK_S, left_s))
 
     return receive_alone
+
+
+def _group_by_group(queue: _Queue) -> list[_Message]:
+    """Give what is visible, a group's messages together; the group of the oldest comes first."""
+    by_group: dict[str, list[_Message]] = {}
+    for message in queue.messages:
+        by_group.setdefault(message.group_id, []).append(message)
+    return [message for messages in by_group.values() for message in messages]

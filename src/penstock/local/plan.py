@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from penstock.declared_mappings import DeclaredMapping
+from penstock.local.hidden_values import hide
 from penstock.local.omission import Omission
 from penstock.local.project_file import Project, ResourceTable
 from penstock.local.project_source import ProjectSource, find_project_file, parse_parameter
@@ -14,7 +15,6 @@ from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, InvokeEndpoint, LambdaFunction, LocalProcess
 
 ENDPOINT = "http://127.0.0.1:4566"  # dev's, where nothing else is said
-HIDDEN = "****"
 _IN_TEMPLATE = "(in the template)"
 _UNSAID: tuple[object, ...] = (None, [])
 _NAMED_APART = frozenset({"EventSourceArn", "FunctionName"})
@@ -141,9 +141,7 @@ def _plan_omission(omission: Omission) -> dict[str, Any]:
 def _hide(value: Any, hidden: tuple[str, ...]) -> Any:  # noqa: ANN401  JSON of any kind
     match value:
         case str():
-            for text in hidden:
-                value = value.replace(text, HIDDEN)
-            return value
+            return hide(value, hidden)
         case dict():
             return {key: _hide(member, hidden) for key, member in value.items()}
         case list():

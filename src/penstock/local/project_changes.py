@@ -56,7 +56,12 @@ def compare_projects(before: Project, after: Project) -> ProjectChanges:
 
 def describe_resource(resource: ResourceTable) -> str:
     """Name a resource with its kind: ``queue orders``."""
-    return f"{type(resource).__name__.removesuffix('Table').lower()} {resource.name}"
+    return f"{kind_of(resource)} {resource.name}"
+
+
+def kind_of(resource: ResourceTable) -> str:
+    """Say what a resource is: ``queue``, ``stream``, ``table``, ``topic``, ``bucket``."""
+    return type(resource).__name__.removesuffix("Table").lower()
 
 
 def _changed_names(

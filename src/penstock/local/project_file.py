@@ -37,10 +37,17 @@ from penstock.local.toml_table import (
     read_table,
     refuse_unknown_keys,
 )
+from penstock.local.upstream_choice import (
+    NO_CHOICE,
+    UpstreamChoice,
+    choose_upstream,
+    functions_of_mappings,
+)
 from penstock.model.arn import Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import (
     ANY_PYTHON,
+    MEMORY_MB_DEFAULT,
     Function,
     Hosting,
     InvokeEndpoint,
@@ -88,20 +95,25 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_project(
-    path: Path | None, *, find_region: Callable[[], str] = lambda: REGION_DEFAULT
+    path: Path | None,
+    *,
+    find_region: Callable[[], str] = lambda: REGION_DEFAULT,
+    chosen: UpstreamChoice = NO_CHOICE,
 ) -> Project:
     """Read a project file.
 
     Args:
         path: None reads nothing and declares nothing.
         find_region: Asked when the file's ``[service]`` names none.
+        chosen: Goes before what the file says.
 
     Raises:
         ConfigurationError: The file is missing, is not TOML, or declares what cannot be.
     """
     if path is None:
         return Project(region=find_region())
-    return make_project(_load(path), Place(str(path)), path, find_region=find_region)
+    document = _load(path)
+    return make_project(document, Place(str(path)), path, find_region=find_region, chosen=chosen)
 
 
 def make_project(
@@ -110,6 +122,7 @@ def make_project(
     path: Path,
     *,
     find_region: Callable[[], str] = lambda: REGION_DEFAULT,
+    chosen: UpstreamChoice = NO_CHOICE,
 ) -> Project:
     """Give a document its meaning.
 
@@ -118,19 +131,21 @@ def make_project(
         place: What errors name.
         path: Paths in the document are relative to its folder.
         find_region: Asked when the document's ``service`` names none.
+        chosen: Goes before what the document says.
 
     Raises:
         ConfigurationError: It declares what cannot be.
     """
     refuse_unknown_keys(document, _SECTIONS, place)
     folder = path.absolute().parent
-    service = _read_service(document, place.at("service"), folder)
+    service = choose_upstream(_read_service(document, place.at("service"), folder), chosen)
     scope = Scope(service.account_id, service.region or find_region())
     functions = _read_functions(document, scope, place, folder)
     if service.assume_role:
         check_roles(functions, place.at("functions"))
     resources = read_resources(document, place)
-    mappings = MappingReader(scope, functions, resources).read(document, place)
+    known = functions_of_mappings(service, functions, place)
+    mappings = MappingReader(scope, known, resources).read(document, place)
     return Project(
         path=path,
         service=service,
@@ -182,8 +197,10 @@ def _load(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except ValueError as exc:  # of TOML, of UTF-8, or of a number with thousands of digits
         raise ConfigurationError(f"{path}: not valid TOML: {exc}") from exc
+    except RecursionError as exc:
+        raise ConfigurationError(f"{path}: nested too deeply") from exc
 
 
 def _read_functions(
@@ -206,7 +223,7 @@ def _read_functions(
 
 # Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html, FunctionName
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
-_LOCAL_KEYS = ("Handler", "Runtime", "python", "node", "Environment")
+_LOCAL_KEYS = ("Handler", "Runtime", "MemorySize", "python", "node", "Environment")
 _LAMBDA_CONCURRENCY = 1000  # AWS's default for a whole account: Lambda itself throttles below it
 _LOCAL_CONCURRENCY = 10
 _ENDPOINT_CONCURRENCY = 1  # runtime interface emulators fail on concurrent calls
@@ -242,7 +259,7 @@ class _FunctionReader(msgspec.Struct, frozen=True):
             name=name or self.name,
             hosting=hosting,
             timeout_s=self.table.timeout_s,
-            memory_mb=self.table.memory_mb,
+            memory_mb=self.table.memory_mb or MEMORY_MB_DEFAULT,
             concurrency=self.table.concurrency or concurrency,
             role=self._role(),
         )

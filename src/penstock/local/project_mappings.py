@@ -61,10 +61,14 @@ class ReadMappings(msgspec.Struct, frozen=True):
 
 
 class MappingReader(msgspec.Struct, frozen=True):
-    """Reads ``[[mappings]]`` by the functions and resources of the same file."""
+    """Reads ``[[mappings]]`` by the functions and resources of the same file.
+
+    Attributes:
+        functions: By their names; None: they are an upstream's, and none is known here.
+    """
 
     scope: Scope
-    functions: dict[str, Function]
+    functions: dict[str, Function] | None
     resources: Resources
 
     def read(self, document: Mapping[str, object], place: Place) -> ReadMappings:
@@ -125,10 +129,12 @@ class MappingReader(msgspec.Struct, frozen=True):
             raise place.error("FunctionName is missing")
         if not isinstance(given, str):
             raise where.error(f"expected str, got {describe(given)}")
+        reference = self._reference(given, where)
+        if self.functions is None:
+            return given
         named = self.functions.get(given)
         if named is not None:
             return named.hosting.arn if isinstance(named.hosting, LambdaFunction) else given
-        reference = self._reference(given, where)
         if reference.unqualified_arn not in {known.arn for known in self.functions.values()}:
             choices = suggest(given, list(self.functions), "functions")
             raise where.error(f"{given!r} is not a function of this file; {choices}")

@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.api.errors import ApiError
 from penstock.api.shapes import check_parameters
+from penstock.local.hidden_values import hide
 from penstock.local.project_file import PROJECT_FILE_DEFAULT, Project, read_project
 from penstock.model.errors import ConfigurationError
 
@@ -45,7 +46,8 @@ class ProjectSource(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 check_parameters("CreateEventSourceMapping", mapping.parameters)
             except ApiError as exc:
-                raise ConfigurationError(f"mapping {mapping.name!r}: {exc}") from exc
+                text = hide(f"mapping {mapping.name!r}: {exc}", project.hidden_values)
+                raise ConfigurationError(text) from exc
         return project
 
     def _read(self, endpoint: str, inline_folder: Path) -> Project:
@@ -95,7 +97,9 @@ def find_project_file(given: Path | None) -> Path | None:
         return folder / found[0]
     if given is None:
         return None
-    raise ConfigurationError(f"{folder} has none of {', '.join(names)}")
+    others = sorted(each.name for each in folder.glob("*.template.json"))
+    wanted = f"; name its {' or '.join(others)}" if others else ""
+    raise ConfigurationError(f"{folder} has none of {', '.join(names)}{wanted}")
 
 
 def parse_parameter(text: str) -> tuple[str, str]:

@@ -28,6 +28,8 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         callers: A file of the keys that requests must be signed with; relative to this one.
         open_metrics: ``/metrics`` needs no signature where there are callers.
+        upstream: Has all that is not Penstock's; requests for it go on there.
+        functions: ``upstream``: functions are the upstream's, and mappings here invoke them there.
         queue_ramp: Of queue mappings without provisioned pollers.
         stream_pace: ``aws``: at most 5 reads per second and shard; ``local``: as fast as it comes.
         read_ahead_mb: Of stream records held over all mappings, in MiB.
@@ -49,6 +51,8 @@ class ServiceTable(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: list[str] = []
     callers: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     open_metrics: bool = False
+    upstream: str | None = None
+    functions: Literal["here", "upstream"] = "here"
     filters_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
     function_logs: Literal["auto", "on", "off"] = "auto"
     assume_role: bool = False
@@ -72,8 +76,8 @@ class FunctionTable(msgspec.Struct, frozen=True, kw_only=True):
     handler: str | None = msgspec.field(default=None, name="Handler")
     runtime: str | None = msgspec.field(default=None, name="Runtime")
     timeout_s: Annotated[int, msgspec.Meta(ge=1, le=900)] = msgspec.field(default=3, name="Timeout")
-    memory_mb: Annotated[int, msgspec.Meta(ge=128, le=10240)] = msgspec.field(
-        default=128, name="MemorySize"
+    memory_mb: Annotated[int, msgspec.Meta(ge=128, le=10240)] | None = msgspec.field(
+        default=None, name="MemorySize"
     )
     environment: dict[str, object] = msgspec.field(default_factory=dict, name="Environment")
     code: str | None = None

@@ -30,9 +30,12 @@ class ReadyLine(msgspec.Struct, frozen=True, kw_only=True):
                 "ready", endpoint=self.endpoint, functions=functions, mappings=mappings
             )
             return
+        service = self.project.service
+        named = "the upstream's" if service.functions == "upstream" else ", ".join(functions)
         line = (
             f"penstock {self.command} is ready at {self.endpoint}"
-            f" | functions: {', '.join(functions) or 'none'}"
+            + (f" | upstream: {service.upstream}" if service.upstream else "")
+            + f" | functions: {named or 'none'}"
             f" | mappings: {', '.join(mappings) or 'none'}"
             f" | next: {self.next_step}"
         )

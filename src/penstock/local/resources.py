@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from penstock.local.project_changes import ProjectChanges
+from penstock.local.project_changes import ProjectChanges, kind_of
 from penstock.local.project_file import Project, ResourceTable
 from penstock.local.project_tables import (
     BucketTable,
@@ -28,7 +28,9 @@ from penstock.model.errors import ConfigurationError, SourceUnavailableError
 
 TEST_KEY = "test"  # access key and secret: the embedded AWS does not check them
 _QUEUE_KEYS = frozenset({"name", "dead_letter_queue", "max_receive_count"})
-_ALREADY_THERE = frozenset({"ResourceInUseException", "BucketAlreadyOwnedByYou"})
+_ALREADY_THERE = frozenset(
+    {"ResourceInUseException", "BucketAlreadyOwnedByYou", "QueueAlreadyExists"}
+)
 
 
 def create_resources(project: Project, endpoint: str) -> None:
@@ -51,6 +53,9 @@ def create_resources(project: Project, endpoint: str) -> None:
 def change_resources(project: Project, changes: ProjectChanges, endpoint: str) -> None:
     """Carry out the changes of a project in the embedded AWS; blocking.
 
+    A queue that is made may be there: the file had it before, or somebody else made it. It gets its
+    attributes all the same.
+
     Raises:
         ConfigurationError: The embedded AWS refuses one.
         SourceUnavailableError: It cannot be reached.
@@ -60,11 +65,12 @@ def change_resources(project: Project, changes: ProjectChanges, endpoint: str) -
     for resource in changes.made:
         with _explained(resource):
             _create(clients, resource)
-    for resource in changes.adjusted:
+    there = (*changes.made, *changes.adjusted)
+    for resource in there:
         if isinstance(resource, QueueTable):
             with _explained(resource):
                 _set_attributes(clients, resource, _changeable_attributes(resource))
-    _connect(clients, (*changes.made, *changes.adjusted), scope)
+    _connect(clients, there, scope)
 
 
 class _Clients:
@@ -127,8 +133,7 @@ def _explained(resource: ResourceTable) -> Iterator[None]:
 
 
 def _name(resource: ResourceTable) -> str:
-    kind = type(resource).__name__.removesuffix("Table").lower()
-    return f"cannot create the {kind} {resource.name!r}"
+    return f"cannot create the {kind_of(resource)} {resource.name!r}"
 
 
 def _create(clients: _Clients, resource: ResourceTable) -> None:

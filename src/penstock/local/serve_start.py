@@ -1,7 +1,9 @@
 """From the command line of ``penstock serve`` to the running service."""
 
+import contextlib
 import os
 from pathlib import Path
+from typing import Literal
 
 import botocore.session
 import msgspec
@@ -9,7 +11,8 @@ import structlog
 from botocore.exceptions import BotoCoreError
 
 from penstock.local.callers_file import read_callers
-from penstock.local.logs import LogLevel, configure_logs, parse_log_settings
+from penstock.local.gateway import named_upstream, open_gateway
+from penstock.local.logs import LogFormat, LogLevel, configure_logs, parse_log_settings
 from penstock.local.project_file import REGION_DEFAULT, Project, read_project
 from penstock.local.project_source import is_template
 from penstock.local.ready_line import ReadyLine
@@ -20,8 +23,10 @@ from penstock.local.service_run import (
     service_settings,
 )
 from penstock.local.stop_signals import STOPPING
+from penstock.local.upstream_choice import UpstreamChoice
 from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
+from penstock.node_settings import ServiceSettings
 from penstock.service import Service
 
 PORT_DEFAULT = 4567
@@ -37,6 +42,8 @@ class ServeRequest(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
     store_url: str | None = None
     callers: Path | None = None
+    upstream: str | None = None
+    functions: Literal["here", "upstream"] | None = None
 
 
 def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> None:
@@ -51,7 +58,11 @@ def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> No
         raise ConfigurationError(
             f"{request.project_file}: templates are for penstock dev; serve takes a penstock.toml"
         )
-    project = read_project(request.project_file, find_region=_find_sdk_region)
+    project = read_project(
+        request.project_file,
+        find_region=_find_sdk_region,
+        chosen=UpstreamChoice(request.upstream, request.functions),
+    )
     _refuse_resources(project)
     ports = (request.port, project.service.port, PORT_DEFAULT)
     beside = request.project_file.absolute().parent / _STORE_NAME
@@ -64,26 +75,35 @@ def start_serve(request: ServeRequest, *, log_format: str, log_level: str) -> No
         is_verbose=logs.level is LogLevel.DEBUG,
         store_url=request.store_url or _anchor_store(project) or f"sqlite:///{beside}",
     )
-    service = Service(
-        msgspec.structs.replace(settings, callers=_find_callers(request, project)),
-        functions=project.functions,
-        mappings=project.mappings,
-    )
+    settings = msgspec.structs.replace(settings, callers=_find_callers(request, project))
+    run_on_uvloop(_serve(settings, project, logs.format))
 
-    def tell() -> None:
-        host, port = service.address
-        endpoint = f"http://{host}:{port}"
-        ReadyLine(
-            command="serve",
-            endpoint=endpoint,
-            project=project,
-            next_step=f"curl {endpoint}/penstock/v1/health",
-        ).tell(logs.format)
 
-    def tell_of_stop() -> None:
-        structlog.get_logger().info(STOPPING)
+async def _serve(settings: ServiceSettings, project: Project, log_format: LogFormat) -> None:
+    """Run the service, and the gateway to its upstream where it has one, until a signal comes."""
+    async with contextlib.AsyncExitStack() as closing:
+        fallback = None
+        if settings.upstream is not None:
+            upstream = named_upstream(settings.upstream, has_functions=settings.functions_upstream)
+            fallback = (await closing.enter_async_context(open_gateway(upstream))).forward
+        service = Service(
+            settings, functions=project.functions, mappings=project.mappings, fallback=fallback
+        )
 
-    run_on_uvloop(run_until_signalled(service, tell, tell_of_stop))
+        def tell() -> None:
+            host, port = service.address
+            endpoint = f"http://{host}:{port}"
+            ReadyLine(
+                command="serve",
+                endpoint=endpoint,
+                project=project,
+                next_step=f"curl {endpoint}/penstock/v1/health",
+            ).tell(log_format)
+
+        def tell_of_stop() -> None:
+            structlog.get_logger().info(STOPPING)
+
+        await run_until_signalled(service, tell, tell_of_stop)
 
 
 def _refuse_resources(project: Project) -> None:

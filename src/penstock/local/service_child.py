@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.local.child_process import EXIT_CONFIGURATION
-from penstock.local.gateway import open_gateway
+from penstock.local.gateway import embedded_upstream, open_gateway
 from penstock.local.lifeline import Lifeline
 from penstock.local.logs import LogLevel, LogSettings, configure_logs
 from penstock.local.project_snapshot import read_snapshot
@@ -54,7 +54,7 @@ async def serve(settings: ServiceChildSettings, lifeline: Lifeline) -> None:
     )
     project = msgspec.structs.replace(project, service=table)
     mappings = await asyncio.to_thread(find_table_streams, project, settings.upstream)
-    async with open_gateway(settings.upstream, project.region) as gateway:
+    async with open_gateway(embedded_upstream(settings.upstream, project.region)) as gateway:
         told = service_settings(
             project,
             address=(settings.host, settings.port),

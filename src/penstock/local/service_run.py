@@ -14,7 +14,8 @@ from penstock.functions.function_logs import FunctionLogs
 from penstock.local.project_file import Project
 from penstock.local.project_tables import ServiceTable
 from penstock.local.stop_signals import take_stop_signals
-from penstock.service import Service, ServiceSettings
+from penstock.node_settings import ServiceSettings
+from penstock.service import Service
 
 LOOPBACK_DEFAULT = "127.0.0.1"
 MIB = 1024 * 1024
@@ -50,6 +51,8 @@ def service_settings(
         function_environment=dict(function_environment or {}),
         allowed_hosts=tuple(name.lower() for name in declared.allowed_hosts),
         open_metrics=declared.open_metrics,
+        upstream=declared.upstream,
+        functions_upstream=declared.functions == "upstream",
         filters_max=declared.filters_max,
         function_logs=FunctionLogs(declared.function_logs),
         assumes_roles=declared.assume_role,

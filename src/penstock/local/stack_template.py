@@ -10,8 +10,11 @@ _ACTIONS = frozenset(
     {"CreateStack", "UpdateStack", "CreateChangeSet", "CreateStackSet", "UpdateStackSet"}
 )
 _FUNCTION_RESOURCE = re.compile(
-    r"AWS::(?:Lambda::(?:Function|EventSourceMapping)|Serverless::\w+)\b"
+    r"AWS::(?:Lambda::(?:Function|EventSourceMapping)|Serverless::Function)\b"
 )
+_MAPPING_RESOURCE = re.compile(r"AWS::(?:Lambda::EventSourceMapping|Serverless::Function)\b")
+# SAM's other types come with functions, or need SAM's macro, which no emulator is sure to have.
+_OTHER_RESOURCE_OF_SAM = re.compile(r"AWS::Serverless::\w+\b")
 
 
 class StackTemplate(msgspec.Struct, frozen=True):
@@ -39,13 +42,18 @@ def read_request(body: bytes) -> StackTemplate | None:
     return template if template.body or template.url else None
 
 
-def find_function_resource(template: str) -> str | None:
-    """Find the first resource type that only Penstock could keep its promise for.
+def find_function_resource(template: str, *, has_functions_here: bool) -> str | None:
+    """Find a resource type that only Penstock could keep its promise for, if any a function's.
 
     The text is searched, not parsed: a description that quotes such a type is refused too, which
     is safer than a function that is created and never invoked.
+
+    Args:
+        template: JSON or YAML.
+        has_functions_here: Functions are Penstock's too, and not mappings alone.
     """
-    match = _FUNCTION_RESOURCE.search(template)
+    kind = _FUNCTION_RESOURCE if has_functions_here else _MAPPING_RESOURCE
+    match = kind.search(template) or _OTHER_RESOURCE_OF_SAM.search(template)
     return match[0] if match else None
 
 

@@ -120,6 +120,11 @@ def function_name(function_arn: str) -> str:
     return function_arn.partition(":function:")[2]
 
 
+def function_qualifier(function_arn: str) -> str:
+    """Give the qualifier that a function's full ARN ends with; empty where it has none."""
+    return function_name(function_arn).partition(":")[2]
+
+
 # Source: docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html, Role
 _ROLE_ARN = re.compile(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-/]+")
 

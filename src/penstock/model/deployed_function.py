@@ -8,7 +8,7 @@ import enum
 
 import msgspec
 
-from penstock.model.arn import Scope
+from penstock.model.arn import FunctionReference, Scope
 from penstock.model.function import LATEST, MEMORY_MB_DEFAULT, TIMEOUT_S_DEFAULT
 
 
@@ -136,7 +136,7 @@ class DeployedFunction(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def arn(self) -> str:
         """The unqualified ARN."""
-        return f"arn:aws:lambda:{self.scope.region}:{self.scope.account}:function:{self.name}"
+        return FunctionReference(self.scope, self.name).arn
 
     @property
     def versions(self) -> tuple[FunctionVersion, ...]:

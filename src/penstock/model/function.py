@@ -4,12 +4,13 @@ import enum
 
 import msgspec
 
-from penstock.model.arn import Scope
+from penstock.model.arn import FunctionReference, Scope
 
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024  # AWS quota: synchronous invocation request, and response
 TIMEOUT_S_DEFAULT = 3  # Lambda's own default
 TIMEOUT_S_MAX = 900  # Lambda's longest; it stands for a timeout that is not known
 MEMORY_MB_DEFAULT = 128  # Lambda's own default
+CONCURRENCY_DEFAULT = 10  # ours: of a function that asks for none, since it runs on one machine
 LATEST = "$LATEST"  # the version that is changed; a declared function has no other
 
 
@@ -69,14 +70,14 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     hosting: Hosting
     timeout_s: int = TIMEOUT_S_DEFAULT
     memory_mb: int = MEMORY_MB_DEFAULT
-    concurrency: int = 10
+    concurrency: int = CONCURRENCY_DEFAULT
     role: str | None = None
     version: str = LATEST
 
     @property
     def arn(self) -> str:
         """The unqualified ARN."""
-        return f"arn:aws:lambda:{self.scope.region}:{self.scope.account}:function:{self.name}"
+        return FunctionReference(self.scope, self.name).arn
 
 
 class FunctionErrorKind(enum.StrEnum):

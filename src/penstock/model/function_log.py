@@ -16,3 +16,8 @@ class FunctionLogStream(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     group: str
     name: str
+
+
+def log_group(function_name: str) -> str:
+    """Name the log group of a function."""
+    return f"/aws/lambda/{function_name}"

@@ -7,7 +7,7 @@ import msgspec
 BATCH_ENTRIES_MAX = 10  # SQS: entries per DeleteMessageBatch, messages per ReceiveMessage
 
 
-class Message(msgspec.Struct, frozen=True, rename="pascal"):
+class Message(msgspec.Struct, frozen=True, rename="pascal", gc=False):
     """One received message; what the function only passes on stays encoded.
 
     Attributes:

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Collection
 
+_COMPARED_CHARS_MAX = 100  # a request may bring a name of megabytes, which is near to nothing
+
 
 def suggest(given: str, choices: Collection[str], plural: str) -> str:
     """Name the nearest choice and all of them, as the end of a sentence.
@@ -13,7 +15,8 @@ def suggest(given: str, choices: Collection[str], plural: str) -> str:
     """
     if not choices:
         return f"there are no {plural}"
-    nearest = difflib.get_close_matches(given.lower(), [c.lower() for c in choices], n=1)
+    compared = given[:_COMPARED_CHARS_MAX].lower()
+    nearest = difflib.get_close_matches(compared, [c.lower() for c in choices], n=1)
     listed = f"{plural} are {', '.join(choices)}"
     if not nearest:
         return f"the {listed}"

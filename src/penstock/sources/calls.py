@@ -75,7 +75,10 @@ class SourceCalls:
         Raises:
             SourceError: As mapped by ``to_source_error``.
         """
-        return (await self.ask(operation, body, rules)).body
+        try:
+            return (await self._client.ask(operation, body, rules)).body
+        except WireError as exc:
+            raise self._to_error(exc, operation) from exc
 
     async def ask(self, operation: str, body: bytes, rules: ExchangeRules) -> HttpResponse:
         """Give the whole answer of a success.
@@ -86,8 +89,7 @@ class SourceCalls:
         try:
             return await self._client.ask(operation, body, rules)
         except WireError as exc:
-            what = f"{operation} on {self._arn.resource}"
-            raise to_source_error(exc, what, self._error_by_code) from exc
+            raise self._to_error(exc, operation) from exc
 
     def decode(self, decoder: msgspec.json.Decoder[AnswerT], answer: bytes) -> AnswerT:
         """Read a success.
@@ -128,6 +130,9 @@ class SourceCalls:
             raise SourceNotFoundError(
                 f"{self._arn} does not exist; the {kind} of that name is {found_arn}"
             )
+
+    def _to_error(self, error: WireError, operation: str) -> SourceError:
+        return to_source_error(error, f"{operation} on {self._arn.resource}", self._error_by_code)
 
     def unreadable(self, exc: Exception) -> SourceProtocolError:
         """Say what is wrong with an answer."""

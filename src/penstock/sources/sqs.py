@@ -199,7 +199,7 @@ class SqsQueue:
         answer = await self._calls.call("ReceiveMessage", _encode(ask), self._rules_of(wait_s))
         self._calls.refuse_other_text(answer)  # bodies stay as they are from here on
         messages = self._calls.decode(_received_decoder, answer).messages or ()
-        if any(memoryview(message.body)[0] != QUOTE for message in messages):
+        if [each for each in messages if memoryview(each.body)[0] != QUOTE]:
             raise self._calls.unreadable(ValueError("the Body of a message is not a string"))
         return messages
 

@@ -21,6 +21,7 @@ from penstock.functions.host.failures import error_payload, status_of
 from penstock.functions.host.runtime_api import RESPONSE_BYTES_MAX, RESPONSE_TOO_LARGE
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
+from penstock.model.function_log import log_group
 
 Handler = Callable[[Any, Any], Any]
 
@@ -67,7 +68,7 @@ class LambdaContext:
         self.function_version = "$LATEST"
         self.invoked_function_arn = invoked_arn
         self.memory_limit_in_mb = str(function.memory_mb)
-        self.log_group_name = f"/aws/lambda/{function.name}"
+        self.log_group_name = log_group(function.name)
         self.log_stream_name = log_stream_name
         self.identity = _Identity()
         self.slept_ms = 0

@@ -199,6 +199,7 @@ class Penstock(Account):
         Raises:
             NeverIdleError: It was not so in time.
         """
+        __tracebackhide__ = True  # pytest shows the test's own line
         span = _span_of(minutes, hours)
         if not self._turn_until(predicate, span):
             raise NeverIdleError(
@@ -215,6 +216,7 @@ class Penstock(Account):
         Raises:
             NeverIdleError: There is still something to do; it says what, and what would end it.
         """
+        __tracebackhide__ = True
         span = _span_of(minutes, hours)
         if not self._turn_until(self._mappings.is_idle, span):
             raise NeverIdleError(

@@ -11,7 +11,6 @@ from penstock.core.stream_event import KinesisRecord, kinesis_records
 from penstock.model.arn import invoke_identity_arn
 from penstock.model.errors import (
     ConfigurationError,
-    SourceError,
     SourceIteratorExpiredError,
     SourceThrottledError,
 )
@@ -32,7 +31,6 @@ from penstock.model.stream import (
 from penstock.ports import ByteBudget
 from penstock.simulation.streams.shard import KEY_SPACE, ServedShard
 from penstock.simulation.streams.stream import SimulatedStream, StreamTraits
-from penstock.simulation.wire import AnswerT, Reply, Wire
 from penstock.testing.faults import Fault
 from penstock.testing.source import Source, Surface
 from penstock.testing.values import Entry, write_value
@@ -72,7 +70,6 @@ class Stream(Source):
         self, surface: Surface, name: str, arn: str, kind: StreamKind, *, shard_count: int
     ) -> None:
         super().__init__(surface, name, arn)
-        self._wire = Wire(surface.chance, latency_ms_max=0)
         self.server = SimulatedStream(
             arn,
             kind,
@@ -124,15 +121,15 @@ class Stream(Source):
 
     async def describe(self) -> StreamDescription:
         """List the shards."""
-        return await self._call(self.server.describe)
+        return self.server.describe()
 
     async def pin_latest(self, shard_id: str) -> LatestPin:
         """Take an iterator at the shard's present end."""
-        return await self._call(lambda: self.server.pin_latest(shard_id))
+        return self.server.pin_latest(shard_id)
 
     async def open_iterator(self, shard_id: str, position: Position) -> ShardIterator:
         """Find a position."""
-        return await self._call(lambda: self.server.open_iterator(shard_id, position))
+        return self.server.open_iterator(shard_id, position)
 
     async def fetch(
         self, shard_id: str, iterator: ShardIterator, limit: int, *, budget: ByteBudget
@@ -140,29 +137,14 @@ class Stream(Source):
         """Read once."""
         del shard_id
         faults = self._surface.faults
-
-        def serve() -> FetchedRecords:
-            if faults.strikes(Fault.READ, self.arn):
-                raise SourceThrottledError("Rate exceeded for shard (injected)")
-            if faults.strikes(Fault.ITERATOR, self.arn):
-                raise SourceIteratorExpiredError("Iterator expired (injected)")
-            self.server.trim(RETENTION_MS)
-            return self.server.fetch(iterator.token, limit, is_empty=False)
-
-        fetched = await self._call(serve)
+        if faults.strikes(Fault.READ, self.arn):
+            raise SourceThrottledError("Rate exceeded for shard (injected)")
+        if faults.strikes(Fault.ITERATOR, self.arn):
+            raise SourceIteratorExpiredError("Iterator expired (injected)")
+        self.server.trim(RETENTION_MS)
+        fetched = self.server.fetch(iterator.token, limit, is_empty=False)
         await budget.take(sum([len(record.event) for record in fetched.records]) + 100)
         return fetched
-
-    async def _call(self, serve: Callable[[], AnswerT]) -> AnswerT:
-        def answer(reply: Reply[AnswerT]) -> None:
-            try:
-                found = serve()
-            except SourceError as error:
-                reply.refuse(error)
-            else:
-                reply.send(found)
-
-        return await self._wire.call(answer)
 
 
 class KinesisStream(Stream):

@@ -115,7 +115,7 @@ def read_records(text: bytes) -> list[object]:
     if decoded.lstrip().startswith("["):
         try:
             found = json.loads(decoded)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if isinstance(found, list):
             return _refuse_none(found)
@@ -167,7 +167,7 @@ def put_records(mapping: Mapping, records: Sequence[object], options: TrialOptio
 def _decode_object(text: bytes) -> dict[str, object]:
     try:
         members = msgspec.json.decode(text)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise ConfigurationError(f"the mapping is not JSON: {exc}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigurationError(f"the mapping is not UTF-8 text: {exc.reason}") from exc
@@ -189,7 +189,7 @@ def _only_one_of(members: dict[str, object]) -> dict[str, object]:
 def _decode_line(number: int, line: str) -> object:
     try:
         return json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigurationError(f"line {number} of the records is not JSON: {exc}") from exc
 
 

@@ -6,12 +6,10 @@ docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html; recorded answer
 
 from penstock.api.context import ApiContext
 from penstock.api.functions.call import FunctionCall
-from penstock.api.functions.code import ZIPPED_BYTES_MAX
+from penstock.api.functions.code import TOTAL_CODE_BYTES_MAX, ZIPPED_BYTES_MAX, used_bytes
 from penstock.api.functions.concurrency import ACCOUNT_CONCURRENCY
 from penstock.api.functions.finding import FunctionFinder, named_by, unqualified
 from penstock.functions.code_package import UNZIPPED_BYTES_MAX
-
-TOTAL_CODE_BYTES = 80_530_636_800  # AWS's default of an account, 75 GB; nothing here counts it
 
 
 class Account:
@@ -25,19 +23,16 @@ class Account:
         """GetAccountSettings: AWS's defaults, and what the functions of this region use."""
         functions = self._context.deployed.list_functions(call.scope)
         reserved = sum(each.reserved_concurrency or 0 for each in functions)
-        used_bytes = sum(
-            version.configuration.code.size_bytes for each in functions for version in each.versions
-        )
         return {
             "AccountLimit": {
-                "TotalCodeSize": TOTAL_CODE_BYTES,
+                "TotalCodeSize": TOTAL_CODE_BYTES_MAX,
                 "CodeSizeUnzipped": UNZIPPED_BYTES_MAX,
                 "CodeSizeZipped": ZIPPED_BYTES_MAX,
                 "ConcurrentExecutions": ACCOUNT_CONCURRENCY,
                 "UnreservedConcurrentExecutions": ACCOUNT_CONCURRENCY - reserved,
             },
             "AccountUsage": {
-                "TotalCodeSize": used_bytes,
+                "TotalCodeSize": used_bytes(self._context, call.scope),
                 "FunctionCount": len(self._finder.list_functions(call.scope)),
             },
         }

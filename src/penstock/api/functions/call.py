@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from penstock.api.answers import json_answer
-from penstock.api.bodies import read_json_object
+from penstock.api.bodies import CONTROL_BYTES_MAX, read_json_object
 from penstock.api.errors import SERIALIZATION, ApiError
 from penstock.api.list_query import read_list_query
 from penstock.api.shapes import check_parameters
@@ -73,7 +73,7 @@ class CallReader:
         """Give the handler of one operation."""
 
         async def handle(request: web.Request, scope: Scope) -> web.StreamResponse:
-            if not operation.takes_code:
+            if not operation.takes_code or _is_small(request):
                 return await self._answer(request, scope, operation)
             async with self._uploads:
                 return await self._answer(request, scope, operation)
@@ -91,6 +91,11 @@ class CallReader:
         if answer is None:
             return web.Response(status=operation.status)
         return json_answer(answer, status=operation.status)
+
+
+def _is_small(request: web.Request) -> bool:
+    """Tell whether a body is said to be so small that it need not wait for the large ones."""
+    return request.content_length is not None and request.content_length <= CONTROL_BYTES_MAX
 
 
 async def _read_parameters(request: web.Request, operation: Operation) -> dict[str, object]:

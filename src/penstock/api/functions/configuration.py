@@ -16,6 +16,7 @@ from penstock.model.deployed_function import (
     UpdateStatus,
 )
 from penstock.model.function import ANY_PYTHON, LATEST, Function, LocalProcess
+from penstock.model.function_log import log_group
 
 STORAGE_MB = 512  # what AWS says of a function that asks for no other
 _UNDER_WAY = "The function is being created."  # AWS says so of updates, too
@@ -121,7 +122,7 @@ def _fixed_members(name: str, architecture: str) -> dict[str, object]:
         "Architectures": [architecture],
         "EphemeralStorage": {"Size": STORAGE_MB},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": log_group(name)},
     }
 
 
@@ -150,7 +151,7 @@ def _states(version: FunctionVersion) -> dict[str, object]:
 
 def _reason_code(failure: str) -> str:
     """Give the one of AWS's codes that fits."""
-    if failure.startswith("Runtime "):
+    if failure.startswith(("Runtime ", "Node.js ")):
         return "InvalidRuntime"
     return "InvalidZipFileException" if "unzip" in failure else "InternalError"
 

@@ -11,10 +11,12 @@ from penstock.api.functions.code import CodeMember, read_package
 from penstock.api.functions.configuration import this_architecture, version_to_wire
 from penstock.api.functions.finding import FunctionFinder, named_by
 from penstock.api.functions.names import function_not_found
+from penstock.api.functions.roles import check_role
 from penstock.api.functions.rules import (
     NAME_LENGTH_MAX,
     EnvironmentMember,
     check_environment,
+    check_handler,
     check_limits,
     refuse_lacking,
 )
@@ -123,9 +125,11 @@ class Creation:
                 "deployment packages."
             )
         check_limits(timeout_s=asked.timeout, memory_mb=asked.memory_size)
+        check_handler(asked.handler)
         check_environment(asked.environment)
         check_function_tags(reference.unqualified_arn, asked.tags)
         await check_runtime(self._context, asked.runtime)
+        await check_role(self._context, asked.role, reference)
 
     def _refuse_taken(self, reference: FunctionReference) -> None:
         if self._context.declared.find_declared(reference.unqualified_arn) is not None:

@@ -10,7 +10,6 @@ from penstock.api.errors import (
     invalid_parameter,
 )
 from penstock.api.functions.names import function_not_found, read_reference
-from penstock.core.function_changes import is_settled
 from penstock.functions.deployed_functions import Change
 from penstock.model.arn import FunctionReference, Scope
 from penstock.model.deployed_function import DeployedFunction, FunctionState, UpdateStatus
@@ -126,7 +125,7 @@ def check_is_changeable(function: DeployedFunction) -> None:
             "The operation cannot be performed at this time. An update is in progress for "
             f"resource: {function.arn}",
         )
-    if latest.state is FunctionState.PENDING or not all(map(is_settled, function.versions)):
+    if latest.state is FunctionState.PENDING:
         raise ApiError(
             RESOURCE_CONFLICT,
             "The operation cannot be performed at this time. The function is currently in the "

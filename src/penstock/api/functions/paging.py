@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from penstock.api.marker import make_marker, read_marker
+from penstock.model.arn import function_name
 
 PAGE_SIZE_MAX = 50  # AWS accepts MaxItems up to 10,000 and never gives more than this
 
@@ -27,17 +28,12 @@ def make_page(
         asked: The request.
     """
     marker = read_marker(asked.marker)
-    remaining = [arn for arn in shapes if not marker or _place(_named(arn)) > _place(marker)]
+    remaining = [arn for arn in shapes if not marker or _place(function_name(arn)) > _place(marker)]
     size = min(asked.max_items, PAGE_SIZE_MAX)
     answer: dict[str, object] = {member: [shapes[arn] for arn in remaining[:size]]}
     if len(remaining) > size:
-        answer["NextMarker"] = make_marker(_named(remaining[size - 1]))
+        answer["NextMarker"] = make_marker(function_name(remaining[size - 1]))
     return answer
-
-
-def _named(arn: str) -> str:
-    """Give what of an ARN a marker holds: the name, and the qualifier where there is one."""
-    return arn.partition(":function:")[2]
 
 
 def _place(named: str) -> tuple[str, int, str]:

@@ -14,6 +14,7 @@ import msgspec
 from penstock.api.errors import VALIDATION, ApiError, invalid_parameter
 from penstock.api.functions.configuration import STORAGE_MB, this_architecture
 from penstock.functions.host.variables import RESERVED
+from penstock.model.function_log import log_group
 
 NAME_LENGTH_MAX = 64
 TIMEOUT_S_MAX = 900  # the model's own is of managed instances
@@ -106,6 +107,16 @@ def check_limits(*, timeout_s: int | None, memory_mb: int | None) -> None:
             )
 
 
+def check_handler(handler: str | None) -> None:
+    """Refuse a Handler that no process can be given, though the model's pattern takes it.
+
+    Raises:
+        ApiError: It holds a NUL character.
+    """
+    if handler is not None and "\0" in handler:
+        raise invalid_parameter("Handler holds a NUL character, which none can")
+
+
 def check_environment(environment: EnvironmentMember | None) -> None:
     """Refuse variables that Lambda sets itself, and too many bytes of them.
 
@@ -134,11 +145,11 @@ def check_environment(environment: EnvironmentMember | None) -> None:
 
 
 def _check_logging(value: object, function_name: str) -> None:
-    default = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{function_name}"}
+    default = {"LogFormat": "Text", "LogGroup": log_group(function_name)}
     if not isinstance(value, dict) or any(default.get(key) != each for key, each in value.items()):
         raise invalid_parameter(
             "LoggingConfig is not implemented in this version of Penstock but for the format Text "
-            f"and the log group /aws/lambda/{function_name}. Leave it out"
+            f"and the log group {log_group(function_name)}. Leave it out"
         )
 
 

@@ -20,9 +20,11 @@ from penstock.api.functions.finding import (
     check_revision,
     unqualified,
 )
+from penstock.api.functions.roles import check_role
 from penstock.api.functions.rules import (
     EnvironmentMember,
     check_environment,
+    check_handler,
     check_limits,
     refuse_lacking,
 )
@@ -104,10 +106,13 @@ class Updates:
         refuse_lacking(call.parameters, reference.name)
         asked = call.read(UpdateConfigurationRequest)
         check_limits(timeout_s=asked.timeout, memory_mb=asked.memory_size)
+        check_handler(asked.handler)
         check_environment(asked.environment)
         self._finder.find_deployed(reference, "be changed")
         if asked.runtime is not None:
             await check_runtime(self._context, asked.runtime)
+        if asked.role is not None:
+            await check_role(self._context, asked.role, reference)
 
         def merge(function: DeployedFunction) -> DeployedFunction:
             _check(function, asked.revision_id)

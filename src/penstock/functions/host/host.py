@@ -42,7 +42,7 @@ from penstock.functions.host.launch import ProcessSettings
 from penstock.functions.host.log_capture import LogCapture, LogSink, StreamLogs
 from penstock.functions.host.role import HostRole, credential_variables
 from penstock.functions.host.runtimes import default_interpreter, runtime_family
-from penstock.functions.host.variables import environment_variables, log_group
+from penstock.functions.host.variables import environment_variables
 from penstock.model.errors import (
     ConfigurationError,
     InvocationOutcomeUnknownError,
@@ -58,7 +58,7 @@ from penstock.model.function import (
     FunctionResult,
     LocalProcess,
 )
-from penstock.model.function_log import FunctionLogStream
+from penstock.model.function_log import FunctionLogStream, log_group
 from penstock.ports import PreciseClock
 
 

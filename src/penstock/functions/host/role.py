@@ -33,15 +33,14 @@ class HostRole:
         try:
             return await self._provider.require(self._clock.now().wall_ms)
         except (WireError, ConfigurationError) as error:
-            raise self._explain(error) from error
+            raise to_role_error(error, self._function_name) from error
 
-    def _explain(self, error: WireError | ConfigurationError) -> InvokeError:
-        kind = (
-            InvokeAccessDeniedError
-            if isinstance(error, CredentialsError)
-            else InvokeUnavailableError
-        )
-        return kind(f"function {self._function_name}: {error}")
+
+def to_role_error(error: WireError | ConfigurationError, function_name: str) -> InvokeError:
+    """Say that a function cannot run for want of its role's credentials: refused, or not now."""
+    is_refused = isinstance(error, CredentialsError)
+    kind = InvokeAccessDeniedError if is_refused else InvokeUnavailableError
+    return kind(f"function {function_name}: {error}")
 
 
 def credential_variables(credentials: Credentials | None) -> dict[str, str]:

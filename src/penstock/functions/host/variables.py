@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from penstock.model.function import Function, LocalProcess
+from penstock.model.function_log import log_group
 
 # What a process needs to run on this machine. The service's credentials are not among it.
 INHERITED = ("HOME", "USER", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
@@ -71,8 +72,3 @@ def environment_variables(
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": log_group(function.name),
     }
-
-
-def log_group(function_name: str) -> str:
-    """Name the log group of a function."""
-    return f"/aws/lambda/{function_name}"

@@ -150,7 +150,7 @@ class Assembly:
         name = self._name_of(resource)
         if name in self._functions:
             raise resource.where.error(f"the function {name!r} is declared twice")
-        code = self._code.find(resource, name, given.get("Runtime"))
+        code = self._code.find(resource, given.get("Runtime"))
         if isinstance(code, NotRunHere):
             self._omit(resource, f"not made; {code.reason}")
             return

@@ -3,8 +3,8 @@
 1. CloudFormation's short tags become their long forms: ``!GetAtt A.B`` is
    ``{"Fn::GetAtt": ["A", "B"]}``.
 2. Nothing of the text can make it larger or deeper than the limits below, aliases included.
-3. A date is a text, and so is a number that begins with a zero: a template's dates are versions
-   of policies, and such numbers account ids.
+3. A date is a text, and so is a number that begins with a zero or does not fit 64 bits: a
+   template's dates are versions of policies, and such numbers account ids.
 
 Source: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
 """
@@ -38,6 +38,12 @@ class Template(msgspec.Struct, frozen=True):
     path: Path
     content: dict[str, object]
     lines: Lines
+
+    @property
+    def transforms(self) -> list[object]:
+        """Give what Transform names: one, several or none."""
+        named = self.content.get("Transform", [])
+        return named if isinstance(named, list) else [named]
 
     def section(self, name: str) -> dict[str, object]:
         """Give a section that holds things by their names; empty when it is not there."""
@@ -121,9 +127,18 @@ def _read_json(text: str, path: Path) -> tuple[object, Lines]:
         return table
 
     try:
-        content = json.loads(text, object_pairs_hook=expect_single, parse_constant=refuse_constant)
+        content = json.loads(
+            text,
+            object_pairs_hook=expect_single,
+            parse_constant=refuse_constant,
+            parse_int=_whole_number,
+        )
+        json.dumps(content, ensure_ascii=False).encode()
     except json.JSONDecodeError as exc:
         raise ConfigurationError(f"{path}:{exc.lineno}: not valid JSON: {exc.msg}") from exc
+    except UnicodeEncodeError as exc:
+        half = exc.object[exc.start]
+        raise ConfigurationError(f"{path}: not valid JSON: {half!r} is half a character") from exc
     reader = _Reader(path)
     try:
         # JSON has tabs only between its values, and YAML none; all else of it is YAML, nearly.
@@ -167,7 +182,7 @@ def _too_deep(path: Path, mark: yaml.Mark) -> ConfigurationError:
 
 
 _YAML = "tag:yaml.org,2002:"
-_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # 18 digits fit 64 bits
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+")
 _TRUE = frozenset({"true", "yes", "on"})
 
@@ -255,6 +270,10 @@ class _Reader:
         return ConfigurationError(f"{self._path}:{node.start_mark.line + 1}: {text}")
 
 
+def _whole_number(text: str) -> int | str:
+    return int(text) if _DECIMAL.fullmatch(text) else text
+
+
 def _scalar(node: yaml.Node) -> object:
     text = str(node.value)
     read: Callable[[str], object] = str
@@ -263,8 +282,8 @@ def _scalar(node: yaml.Node) -> object:
             return None
         case "bool":
             return text.lower() in _TRUE
-        case "int" if _DECIMAL.fullmatch(text):
-            read = int
+        case "int":
+            read = _whole_number
         case "float" if _FLOAT.fullmatch(text):
             read = float
     return read(text)

@@ -1,5 +1,6 @@
 """Finds the folder of a function's code, or says why the function does not run here."""
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -15,9 +16,7 @@ from penstock.model.function import ANY_PYTHON
 # CDK says there which folder or file beside the template an asset is.
 _ASSET_PATH, _ASSET_PROPERTY = "aws:asset:path", "aws:asset:property"
 _INLINE_STEM = "index"  # AWS's name for the file of a ZipFile
-_IMAGE = "Image"
-
-
+IMAGE = "Image"  # the PackageType of a container image
 CODE_NOT_KNOWN = "NotKnownHere"  # in place of a folder that only AWS could tell, the reason
 
 
@@ -39,7 +38,7 @@ class FunctionCode:
         self._values = values
         self._inline_folder = inline_folder
 
-    def find(self, resource: Resource, name: str, runtime: object) -> str | NotRunHere:
+    def find(self, resource: Resource, runtime: object) -> str | NotRunHere:
         """Give the path of a function's folder, relative to the template's or absolute."""
         where = resource.where.at("Properties", "Code")
         code = resource.properties.get("Code")
@@ -57,27 +56,33 @@ class FunctionCode:
             case str():
                 return _local(resolved, where)
             case {"ZipFile": str(text)}:
-                return self._inline(name, text, str(runtime))
+                return self._inline(resource.logical_id, text, str(runtime))
             case {"S3Bucket": _} | {"S3Key": _}:
                 return NotRunHere("its code is in S3, and local functions run from a folder")
             case _:
                 raise where.error("expected a folder, ZipFile, or S3Bucket with S3Key")
 
-    def _inline(self, name: str, text: str, runtime: str) -> str:
-        """Write the file; an unchanged one stays, so that no process is started anew for it."""
-        folder = self._inline_folder / name
+    def _inline(self, logical_id: str, text: str, runtime: str) -> str:
+        """Write the file, in a folder that belongs to this very text.
+
+        So code that has not changed stays where it is, and what runs is not touched by a template
+        that cannot be used in the end. The logical id, letters and digits, is of the path; a
+        function's name is not: it is the template's own, and may lead anywhere.
+        """
+        code = text.encode()
+        folder = self._inline_folder / logical_id / hashlib.sha256(code).hexdigest()
         suffix = ".js" if runtime.startswith("nodejs") else ".py"
         file = folder / f"{_INLINE_STEM}{suffix}"
         folder.mkdir(parents=True, exist_ok=True)
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+        if not file.is_file():  # a file that is written again starts its function's processes anew
+            file.write_bytes(code)
         return str(folder.absolute())
 
 
 def _refusal(resource: Resource, code: object, runtime: object) -> str | None:
     """Say why a function does not run here, wherever its code is; None: it may."""
     parts = code if isinstance(code, dict) else {}
-    if resource.properties.get("PackageType") == _IMAGE or "ImageUri" in parts:
+    if resource.properties.get("PackageType") == IMAGE or "ImageUri" in parts:
         return "it is a container image, and local functions run from a folder"
     if CODE_NOT_KNOWN in parts:
         return str(parts[CODE_NOT_KNOWN])

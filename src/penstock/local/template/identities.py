@@ -1,7 +1,8 @@
 """What resources are called: their names, and what Ref and Fn::GetAtt give of them.
 
 A resource without a name of its own is called by its logical id, as in no stack of AWS, where the
-stack's name and random letters stand around it: here people read and type it.
+stack's name and random letters stand around it: here people read and type it. One that is shorter
+than a name may be gets a prefix.
 
 Source: docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
     aws-template-resource-type-ref.html
@@ -40,21 +41,23 @@ class _Naming(msgspec.Struct, frozen=True):
 
     name_property: str
     length_max: int
+    length_min: int = 1
 
 
 _NAMINGS = {
     QUEUE: _Naming("QueueName", 80),
     STREAM: _Naming("Name", 128),
-    TABLE: _Naming("TableName", 255),
-    GLOBAL_TABLE: _Naming("TableName", 255),
+    TABLE: _Naming("TableName", 255, 3),
+    GLOBAL_TABLE: _Naming("TableName", 255, 3),
     TOPIC: _Naming("TopicName", 256),
-    BUCKET: _Naming("BucketName", 63),
+    BUCKET: _Naming("BucketName", 63, 3),
     FUNCTION: _Naming("FunctionName", 64),
     ROLE: _Naming("RoleName", 64),
     LOG_GROUP: _Naming("LogGroupName", 512),
 }
 _FIFO_PROPERTIES = {QUEUE: "FifoQueue", TOPIC: "FifoTopic"}
 _FIFO = ".fifo"
+_PREFIX = "local-"
 
 
 class Identities:
@@ -90,7 +93,9 @@ class Identities:
         if isinstance(given, int | float):
             return str(given)
         suffix = _FIFO if self._is_fifo(resource) else ""
-        name = _shorten(logical_id, naming.length_max - len(suffix)) + suffix
+        is_short = len(logical_id) < naming.length_min
+        wanted = _PREFIX + logical_id if is_short else logical_id
+        name = _shorten(wanted, naming.length_max - len(suffix)) + suffix
         return name.lower() if resource.type == BUCKET else name
 
     def ref(self, logical_id: str, where: Where) -> str:

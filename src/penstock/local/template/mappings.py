@@ -10,6 +10,7 @@ from penstock.local.template.resource import Resource
 from penstock.local.template.unknown import NotKnownHereError
 from penstock.local.template.values import NO_VALUE, Values
 from penstock.model.arn import Scope, parse_function_name
+from penstock.model.errors import ConfigurationError
 
 _READ_SERVICES = ("sqs", "kinesis", "dynamodb")
 _SERVICE_INDEX = 2  # in an ARN that is split at its colons
@@ -71,7 +72,9 @@ class MappingAssembly:
         chosen = self._values.choose(given, where)
         table = self._table_of_stream(chosen)
         if table is not None:
-            self._values.resolve({"Ref": table}, where)  # its condition must hold
+            if "StreamSpecification" not in self._resources[table].properties:
+                text = f"the table {table} has no stream; give it a StreamSpecification"
+                raise where.error(text)
             return {"table": self._values.name_of(table)}
         arn = self._values.resolve(chosen, where)
         if arn is NO_VALUE or arn is None:
@@ -102,7 +105,10 @@ class MappingAssembly:
         name = self._values.resolve(given, where)
         if not isinstance(name, str) or not name:
             raise where.error("FunctionName is missing")
-        reference = parse_function_name(name, self._scope)
+        try:
+            reference = parse_function_name(name, self._scope)
+        except ConfigurationError as exc:
+            raise where.error(str(exc)) from exc
         function = self._function_by_arn.get(reference.unqualified_arn)
         if function is None:
             return NotRunHere(f"the function {reference.name} does not run here")

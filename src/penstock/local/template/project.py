@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.local.hidden_values import hide
 from penstock.local.omission import Omission
 from penstock.local.project_file import REGION_DEFAULT, Project, make_project
 from penstock.local.project_tables import ServiceTable
@@ -58,6 +59,13 @@ def _read(request: TemplateRequest) -> Project:
     _check_sections(written)
     scope = Scope(ServiceTable().account_id, REGION_DEFAULT)
     parameters = read_parameters(written, request.parameters, scope)
+    try:
+        return _build(written, parameters, request)
+    except ConfigurationError as exc:
+        raise ConfigurationError(hide(str(exc), parameters.hidden_values)) from exc
+
+
+def _build(written: Template, parameters: Parameters, request: TemplateRequest) -> Project:
     expansion = _expand(written, parameters, request.endpoint)
     template = expansion.template
     resources = read_resources(template)
@@ -77,8 +85,7 @@ def _check_sections(template: Template) -> None:
     for name in template.content:
         if name not in _SECTIONS:
             raise top.at(name).error(f"unknown section; {suggest(name, _SECTIONS, 'sections')}")
-    transform = template.content.get("Transform", [])
-    for each in transform if isinstance(transform, list) else [transform]:
+    for each in template.transforms:
         if each not in _TRANSFORMS:
             raise top.at("Transform").error(f"{each!r} is not carried out here, only at AWS")
     if is_sam(template):
@@ -136,6 +143,6 @@ def _make_project(
     service = {"account_id": scope.account, "region": scope.region}
     document = {**assembly.document, "service": service}
     project = make_project(document, Place(str(path), origins=assembly.origins), path)
-    return msgspec.structs.replace(
-        project, omissions=tuple(omissions), hidden_values=parameters.hidden_values
-    )
+    hidden = parameters.hidden_values
+    told = tuple(msgspec.structs.replace(each, text=hide(each.text, hidden)) for each in omissions)
+    return msgspec.structs.replace(project, omissions=told, hidden_values=hidden)

@@ -9,6 +9,7 @@ Source: docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 
 import enum
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -40,7 +41,7 @@ class Kind(enum.Enum):
 
 Shape = Kind | Mapping[str, "Shape"] | Sequence["Shape"]
 TEXT, INTEGER, NUMBER, BOOLEAN, ANY = Kind
-_INTEGER = re.compile(r"-?\d+")
+_INTEGER = re.compile(r"-?\d{1,18}")  # what fits 64 bits
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
 _BOOLEANS = {"true": True, "false": False}
 
@@ -156,11 +157,9 @@ NEEDLESS = frozenset(
         "DesiredShardLevelMetrics",
         "DisplayName",
         "EphemeralStorage",
-        "KinesisStreamSpecification",
         "KmsDataKeyReusePeriodSeconds",
         "KmsKeyArn",
         "KmsMasterKeyId",
-        "LoggingConfig",
         "OwnershipControls",
         "PointInTimeRecoverySpecification",
         "PublicAccessBlockConfiguration",
@@ -175,7 +174,6 @@ NEEDLESS = frozenset(
         "TableClass",
         "Tags",
         "TracingConfig",
-        "VersioningConfiguration",
         "WarmThroughput",
         "WriteOnDemandThroughputSettings",
         "WriteProvisionedThroughputSettings",
@@ -184,11 +182,14 @@ NEEDLESS = frozenset(
 NOT_APPLIED = {
     "DeadLetterConfig": "not applied; it is for asynchronous invocation",
     "FileSystemConfigs": "not applied; the function sees this machine's files",
+    "KinesisStreamSpecification": "not applied; no change of its items goes to that stream",
     "Layers": "not applied; its libraries must be installed where the function runs",
     "LifecycleConfiguration": "not applied; objects stay",
+    "LoggingConfig": "not applied; its lines are text, in the log group /aws/lambda/NAME",
     "NotificationConfiguration": "not applied; nobody is told of its objects",
     "RetentionPeriodHours": "not applied; records stay as long as dev runs",
     "TimeToLiveSpecification": "not applied; items stay",
+    "VersioningConfiguration": "not applied; of each object the newest alone is kept",
     "VpcConfig": "not applied; the function has this machine's network",
 }
 
@@ -234,8 +235,10 @@ def _read_integer(value: object) -> int | None:
 
 def _read_number(value: object) -> float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _read_boolean(value: object) -> bool | None:

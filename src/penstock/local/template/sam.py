@@ -15,7 +15,7 @@ import msgspec
 
 from penstock.local.omission import Omission
 from penstock.local.template.document import Lines, Template, Where
-from penstock.local.template.function_code import CODE_NOT_KNOWN
+from penstock.local.template.function_code import CODE_NOT_KNOWN, IMAGE
 from penstock.local.template.parameters import Parameters
 from penstock.local.template.unknown import NotKnownHereError
 from penstock.model.errors import ConfigurationError
@@ -51,7 +51,6 @@ _IMPLICIT_APIS = {
 }
 _MARKER = "penstock-local-code"
 _CODE_KEYS = ("CodeUri", "InlineCode", "ImageUri")
-_IMAGE = "Image"
 
 
 class Expansion(msgspec.Struct, frozen=True):
@@ -68,8 +67,7 @@ class Expansion(msgspec.Struct, frozen=True):
 
 def is_sam(template: Template) -> bool:
     """Tell whether a template asks for SAM's transform."""
-    transform = template.content.get("Transform", [])
-    return TRANSFORM in (transform if isinstance(transform, list) else [transform])
+    return TRANSFORM in template.transforms
 
 
 def expand(
@@ -91,7 +89,7 @@ def expand(
     translated = _translate(content, parameters, Template(template.path, content, lines))
     translated["Transform"] = template.content["Transform"]  # its language may still be spoken
     for resource in translated["Resources"].values():
-        code = resource.get("Properties", {}).get("Code")
+        code = (resource.get("Properties") or {}).get("Code")
         if isinstance(code, dict) and code.get("S3Bucket") == _MARKER:
             resource["Properties"]["Code"] = preparation.codes[code["S3Key"]]
     expanded = Template(template.path, translated, _with_generated(lines, translated))
@@ -144,7 +142,7 @@ class _Preparation:
     def _mark_code(self, logical_id: str, properties: dict[str, Any], where: Where) -> None:
         """Put a marker in place of a local CodeUri, and keep what it stands for."""
         shared = self._function_globals()
-        if properties.get("PackageType", shared.get("PackageType")) == _IMAGE:
+        if properties.get("PackageType", shared.get("PackageType")) == IMAGE:
             return
         given = next((table for table in (properties, shared) if set(_CODE_KEYS) & set(table)), {})
         if "InlineCode" in given or "ImageUri" in given:
@@ -195,7 +193,7 @@ def _becomes_mapping(event: dict[str, Any]) -> bool:
     if event.get("Type") == "SNS":
         properties = event.get("Properties")
         return isinstance(properties, dict) and bool(properties.get("SqsSubscription"))
-    return event.get("Type") in _MAPPING_EVENTS
+    return str(event.get("Type")) in _MAPPING_EVENTS
 
 
 class _Session(msgspec.Struct, frozen=True):

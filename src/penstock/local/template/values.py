@@ -56,9 +56,7 @@ class Values:
         self._identities = Identities(resources, self.resolve, parameters.scope, endpoint)
         self._conditions: dict[str, bool] = {}
         self._evaluating: list[str] = []
-        transform = template.content.get("Transform", [])
-        transforms = transform if isinstance(transform, list) else [transform]
-        self._has_extensions = LANGUAGE_EXTENSIONS in transforms
+        self._has_extensions = LANGUAGE_EXTENSIONS in template.transforms
         self._functions: dict[str, Callable[[object, Where], object]] = {
             "Fn::Base64": self._encoded,
             "Fn::FindInMap": self._find_in_map,
@@ -234,7 +232,7 @@ class Values:
             case [index, items]:
                 position = self._text(self.resolve(index, where), where)
                 resolved = self._list(items, where, "Fn::Select")
-                if not position.isdecimal() or int(position) >= len(resolved):
+                if position not in map(str, range(len(resolved))):
                     raise where.error(f"Fn::Select: no item {position} of {len(resolved)}")
                 return resolved[int(position)]
             case _:
