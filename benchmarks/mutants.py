@@ -105,8 +105,7 @@ def run_worlds(module: str, path: str, seed_count: int) -> Verdict:
     command = [sys.executable, "-B", str(ROOT / "benchmarks" / "mutant_worlds.py")]
     done = subprocess.run(  # noqa: S603 - our own program
         [*command, module, path, ",".join(_kinds_of(module)), str(seed_count)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         timeout=MUTANT_S_MAX,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "0"},

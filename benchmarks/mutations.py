@@ -122,7 +122,9 @@ def draw_mutants(seed: int, count: int, modules: tuple[str, ...] = MODULES) -> l
     """Draw defects that differ, over all modules alike: a long one has more of them."""
     found = [mutant for module in modules for mutant in find_mutants(module)]
     return sorted(
-        Random(seed).sample(found, min(count, len(found))),
+        Random(seed).sample(  # noqa: S311 - a draw that can be made again
+            found, min(count, len(found))
+        ),
         key=lambda mutant: (MODULES.index(mutant.module), mutant.start),
     )
 
@@ -179,12 +181,8 @@ class _Sites:
                 if isinstance(node, ast.If):
                     yield self._replaced(test, "False")
                     yield self._replaced(test, "True")
-            case ast.Constant(value=bool() as value):
-                yield self._replaced(node, str(not value))
             case ast.Constant(value=int() as value):
-                yield self._replaced(node, str(value + 1 if value <= _SMALL else value * 2))
-                if value:
-                    yield self._replaced(node, str(value - 1 if value <= _SMALL else value // 2))
+                yield from self._of_number(node, value)
             case ast.Call(func=ast.Name(id="min" | "max" as name) as func):
                 yield self._replaced(func, "max" if name == "min" else "min")
             case ast.AugAssign(target=target, op=ast.Add(), value=value) if (
@@ -198,6 +196,15 @@ class _Sites:
                 yield self._replaced(node, "pass")
             case ast.Return(value=ast.List(elts=[_, *_]) as commands):
                 yield self._replaced(commands, "[]")
+
+    def _of_number(self, node: ast.expr, value: int) -> Iterator[Mutant]:
+        """Change a constant to its neighbours; a large one to its half and its double."""
+        if isinstance(value, bool):
+            yield self._replaced(node, str(not value))
+            return
+        yield self._replaced(node, str(value + 1 if value <= _SMALL else value * 2))
+        if value:
+            yield self._replaced(node, str(value - 1 if value <= _SMALL else value // 2))
 
     def _replaced(self, node: ast.expr | ast.stmt, becomes: str) -> Mutant:
         start, end = self._span(node)

@@ -68,9 +68,10 @@ def test_world_has_mappings_of_every_kind_over_the_same_functions() -> None:
         pytest.param(13, id="updating for ever"),
         pytest.param(26, id="creating for ever"),
         pytest.param(27, id="both"),
+        pytest.param(331, id="a mapping that two users create anew at once"),
     ],
 )
-def test_row_written_by_a_call_that_failed_is_taken_up(seed: int) -> None:
+def test_seed_that_found_something_keeps_every_rule(seed: int) -> None:
     outcome = run_one(WorldKind.ALL, seed)
 
     assert outcome.violation == ""

@@ -88,7 +88,7 @@ class DirectRequests:
         """Delete a mapping."""
         row = await self._wait_until_settled(find)
         self._write(row, state_when_requested(row.state, Request.DELETE))
-        while find() is not None:
+        while self._store.get_mapping(row.scope, row.uuid) is not None:
             await self._wait_for_change()
         return row
 

@@ -104,7 +104,7 @@ class ApiRequests:
         async def delete(context: MappingContext) -> None:
             await MappingOperations(context).delete(SCOPE, row.uuid)
 
-        while find() is not None:
+        while self._store.get_mapping(SCOPE, row.uuid) is not None:
             await self._try(delete)
             await pass_s(ASK_AGAIN_S)
         return row
