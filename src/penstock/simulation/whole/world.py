@@ -8,6 +8,7 @@ from penstock.engine.surroundings import EngineSettings
 from penstock.model.mapping import EventSourceMapping
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.ground import Ground
+from penstock.simulation.incident_plans import JumpWall
 from penstock.simulation.incidents import Incidents
 from penstock.simulation.ledger import Rule
 from penstock.simulation.loop import pass_s
@@ -202,7 +203,10 @@ class WholeWorld:
         return self._queues.is_settled() and not self._streams.owing()
 
     def _settle_s_max(self) -> float:
-        return self._queues.settle_s_max() + self._streams.settle_s_max()
+        """Bound both parts; a tumbling window waits for a clock that was set back to come up."""
+        jumps = [each for each in self._plan.queues.incidents if isinstance(each, JumpWall)]
+        set_back_s = sum(max(0, -each.by_ms) for each in jumps) / 1000
+        return self._queues.settle_s_max() + self._streams.settle_s_max() + set_back_s
 
     async def _stop(self) -> None:
         try:
