@@ -72,6 +72,8 @@ class WholeWorld:
         self._ground = Ground(keeps_trace=keeps_trace, is_undisturbed=plan.is_undisturbed())
         self._queues = World(seed, plan.queues, ground=self._ground)
         self._streams = StreamWorld(seed, plan.streams, ground=self._ground)
+        if any(isinstance(each, JumpWall) for each in plan.queues.incidents):
+            self._streams.auditor.books.is_wall_steady = False
         self._judge = BothAuditors(self._queues.auditor, self._streams.auditor)
         self._open_ground()
 
