@@ -1,4 +1,4 @@
-"""Worlds from seeds: as many as fit in a minute, the same each time, and replayable."""
+"""Worlds of each kind from seeds: as many as fit, the same each time, and replayable."""
 
 import itertools
 import os
@@ -6,23 +6,26 @@ import subprocess
 import sys
 
 import planted
+import planted_streams
 import pytest
 
 from penstock.simulation.__main__ import main
 from penstock.simulation.outcome import WorldKind
-from penstock.simulation.run import run_world
-from penstock.simulation.swarm import describe_failure, run_seeds
+from penstock.simulation.swarm import describe_failure, run_one, run_seeds
 
-# Worlds of streams and whole ones have a third each, too.
-LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60")) / 3
+LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60")) / len(WorldKind)
 DIGEST = (
-    "from penstock.simulation.run import run_world; print(run_world({}, keeps_trace=True).digest)"
+    "from penstock.simulation.outcome import WorldKind; "
+    "from penstock.simulation.swarm import run_one; "
+    "print(run_one(WorldKind({!r}), 17, keeps_trace=True).digest)"
 )
+OF_EACH_KIND = pytest.mark.parametrize("kind", [pytest.param(kind, id=kind) for kind in WorldKind])
 
 
 @pytest.mark.timeout(LIMIT_S + 60)
-def test_seeds_keep_every_rule(capfd: pytest.CaptureFixture[str]) -> None:
-    tally = run_seeds(WorldKind.QUEUES, itertools.count(), limit_s=LIMIT_S, show=lambda _: None)
+@OF_EACH_KIND
+def test_seeds_keep_every_rule(kind: WorldKind, capfd: pytest.CaptureFixture[str]) -> None:
+    tally = run_seeds(kind, itertools.count(), limit_s=LIMIT_S, show=lambda _: None)
 
     with capfd.disabled():  # On the terminal whichever process of the test run this is.
         sys.stderr.write(f"\nsimulation: {tally}\n")
@@ -30,35 +33,42 @@ def test_seeds_keep_every_rule(capfd: pytest.CaptureFixture[str]) -> None:
     assert tally.seed_count > 0
 
 
-@pytest.mark.parametrize("seed", [1, 3520, 17])
-def test_seed_gives_the_same_trace_each_time(seed: int) -> None:
-    first, second = (run_world(seed, keeps_trace=True) for _ in range(2))
+@pytest.mark.parametrize("seed", [1, 17, 21, 366, 3520])
+@OF_EACH_KIND
+def test_seed_gives_the_same_trace_each_time(kind: WorldKind, seed: int) -> None:
+    first, second = (run_one(kind, seed, keeps_trace=True) for _ in range(2))
 
     assert first.lines == second.lines
     assert len(first.lines) > 20
     assert first.digest == second.digest
 
 
-def test_seed_gives_the_same_trace_in_another_process() -> None:
+@OF_EACH_KIND
+def test_seed_gives_the_same_trace_in_another_process(kind: WorldKind) -> None:
     environment = os.environ | {"PYTHONHASHSEED": "4711"}
-    command = [sys.executable, "-c", DIGEST.format(17)]
+    command = [sys.executable, "-c", DIGEST.format(kind.value)]
     other = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
 
-    assert other.stdout.strip() == run_world(17, keeps_trace=True).digest
+    assert other.stdout.strip() == run_one(kind, 17, keeps_trace=True).digest
 
 
-def test_seeds_give_different_worlds() -> None:
-    digests = {run_world(seed, keeps_trace=True).digest for seed in range(20)}
+@pytest.mark.parametrize("kind", [WorldKind.QUEUES, WorldKind.STREAMS])
+def test_seeds_give_different_worlds(kind: WorldKind) -> None:
+    digests = {run_one(kind, seed, keeps_trace=True).digest for seed in range(20)}
 
     assert len(digests) == 20
 
 
-def test_replay_prints_every_event(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--worlds", "queues", "--seed", "17", "--trace"]) == 0
+@pytest.mark.parametrize(("worlds", "sent"), [("queues", " messages, "), ("streams", " records, ")])
+def test_replay_prints_every_event(
+    worlds: str, sent: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--worlds", worlds, "--seed", "17", "--trace"]) == 0
 
     printed = capsys.readouterr().out
     assert "node         starts" in printed
     assert "seed 17: " in printed.splitlines()[-1]
+    assert sent in printed.splitlines()[-1]
     assert "every rule held" in printed.splitlines()[-1]
 
 
@@ -69,7 +79,7 @@ def test_swarm_prints_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.startswith("all: 3 seeds in ")
 
 
-def test_failure_prints_how_to_see_it_again(
+def test_failure_of_a_queue_prints_how_to_see_it_again(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted.consumer(planted.TakesFailureForSuccess)(monkeypatch)
@@ -80,6 +90,19 @@ def test_failure_prints_how_to_see_it_again(
     assert "plan: {" in printed
     assert "broke a rule" in printed
     assert "replay: python -m penstock.simulation --worlds queues --seed " in printed
+
+
+def test_failure_of_a_stream_prints_how_to_see_it_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted_streams.work(planted_streams.JournalsNothing)(monkeypatch)
+
+    assert main(["--worlds", "streams", "--seeds", "100"]) == 1
+
+    printed = capsys.readouterr().out
+    assert "plan: {" in printed
+    assert "a checkpoint never passes an unsettled record" in printed
+    assert "replay: python -m penstock.simulation --worlds streams --seed " in printed
 
 
 @pytest.mark.parametrize("option", [["--seeds", "3"], ["--first", "5"], ["--minutes", "1"]])

@@ -1,9 +1,4 @@
-"""Whole worlds from seeds: one engine, the real store, the API; and seeds that found something."""
-
-import itertools
-import os
-import subprocess
-import sys
+"""What whole worlds draw, what they see, and seeds of theirs that found something."""
 
 import planted
 import planted_streams
@@ -12,42 +7,8 @@ import pytest
 from penstock.api.context import MappingContext
 from penstock.simulation.__main__ import main
 from penstock.simulation.outcome import WorldKind
-from penstock.simulation.swarm import describe_failure, run_one, run_seeds
-from penstock.simulation.whole.run import draw_whole_world, run_whole_world
-
-# Worlds of queues and of streams have a third each, too: test_seeds.py, test_stream_seeds.py.
-LIMIT_S = float(os.environ.get("PENSTOCK_SIMULATION_SECONDS", "60")) / 3
-DIGEST = (
-    "from penstock.simulation.whole.run import run_whole_world; "
-    "print(run_whole_world({}, keeps_trace=True).digest)"
-)
-
-
-@pytest.mark.timeout(LIMIT_S + 60)
-def test_seeds_keep_every_rule(capfd: pytest.CaptureFixture[str]) -> None:
-    tally = run_seeds(WorldKind.ALL, itertools.count(), limit_s=LIMIT_S, show=lambda _: None)
-
-    with capfd.disabled():  # On the terminal whichever process of the test run this is.
-        sys.stderr.write(f"\nsimulation: {tally}\n")
-    assert tally.broken is None, describe_failure(tally.broken)
-    assert tally.seed_count > 0
-
-
-@pytest.mark.parametrize("seed", [1, 17, 21])
-def test_seed_gives_the_same_trace_each_time(seed: int) -> None:
-    first, second = (run_whole_world(seed, keeps_trace=True) for _ in range(2))
-
-    assert first.lines == second.lines
-    assert len(first.lines) > 20
-    assert first.digest == second.digest
-
-
-def test_seed_gives_the_same_trace_in_another_process() -> None:
-    environment = os.environ | {"PYTHONHASHSEED": "4711"}
-    command = [sys.executable, "-c", DIGEST.format(17)]
-    other = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-
-    assert other.stdout.strip() == run_whole_world(17, keeps_trace=True).digest
+from penstock.simulation.swarm import run_one, run_seeds
+from penstock.simulation.whole.run import draw_whole_world
 
 
 def test_world_has_mappings_of_every_kind_over_the_same_functions() -> None:
