@@ -9,7 +9,11 @@ from builders import QUEUE_ARN, message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.function_event import queue_event, queue_records_bytes_max
+from penstock.core.function_event import (
+    event_attributes,
+    queue_event,
+    queue_records_bytes_max,
+)
 from penstock.model.message import Message
 
 DIGEST = "d25a6aea97eb8f585bfa92d314504a92"
@@ -127,6 +131,10 @@ def test_event_message_attribute_is_translated(sent: bytes, expected: bytes) -> 
     event = queue_event([received], QUEUE_ARN)
 
     assert b'"messageAttributes":{"Name":{%b}},"md5OfBody"' % expected in event
+
+
+def test_message_without_attributes_has_none_in_an_event() -> None:
+    assert event_attributes(message("m1")) == b"{}"
 
 
 def test_event_message_attributes_come_with_their_digest_before_that_of_the_body() -> None:
