@@ -76,9 +76,7 @@ def _run(source: ProjectSource, request: DevRequest, logs: LogSettings, working:
     inline_folder = working / _INLINE_FOLDER
 
     def read() -> Project:
-        project = source.read(endpoint=endpoint, inline_folder=inline_folder)
-        _refuse_keys_of_serve(project)
-        return project
+        return source.read(endpoint=endpoint, inline_folder=inline_folder)
 
     watched = None
     if request.watch and source.path is not None:
@@ -117,18 +115,3 @@ def _make_folder(data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigurationError(f"--data {data}: {exc.strerror}") from exc
-
-
-def _refuse_keys_of_serve(project: Project) -> None:
-    service = project.service
-    if service.store is not None:
-        raise ConfigurationError(
-            f"{project.path}: service.store: dev keeps its store in the folder --data names;"
-            " remove the key, or use penstock serve"
-        )
-    for key in ("callers", "upstream"):
-        if getattr(service, key) is not None:
-            raise ConfigurationError(
-                f"{project.path}: service.{key}: dev is for this machine alone, takes any"
-                " credentials, and has its own embedded AWS; remove the key, or use penstock serve"
-            )

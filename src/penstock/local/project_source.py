@@ -1,4 +1,4 @@
-"""Where a project comes from: ``penstock.toml``, or a SAM or CloudFormation template."""
+"""Where dev's project comes from: ``penstock.toml``, or a SAM or CloudFormation template."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,6 +42,7 @@ class ProjectSource(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: The file cannot be read, or declares what cannot be.
         """
         project = self._read(endpoint, inline_folder)
+        _refuse_keys_of_serve(project)
         for mapping in project.mappings:
             try:
                 check_parameters("CreateEventSourceMapping", mapping.parameters)
@@ -112,3 +113,17 @@ def parse_parameter(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise ConfigurationError(f"--parameter {text!r} is not of the form KEY=VALUE")
     return key.strip(), value
+
+def _refuse_keys_of_serve(project: Project) -> None:
+    service = project.service
+    if service.store is not None:
+        raise ConfigurationError(
+            f"{project.path}: service.store: dev keeps its store in the folder --data names;"
+            " remove the key, or use penstock serve"
+        )
+    for key in ("callers", "upstream"):
+        if getattr(service, key) is not None:
+            raise ConfigurationError(
+                f"{project.path}: service.{key}: dev is for this machine alone, takes any"
+                " credentials, and has its own embedded AWS; remove the key, or use penstock serve"
+            )
