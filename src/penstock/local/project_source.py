@@ -114,6 +114,7 @@ def parse_parameter(text: str) -> tuple[str, str]:
         raise ConfigurationError(f"--parameter {text!r} is not of the form KEY=VALUE")
     return key.strip(), value
 
+
 def _refuse_keys_of_serve(project: Project) -> None:
     service = project.service
     if service.store is not None:
