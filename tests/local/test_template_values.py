@@ -225,9 +225,7 @@ def nested(function: str, times: int, inner: str) -> str:
 def test_functions_write_no_more_than_a_limit(tmp_path: Path, text: str) -> None:
     template = "Transform: AWS::LanguageExtensions\n" + HEAD + resources(FUNCTION % text)
 
-    with pytest.raises(
-        ConfigurationError, match="VALUE: its functions write more than 16,777"
-    ):
+    with pytest.raises(ConfigurationError, match="VALUE: its functions write more than 16,777"):
         read(tmp_path, template)
 
 
