@@ -170,3 +170,13 @@ def test_both_from_standard_input_are_refused() -> None:
 
     assert result.exit_code == 2
     assert "cannot both be standard input" in result.stderr
+
+
+def test_standard_input_is_read_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.cli.given.BYTES_MAX", 10)
+
+    arguments = ["simulate", "-", "--handler", "a.b", "--records", "[]"]
+    result = CliRunner().invoke(cli, arguments, input="x" * 11)
+
+    assert result.exit_code == 2
+    assert result.stderr == "penstock: MAPPING -: larger than 10 bytes; give less at once\n"

@@ -660,6 +660,11 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         read_project(tmp_path / "absent.toml")
 
 
+def test_file_without_an_end_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="/dev/zero: larger than 1,048,576 bytes"):
+        read_project(Path("/dev/zero"))
+
+
 @pytest.mark.parametrize(
     ("document", "names"),
     [
