@@ -165,6 +165,15 @@ def test_what_cannot_be_used_is_told_in_a_line(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_file_that_cannot_be_used_is_named() -> None:
+    Path("half.json").write_text('{"EventSourceArn": ')
+
+    result = simulate("half.json", "a")
+
+    assert "penstock: the mapping half.json is not JSON: Input data was truncated" in result.stderr
+
+
 def test_both_from_standard_input_are_refused() -> None:
     result = CliRunner().invoke(cli, ["simulate", "-", "--handler", "a.b", "--records", "-"])
 

@@ -601,6 +601,21 @@ MISTAKES = [
         id="filter-text",
     ),
     pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = "10"',
+        "mappings[0].BatchSize: expected integer, got str ('10') in mapping 'orders'",
+        id="batch-size-in-quotes",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nFilterCriteria = {{ Filters = [3] }}',
+        "mappings[0].FilterCriteria.Filters[0]: expected structure, got int (3) in mapping",
+        id="filter-number",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = 0',
+        "mappings[0]: mapping 'orders': 1 validation error detected: Value '0' at 'batchSize'",
+        id="batch-size-too-small",
+    ),
+    pytest.param(
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\non_failure = "orders"\nTags = 3',
         "mappings[0].Tags: expected a table, got int (3)",
         id="tags",
