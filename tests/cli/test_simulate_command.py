@@ -96,6 +96,16 @@ def test_failures_are_planned() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_failures_that_did_not_happen_are_told() -> None:
+    asked = ("--fail", "destination", "--fail", "lost-answer=3")
+
+    result = simulate({"EventSourceArn": KINESIS}, "a\n", *asked, "--until", "10s")
+
+    assert "of --fail this did not happen: destination=1" in result.stderr
+    assert "lost-answer" not in result.stderr
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_answer_of_get_is_a_mapping_too() -> None:
     with Penstock(account="123456789012", region="eu-west-1") as penstock:
         stream = penstock.kinesis_stream("orders")

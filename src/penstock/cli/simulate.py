@@ -199,6 +199,9 @@ def _try(  # noqa: PLR0913 - what was asked for
             _save(mapping, picture)
         if busy:
             click.echo(f"penstock: {busy}", err=True)
+        left = [f"{name.replace('_', '-')}={n}" for name, n in penstock.fail.pending.items()]
+        if left:
+            click.echo(f"penstock: of --fail this did not happen: {', '.join(left)}", err=True)
         return not busy and not mapping.discarded and not penstock.is_busy
 
 

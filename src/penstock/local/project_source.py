@@ -1,4 +1,4 @@
-"""Where a project comes from: ``penstock.toml``, or a SAM or CloudFormation template."""
+"""Where dev's project comes from: ``penstock.toml``, or a SAM or CloudFormation template."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +38,11 @@ class ProjectSource(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: The file cannot be read, or declares what cannot be.
         """
+        project = self._read(endpoint, inline_folder)
+        _refuse_keys_of_serve(project)
+        return project
+
+    def _read(self, endpoint: str, inline_folder: Path) -> Project:
         if self.path is None or not self.is_template:
             if self.parameters:
                 raise ConfigurationError("--parameter is for templates; penstock.toml has none")
@@ -99,3 +104,18 @@ def parse_parameter(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise ConfigurationError(f"--parameter {text!r} is not of the form KEY=VALUE")
     return key.strip(), value
+
+
+def _refuse_keys_of_serve(project: Project) -> None:
+    service = project.service
+    if service.store is not None:
+        raise ConfigurationError(
+            f"{project.path}: service.store: dev keeps its store in the folder --data names;"
+            " remove the key, or use penstock serve"
+        )
+    for key in ("callers", "upstream"):
+        if getattr(service, key) is not None:
+            raise ConfigurationError(
+                f"{project.path}: service.{key}: dev is for this machine alone, takes any"
+                " credentials, and has its own embedded AWS; remove the key, or use penstock serve"
+            )
