@@ -362,6 +362,21 @@ def test_client_that_nobody_holds_is_forgotten(run_rig: RunRig) -> None:
     run_rig(scenario)
 
 
+def test_sdk_client_outlives_the_wire_client_that_opened_it_until_the_close(
+    run_rig: RunRig,
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        topics = await rig.roles.wire_for(FUNCTION.arn).sdk.open("sns", "eu-west-1")
+        gc.collect()
+
+        await rig.wire.close()
+
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await topics.call("ListTopics", {})
+
+    run_rig(scenario)
+
+
 def test_role_that_nobody_wants_any_more_is_forgotten(run_rig: RunRig) -> None:
     async def scenario(rig: Rig) -> None:
         await rig.assume("left")

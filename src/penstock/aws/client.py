@@ -41,12 +41,12 @@ class WireClient:
         self.sdk = SdkClients(network.session, network.endpoints, self.credentials, clock)
         self._network = network
         self._service_by_name: dict[tuple[str, ...], ServiceClient] = {}
-        self._acting: weakref.WeakSet[WireClient] = weakref.WeakSet()
+        self._acting: weakref.WeakSet[SdkClients] = weakref.WeakSet()
 
     def acting_with(self, credentials: CredentialProvider) -> "WireClient":
         """Give a client that signs with other credentials, over the same connections.
 
-        It is closed with this one, if anybody has it still.
+        What has been opened with it, and is still held, is closed with this one.
         """
         acting = WireClient(
             self._network,
@@ -54,7 +54,7 @@ class WireClient:
             draw_fraction=self.draw_fraction,
             credentials=credentials,
         )
-        self._acting.add(acting)
+        self._acting.add(acting.sdk)
         return acting
 
     async def open(
@@ -114,8 +114,8 @@ class WireClient:
     async def close(self) -> None:
         """Close every connection; exchanges in flight fail."""
         await self._network.close()
-        for client in (self, *self._acting):
-            client.sdk.close()
+        for sdk in (self.sdk, *self._acting):
+            sdk.close()
 
     def _to_service(self, endpoint: Endpoint, signer: Signer) -> "ServiceClient":
         return ServiceClient(self, self._network.transport_to(endpoint), endpoint, signer)
