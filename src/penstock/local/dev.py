@@ -251,7 +251,9 @@ class DevStack:
         return ChildProcess(
             "embedded AWS",
             "penstock.local.embedded_aws",
-            settings=EmbeddedAwsSettings(port, self._project.service.account_id),
+            settings=EmbeddedAwsSettings(
+                port, self._project.service.account_id, self._options.logs
+            ),
             environment=self._child_environment(upstream),
         )
 
