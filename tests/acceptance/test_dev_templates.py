@@ -187,6 +187,7 @@ def test_changed_queue_has_its_new_attributes(watched: DevProcess, template: Pat
             "cannot create the queue 'Orders'",
             id="refused",
         ),
+        pytest.param("Runtime: python3", "Runtime: java21", "edit not taken", id="runtime"),
     ],
 )
 def test_edit_that_cannot_be_is_told_and_what_runs_goes_on(
