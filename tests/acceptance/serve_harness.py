@@ -122,14 +122,19 @@ class Moto:
     def reset(self) -> None:
         """Forget all it knows."""
         close_all(self._clients)
-        request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own URL
-            pass
+        reset_moto(self.url)
 
     def client(self, service: str) -> Any:
         """Make an unmodified boto3 client; it is closed with the server."""
         self._clients.append(make_client(service, self.url))
         return self._clients[-1]
+
+
+def reset_moto(url: str) -> None:
+    """Let a moto forget all it knows."""
+    request = urllib.request.Request(f"{url}/moto-api/reset", method="POST")  # noqa: S310
+    with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own URL
+        pass
 
 
 class Penstock:
@@ -148,7 +153,6 @@ class Penstock:
             "AWS_ENDPOINT_URL": aws_url,
             "AWS_REGION": REGION,
             **CREDENTIALS,
-            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         }
         (folder / "app.py").write_text(HANDLER)
         (folder / "penstock.toml").write_text(project)

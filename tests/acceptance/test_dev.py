@@ -13,7 +13,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from dev_process import LIMIT_S, DevProcess, descendants, is_alive, running_dev, wait_until
+from dev_process import LIMIT_S, DevProcess, descendants, is_alive, running_dev
+from serve_harness import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -59,7 +60,7 @@ def ship(dev: DevProcess, order: int) -> None:
         answer = sqs.receive_message(QueueUrl=shipped, WaitTimeSeconds=1, MaxNumberOfMessages=10)
         return any(f'"id": {order}' in message["Body"] for message in answer.get("Messages", []))
 
-    assert wait_until(is_shipped)
+    wait_for("the receipt", is_shipped)
 
 
 def test_one_port_serves_lambda_and_the_rest(dev: DevProcess) -> None:
@@ -133,7 +134,7 @@ def test_children_die_with_a_killed_parent(dev: DevProcess) -> None:
 
     dev.process.kill()
 
-    assert wait_until(lambda: not any(is_alive(pid) for pid in processes))
+    wait_for("the processes to end", lambda: not any(is_alive(pid) for pid in processes))
 
 
 def test_killed_embedded_aws_comes_back_with_its_queues(dev: DevProcess) -> None:
@@ -182,7 +183,7 @@ def test_second_ctrl_c_ends_at_once(dev: DevProcess, tmp_path: Path) -> None:
     code = dev.interrupt()
 
     assert code == 130
-    assert wait_until(lambda: not any(is_alive(pid) for pid in processes))
+    wait_for("the processes to end", lambda: not any(is_alive(pid) for pid in processes))
 
 
 def test_data_folder_keeps_mappings_made_through_the_api(project_file: Path) -> None:

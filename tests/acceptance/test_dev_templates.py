@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dev_process import DevProcess, running_dev, wait_until
+from dev_process import DevProcess, running_dev
+from serve_harness import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -106,7 +107,7 @@ def test_edited_handler_runs_with_the_next_message(template: Path) -> None:
             send(dev, "Orders", "two")
             return any("new two" in line["event"] for line in list(dev.lines))
 
-        assert wait_until(is_taken_up)
+        wait_for("the edited handler", is_taken_up)
 
 
 def test_code_in_the_template_runs_and_a_topic_reaches_it(template: Path) -> None:
@@ -186,6 +187,7 @@ def test_changed_queue_has_its_new_attributes(watched: DevProcess, template: Pat
             "cannot create the queue 'Orders'",
             id="refused",
         ),
+        pytest.param("Runtime: python3", "Runtime: java21", "edit not taken", id="runtime"),
     ],
 )
 def test_edit_that_cannot_be_is_told_and_what_runs_goes_on(

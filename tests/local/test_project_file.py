@@ -611,6 +611,21 @@ MISTAKES = [
         id="filter-text",
     ),
     pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = "10"',
+        "mappings[0].BatchSize: expected integer, got str ('10') in mapping 'orders'",
+        id="batch-size-in-quotes",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nFilterCriteria = {{ Filters = [3] }}',
+        "mappings[0].FilterCriteria.Filters[0]: expected structure, got int (3) in mapping",
+        id="filter-number",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = 0',
+        "mappings[0]: mapping 'orders': 1 validation error detected: Value '0' at 'batchSize'",
+        id="batch-size-too-small",
+    ),
+    pytest.param(
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\non_failure = "orders"\nTags = 3',
         "mappings[0].Tags: expected a table, got int (3)",
         id="tags",
@@ -668,6 +683,11 @@ def test_mistake_is_one_line_that_names_the_place(tmp_path: Path, text: str, exp
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"absent\.toml: cannot be read: No such file"):
         read_project(tmp_path / "absent.toml")
+
+
+def test_file_without_an_end_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="/dev/zero: larger than 1,048,576 bytes"):
+        read_project(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.api.errors import ApiError
-from penstock.api.shapes import check_parameters
-from penstock.local.hidden_values import hide
 from penstock.local.project_file import PROJECT_FILE_DEFAULT, Project, read_project
 from penstock.model.errors import ConfigurationError
 
@@ -32,7 +29,7 @@ class ProjectSource(msgspec.Struct, frozen=True, kw_only=True):
         return self.path is not None and is_template(self.path)
 
     def read(self, *, endpoint: str, inline_folder: Path) -> Project:
-        """Read the project as it is now, and hold its mappings against Lambda's own model.
+        """Read the project as it is now.
 
         Args:
             endpoint: Of the AWS in which a template is made.
@@ -43,12 +40,6 @@ class ProjectSource(msgspec.Struct, frozen=True, kw_only=True):
         """
         project = self._read(endpoint, inline_folder)
         _refuse_keys_of_serve(project)
-        for mapping in project.mappings:
-            try:
-                check_parameters("CreateEventSourceMapping", mapping.parameters)
-            except ApiError as exc:
-                text = hide(f"mapping {mapping.name!r}: {exc}", project.hidden_values)
-                raise ConfigurationError(text) from exc
         return project
 
     def _read(self, endpoint: str, inline_folder: Path) -> Project:
