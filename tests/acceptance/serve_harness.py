@@ -120,9 +120,12 @@ class Moto:
         self._process.wait()
 
     def reset(self) -> None:
-        """Forget all it knows."""
+        """Forget all it knows; one that was killed starts again."""
         close_all(self._clients)
-        reset_moto(self.url)
+        if self._process.poll() is None:
+            reset_moto(self.url)
+        else:
+            self.start()
 
     def client(self, service: str) -> Any:
         """Make an unmodified boto3 client; it is closed with the server."""

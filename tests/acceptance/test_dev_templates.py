@@ -57,6 +57,17 @@ MORE = """
     Type: AWS::Lambda::EventSourceMapping
     Properties: {FunctionName: !Ref Show, EventSourceArn: !GetAtt Refunds.Arn}
 """
+# What stands in the template, what stands there instead, and what is told of it.
+MISTAKES = (
+    ("Resources:", "Resources: [", "not valid YAML"),
+    ("BatchSize: 5", "BatchSize: 11000", "mapping 'ShowOrders': 1"),
+    (
+        "VisibilityTimeout: 5",
+        "RedrivePolicy: {deadLetterTargetArn: arn:aws:sqs:us-east-1:1:x, maxReceiveCount: 2}",
+        "cannot create the queue 'Orders'",
+    ),
+    ("Runtime: python3", "Runtime: java21", "edit not taken"),
+)
 
 
 @pytest.fixture(name="template")
@@ -176,30 +187,17 @@ def test_changed_queue_has_its_new_attributes(watched: DevProcess, template: Pat
     assert attributes["Attributes"] == {"VisibilityTimeout": "9"}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        pytest.param("Resources:", "Resources: [", "not valid YAML", id="broken"),
-        pytest.param("BatchSize: 5", "BatchSize: 11000", "mapping 'ShowOrders': 1", id="model"),
-        pytest.param(
-            "VisibilityTimeout: 5",
-            "RedrivePolicy: {deadLetterTargetArn: arn:aws:sqs:us-east-1:1:x, maxReceiveCount: 2}",
-            "cannot create the queue 'Orders'",
-            id="refused",
-        ),
-        pytest.param("Runtime: python3", "Runtime: java21", "edit not taken", id="runtime"),
-    ],
-)
 def test_edit_that_cannot_be_is_told_and_what_runs_goes_on(
-    watched: DevProcess, template: Path, old: str, new: str, message: str
+    watched: DevProcess, template: Path
 ) -> None:
-    template.write_text(TEMPLATE.replace(old, new))
+    for count, (old, new, message) in enumerate(MISTAKES, start=1):
+        template.write_text(TEMPLATE.replace(old, new))
 
-    told = watched.wait_for("what runs goes on")
-    send(watched, "Orders", "one")
+        told = watched.wait_for("what runs goes on", count)
+        send(watched, "Orders", f"number-{count}")
 
-    assert message in told["event"]
-    watched.wait_for("got one")
+        assert message in told["event"]
+        watched.wait_for(f"got number-{count}")
 
 
 def test_edit_that_the_service_refuses_goes_back_to_what_ran(
