@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +126,3 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in {"Z", "X"}
-
-
-def wait_until(is_true: Callable[[], bool]) -> bool:
-    """Look again every 50 ms, for as long as ``LIMIT_S``."""
-    pause = threading.Event()
-    for _ in range(int(LIMIT_S / 0.05)):
-        if is_true():
-            return True
-        pause.wait(0.05)
-    return False

@@ -120,16 +120,24 @@ class Moto:
         self._process.wait()
 
     def reset(self) -> None:
-        """Forget all it knows."""
+        """Forget all it knows; one that was killed starts again."""
         close_all(self._clients)
-        request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own URL
-            pass
+        if self._process.poll() is None:
+            reset_moto(self.url)
+        else:
+            self.start()
 
     def client(self, service: str) -> Any:
         """Make an unmodified boto3 client; it is closed with the server."""
         self._clients.append(make_client(service, self.url))
         return self._clients[-1]
+
+
+def reset_moto(url: str) -> None:
+    """Let a moto forget all it knows."""
+    request = urllib.request.Request(f"{url}/moto-api/reset", method="POST")  # noqa: S310
+    with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own URL
+        pass
 
 
 class Penstock:
@@ -148,7 +156,6 @@ class Penstock:
             "AWS_ENDPOINT_URL": aws_url,
             "AWS_REGION": REGION,
             **CREDENTIALS,
-            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         }
         (folder / "app.py").write_text(HANDLER)
         (folder / "penstock.toml").write_text(project)

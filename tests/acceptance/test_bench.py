@@ -20,7 +20,7 @@ CASES = (
     "dynamodb_stream",
     "invoke_20ms_concurrency_50",
 )
-ONE_RUN = ["--rounds", "1", "--seconds", "1", "--latency-seconds", "0"]
+ONE_RUN = ["--rounds", "1", "--seconds", "0.2", "--latency-seconds", "0"]
 MEASURES = {"records_per_cpu_s", "records_per_s", "cpu_us_per_record", "p50_ms", "p99_ms"}
 
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from dev_process import LIMIT_S, descendants, is_alive, wait_until
+from dev_process import LIMIT_S, descendants, is_alive
+from serve_harness import wait_for
 
 from penstock.local.demo import make_orders
 
@@ -59,7 +60,7 @@ def test_killed_demo_leaves_no_process(tmp_path: Path) -> None:
 
         demo.kill()
 
-        assert wait_until(lambda: not any(is_alive(pid) for pid in processes))
+        wait_for("the processes to end", lambda: not any(is_alive(pid) for pid in processes))
 
 
 def test_one_order_in_twelve_is_poison() -> None:

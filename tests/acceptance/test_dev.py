@@ -13,19 +13,33 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from dev_process import LIMIT_S, DevProcess, descendants, is_alive, running_dev, wait_until
+from dev_process import LIMIT_S, DevProcess, descendants, is_alive, running_dev
+from serve_harness import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "orders"
 
 
+def copy_example(folder: Path) -> Path:
+    """Copy the example project; give its file."""
+    for name in ("penstock.toml", "app.py", "streams.py"):
+        shutil.copy(EXAMPLE / name, folder / name)
+    return folder / "penstock.toml"
+
+
 @pytest.fixture
 def project_file(tmp_path: Path) -> Path:
     """Copy the example project."""
-    for name in ("penstock.toml", "app.py", "streams.py"):
-        shutil.copy(EXAMPLE / name, tmp_path / name)
-    return tmp_path / "penstock.toml"
+    return copy_example(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
+    """Run the example for the tests that leave it as it is."""
+    with running_dev(copy_example(tmp_path_factory.mktemp("shared"))) as process:
+        process.wait_for("ready")
+        yield process
 
 
 @pytest.fixture
@@ -59,11 +73,11 @@ def ship(dev: DevProcess, order: int) -> None:
         answer = sqs.receive_message(QueueUrl=shipped, WaitTimeSeconds=1, MaxNumberOfMessages=10)
         return any(f'"id": {order}' in message["Body"] for message in answer.get("Messages", []))
 
-    assert wait_until(is_shipped)
+    wait_for("the receipt", is_shipped)
 
 
-def test_one_port_serves_lambda_and_the_rest(dev: DevProcess) -> None:
-    ready = dev.wait_for("ready")
+def test_one_port_serves_lambda_and_the_rest(shared_dev: DevProcess) -> None:
+    ready = shared_dev.wait_for("ready")
     options: dict[str, Any] = {
         "endpoint_url": ready["endpoint"],
         "region_name": "us-east-1",
@@ -79,8 +93,8 @@ def test_one_port_serves_lambda_and_the_rest(dev: DevProcess) -> None:
     assert {url.rpartition("/")[2] for url in queues} >= {"orders", "orders-dead", "shipped"}
 
 
-def test_object_with_an_encoding_comes_back_unchanged(dev: DevProcess) -> None:
-    s3 = dev.client("s3")
+def test_object_with_an_encoding_comes_back_unchanged(shared_dev: DevProcess) -> None:
+    s3 = shared_dev.client("s3")
     s3.create_bucket(Bucket="files")
 
     s3.put_object(Bucket="files", Key="a b/ü+%2F", Body=b"\x1f\x8b no gzip", ContentEncoding="gzip")
@@ -88,11 +102,11 @@ def test_object_with_an_encoding_comes_back_unchanged(dev: DevProcess) -> None:
     assert s3.get_object(Bucket="files", Key="a b/ü+%2F")["Body"].read() == b"\x1f\x8b no gzip"
 
 
-def test_stack_with_a_function_is_refused(dev: DevProcess) -> None:
+def test_stack_with_a_function_is_refused(shared_dev: DevProcess) -> None:
     template = '{"Resources": {"F": {"Type": "AWS::Lambda::Function"}}}'
 
     with pytest.raises(ClientError, match=r"penstock dev template\.yaml"):
-        dev.client("cloudformation").create_stack(StackName="s", TemplateBody=template)
+        shared_dev.client("cloudformation").create_stack(StackName="s", TemplateBody=template)
 
 
 def test_closed_terminal_ends_as_ctrl_c_does(dev: DevProcess) -> None:
@@ -133,7 +147,7 @@ def test_children_die_with_a_killed_parent(dev: DevProcess) -> None:
 
     dev.process.kill()
 
-    assert wait_until(lambda: not any(is_alive(pid) for pid in processes))
+    wait_for("the processes to end", lambda: not any(is_alive(pid) for pid in processes))
 
 
 def test_killed_embedded_aws_comes_back_with_its_queues(dev: DevProcess) -> None:
@@ -182,7 +196,7 @@ def test_second_ctrl_c_ends_at_once(dev: DevProcess, tmp_path: Path) -> None:
     code = dev.interrupt()
 
     assert code == 130
-    assert wait_until(lambda: not any(is_alive(pid) for pid in processes))
+    wait_for("the processes to end", lambda: not any(is_alive(pid) for pid in processes))
 
 
 def test_data_folder_keeps_mappings_made_through_the_api(project_file: Path) -> None:

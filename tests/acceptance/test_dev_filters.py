@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dev_process import DevProcess, running_dev, wait_until
+from dev_process import DevProcess, running_dev
 from queue_harness import is_empty
+from serve_harness import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -89,7 +90,7 @@ def test_messages_that_no_filter_lets_through_are_deleted(project_file: Path) ->
 
         dev.wait_for("message")
 
-        assert wait_until(lambda: is_empty(sqs, url))
+        wait_for("an empty queue", lambda: is_empty(sqs, url))
         assert shown(dev, "message") == ['message {"kind": "order", "n": 1.0}']
         assert dev.interrupt() == 0
 
@@ -121,7 +122,7 @@ def test_filters_of_a_stream_that_change_keep_its_place(project_file: Path) -> N
 
         lambda_.update_event_source_mapping(UUID=uuid, FilterCriteria={})
         get = lambda_.get_event_source_mapping
-        assert wait_until(lambda: get(UUID=uuid)["State"] == "Enabled")
+        wait_for("the mapping", lambda: get(UUID=uuid)["State"] == "Enabled")
         put_clicks(dev, 0, 3)
 
         dev.wait_for('click {"n": 3}')

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dev_process import running_dev, wait_until
+from dev_process import running_dev
+from serve_harness import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -41,7 +42,7 @@ def test_lines_of_a_function_are_shown_by_filter_log_events(tmp_path: Path) -> N
         sqs, logs = dev.client("sqs"), dev.client("logs")
         url = sqs.get_queue_url(QueueName="orders")["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody="one")
-        assert wait_until(lambda: len(tail(logs)) >= 5)
+        wait_for("five events", lambda: len(tail(logs)) >= 5)
         messages = tail(logs)
 
     assert [message.split(" ")[0] for message in messages[:5]] == [

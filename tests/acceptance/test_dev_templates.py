@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dev_process import DevProcess, running_dev, wait_until
+from dev_process import DevProcess, running_dev
+from serve_harness import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -56,6 +57,17 @@ MORE = """
     Type: AWS::Lambda::EventSourceMapping
     Properties: {FunctionName: !Ref Show, EventSourceArn: !GetAtt Refunds.Arn}
 """
+# What stands in the template, what stands there instead, and what is told of it.
+MISTAKES = (
+    ("Resources:", "Resources: [", "not valid YAML"),
+    ("BatchSize: 5", "BatchSize: 11000", "mapping 'ShowOrders': 1"),
+    (
+        "VisibilityTimeout: 5",
+        "RedrivePolicy: {deadLetterTargetArn: arn:aws:sqs:us-east-1:1:x, maxReceiveCount: 2}",
+        "cannot create the queue 'Orders'",
+    ),
+    ("Runtime: python3", "Runtime: java21", "edit not taken"),
+)
 
 
 @pytest.fixture(name="template")
@@ -106,7 +118,7 @@ def test_edited_handler_runs_with_the_next_message(template: Path) -> None:
             send(dev, "Orders", "two")
             return any("new two" in line["event"] for line in list(dev.lines))
 
-        assert wait_until(is_taken_up)
+        wait_for("the edited handler", is_taken_up)
 
 
 def test_code_in_the_template_runs_and_a_topic_reaches_it(template: Path) -> None:
@@ -175,29 +187,17 @@ def test_changed_queue_has_its_new_attributes(watched: DevProcess, template: Pat
     assert attributes["Attributes"] == {"VisibilityTimeout": "9"}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        pytest.param("Resources:", "Resources: [", "not valid YAML", id="broken"),
-        pytest.param("BatchSize: 5", "BatchSize: 11000", "mapping 'ShowOrders': 1", id="model"),
-        pytest.param(
-            "VisibilityTimeout: 5",
-            "RedrivePolicy: {deadLetterTargetArn: arn:aws:sqs:us-east-1:1:x, maxReceiveCount: 2}",
-            "cannot create the queue 'Orders'",
-            id="refused",
-        ),
-    ],
-)
 def test_edit_that_cannot_be_is_told_and_what_runs_goes_on(
-    watched: DevProcess, template: Path, old: str, new: str, message: str
+    watched: DevProcess, template: Path
 ) -> None:
-    template.write_text(TEMPLATE.replace(old, new))
+    for count, (old, new, message) in enumerate(MISTAKES, start=1):
+        template.write_text(TEMPLATE.replace(old, new))
 
-    told = watched.wait_for("what runs goes on")
-    send(watched, "Orders", "one")
+        told = watched.wait_for("what runs goes on", count)
+        send(watched, "Orders", f"number-{count}")
 
-    assert message in told["event"]
-    watched.wait_for("got one")
+        assert message in told["event"]
+        watched.wait_for(f"got number-{count}")
 
 
 def test_edit_that_the_service_refuses_goes_back_to_what_ran(

@@ -10,18 +10,18 @@ from infrastructure_tools import CloudFormation, Terraform
 from queue_harness import make_queue, queue_project, serving_queue
 from serve_harness import ACCOUNT, REGION, Moto, Penstock, arn_of
 
-pytest_plugins = ["queue_fixtures"]
+pytest_plugins = ["moto_of_file"]
 
 STREAM_ARN = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/clicks"
 
 
 @pytest.fixture(name="service")
-def fixture_service(tmp_path: Path, shared_moto: Moto, sqs: Any) -> Iterator[Penstock]:
+def fixture_service(tmp_path: Path, moto: Moto, sqs: Any) -> Iterator[Penstock]:
     make_queue(sqs, "jobs")
     make_queue(sqs, "failed")
-    kinesis = shared_moto.client("kinesis")
+    kinesis = moto.client("kinesis")
     kinesis.create_stream(StreamName="clicks", ShardCount=1)
-    with serving_queue(tmp_path, shared_moto.url, queue_project()) as service:
+    with serving_queue(tmp_path, moto.url, queue_project()) as service:
         yield service
 
 

@@ -2,7 +2,6 @@
 
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,11 @@ from serve_harness import (
     wait_for,
 )
 
+pytest_plugins = ["moto_of_file"]
+
 COUNT = 500
 POISON = 20
 KILLS = 5
-
-
-@pytest.fixture
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    yield server
-    server.kill()
 
 
 def bodies(count: int, poison: int) -> list[str]:

@@ -12,15 +12,10 @@ from botocore.exceptions import ClientError
 from serve_harness import REGION, SERVE, Moto, Penstock, project_text
 from upstream_harness import beside
 
+pytest_plugins = ["moto_of_file"]
+
 SECRET = "0123456789abcdef0123"
 CALLERS = f"[ci]\naws_access_key_id = AKIDCI\naws_secret_access_key = {SECRET}\n"
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ GROUP = "/aws/lambda/talk"
 TALK = """
 import os
 
+pytest_plugins = ["moto_of_file"]
+
 
 def handler(event, context):
     for number in range(event.get("lines", 0)):
@@ -31,13 +33,6 @@ code = "."
 Timeout = 20
 """
 ANSWER_S_MAX = 5.0  # far above an invocation, far below any time-out of a delivery
-
-
-@pytest.fixture
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

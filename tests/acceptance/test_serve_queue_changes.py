@@ -27,14 +27,14 @@ from queue_harness import (
 )
 from serve_harness import Moto, Penstock, arn_of, wait_for
 
-pytest_plugins = ["queue_fixtures"]
+pytest_plugins = ["moto_of_file"]
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
-def front(shared_moto: Moto) -> Iterator[Front]:
-    front = Front(shared_moto.url)
+def front(moto: Moto) -> Iterator[Front]:
+    front = Front(moto.url)
     yield front
     front.end()
 
@@ -58,11 +58,9 @@ def log_of(service: Penstock) -> str:
     return service.log.read_text()
 
 
-def test_queue_that_is_made_again_is_another_one(
-    tmp_path: Path, shared_moto: Moto, sqs: Any
-) -> None:
+def test_queue_that_is_made_again_is_another_one(tmp_path: Path, moto: Moto, sqs: Any) -> None:
     url = make_queue(sqs, "jobs.fifo", visibility_s=60)
-    with serving_queue(tmp_path, shared_moto.url, queue_project(source("jobs.fifo"))) as service:
+    with serving_queue(tmp_path, moto.url, queue_project(source("jobs.fifo"))) as service:
         send(sqs, url, [{"n": 0, "fails": 9}], group="a")
         wait_for("the failure", partial(seen, service, "failed"))
         sqs.delete_queue(QueueUrl=url)
@@ -76,11 +74,11 @@ def test_queue_that_is_made_again_is_another_one(
         assert "queue readable again" in log_of(service)
 
 
-def test_redrive_policy_is_the_queue_s_own(tmp_path: Path, shared_moto: Moto, sqs: Any) -> None:
+def test_redrive_policy_is_the_queue_s_own(tmp_path: Path, moto: Moto, sqs: Any) -> None:
     dead_url = make_queue(sqs, "jobs-dead")
     url = make_queue(sqs, "jobs", visibility_s=1, RedrivePolicy=redrive("jobs-dead", 1000))
     project = queue_project(source("jobs"), timeout_s=1)
-    with serving_queue(tmp_path, shared_moto.url, project) as service:
+    with serving_queue(tmp_path, moto.url, project) as service:
         send(sqs, url, [{"n": 0, "fails": 1000}, {"n": 1}])
         wait_for("a second try", lambda: len(seen(service, "failed")) > 1)
 
@@ -94,12 +92,12 @@ def test_redrive_policy_is_the_queue_s_own(tmp_path: Path, shared_moto: Moto, sq
 
 
 def test_purge_takes_what_waits_and_what_comes_later_arrives(
-    tmp_path: Path, shared_moto: Moto, sqs: Any
+    tmp_path: Path, moto: Moto, sqs: Any
 ) -> None:
     url = make_queue(sqs, "jobs")
     send(sqs, url, [{"n": number, "work_s": 0.5} for number in range(40)])
     with serving_queue(
-        tmp_path, shared_moto.url, queue_project(source("jobs", "BatchSize = 1"), concurrency=2)
+        tmp_path, moto.url, queue_project(source("jobs", "BatchSize = 1"), concurrency=2)
     ) as service:
         wait_for("a first message", partial(seen, service, "succeeded"))
         sqs.purge_queue(QueueUrl=url)
@@ -212,10 +210,10 @@ def run_cli(service: Penstock, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def test_status_tells_what_a_mapping_costs_and_suffers(
-    tmp_path: Path, shared_moto: Moto, sqs: Any
+    tmp_path: Path, moto: Moto, sqs: Any
 ) -> None:
     url = make_queue(sqs, "jobs", visibility_s=60)
-    with serving_queue(tmp_path, shared_moto.url, queue_project(source("jobs"))) as service:
+    with serving_queue(tmp_path, moto.url, queue_project(source("jobs"))) as service:
         send(sqs, url, [{"n": 0, "fails": 1}, {"n": 1}, {"n": 2}])
         wait_for("two", lambda: count_left(sqs, url) == 1)
         wait_for("the account", lambda: "2" in run_cli(service, "status").stdout.split())
@@ -230,11 +228,11 @@ def test_status_tells_what_a_mapping_costs_and_suffers(
         assert row["requests_per_message"] > 0
 
 
-def test_check_follows_the_queue_as_it_is(tmp_path: Path, shared_moto: Moto, sqs: Any) -> None:
+def test_check_follows_the_queue_as_it_is(tmp_path: Path, moto: Moto, sqs: Any) -> None:
     make_queue(sqs, "jobs-dead")
     url = make_queue(sqs, "jobs", visibility_s=5)
     project = queue_project(source("jobs"), concurrency=5)
-    with serving_queue(tmp_path, shared_moto.url, project) as service:
+    with serving_queue(tmp_path, moto.url, project) as service:
         wait_for("the word of it", lambda: "AWS advises otherwise" in log_of(service))
         before = run_cli(service, "check")
         attributes = {"VisibilityTimeout": "30", "RedrivePolicy": redrive("jobs-dead", 5)}

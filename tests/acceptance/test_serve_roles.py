@@ -61,6 +61,7 @@ def refusal(service: Penstock, **parameters: Any) -> tuple[str, str]:
 
 @pytest.fixture
 def moto() -> Iterator[Moto]:
+    """Run one for each test: once it judges who may do what, a reset does not end that."""
     server = Moto()
     yield server
     server.kill()

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from stream_harness import (
     succeeded_numbers,
 )
 
+pytest_plugins = ["moto_of_file"]
+
 COUNT = 300
 KEYS = 8
 POISON = 17
@@ -32,13 +33,6 @@ BisectBatchOnFunctionError = true
 MaximumRetryAttempts = 1
 DestinationConfig = {{ OnFailure = {{ Destination = "{arn_of("failed")}" }} }}
 """
-
-
-@pytest.fixture
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -12,16 +12,17 @@ from botocore.exceptions import ClientError
 from serve_harness import SERVE, Moto, Penstock, Queues, project_text, wait_for
 from upstream_harness import beside, make_function, map_queue
 
+pytest_plugins = ["moto_of_file"]
+
 UPSTREAM_PROJECT = '[service]\naccount_id = "123456789012"\nlong_poll_s = 2\n'
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:there"
 
 
 @pytest.fixture
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    tell(server, "/moto-api/config", {"lambda": {"use_docker": False}})
-    yield server
-    server.kill()
+def moto(moto: Moto) -> Moto:
+    """Let the server run functions by itself."""
+    tell(moto, "/moto-api/config", {"lambda": {"use_docker": False}})
+    return moto
 
 
 def tell(moto: Moto, path: str, body: dict[str, Any]) -> None:

@@ -1,10 +1,14 @@
 """Updates, versions and their preconditions, through an unmodified boto3 client."""
 
+import asyncio
 import base64
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from api_fakes import QUEUE_ARN
 from api_server import Server
 from function_calls import (
     ARN,
@@ -104,6 +108,14 @@ def test_update_while_pending_is_refused(client: Any, server: Server) -> None:
     assert wait_until_active(client)["State"] == "Active"
 
 
+def test_mapping_of_a_pending_function_is_made(client: Any, server: Server) -> None:
+    with server.code_that_waits():
+        create(client)
+        made = client.create_event_source_mapping(EventSourceArn=QUEUE_ARN, FunctionName="made")
+
+    assert (made["State"], made["FunctionArn"]) == ("Creating", f"{ARN}made")
+
+
 def test_second_update_while_one_is_in_progress_is_refused(client: Any, server: Server) -> None:
     create_active(client)
     with server.code_that_waits():
@@ -119,6 +131,32 @@ def test_second_update_while_one_is_in_progress_is_refused(client: Any, server: 
         ),
     )
     assert wait_until_updated(client)["Timeout"] == 3
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_code_that_is_long_in_coming_is_judged_by_the_function_as_it_then_is(
+    client: Any, server: Server, monkeypatch: pytest.MonkeyPatch, *, dry_run: bool
+) -> None:
+    asked, come = threading.Event(), threading.Event()
+
+    async def fetch(*_: str, **__: str | None) -> bytes:
+        asked.set()
+        await asyncio.to_thread(come.wait, 10)
+        return NEW
+
+    monkeypatch.setattr(server.world.buckets, "fetch", fetch)
+    create_active(client)
+    code = {"FunctionName": "made", "S3Bucket": "code", "S3Key": "made.zip", "DryRun": dry_run}
+
+    with ThreadPoolExecutor() as threads:
+        update = threads.submit(client.update_function_code, **code)
+        asked.wait(10)
+        client.update_function_configuration(FunctionName="made", Timeout=9)
+        wait_until_updated(client)
+        come.set()
+        told = update.result(10)
+
+    assert (told["Timeout"], told["CodeSha256"]) == (9, NEW_SHA256)
 
 
 @pytest.mark.parametrize(

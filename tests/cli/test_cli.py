@@ -47,11 +47,18 @@ def test_version() -> None:
     assert call("--version").output == f"penstock, version {__version__}\n"
 
 
-def test_unknown_command_is_refused() -> None:
-    result = call("run")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param("run", "the commands are dev, plan,", id="near to none"),
+        pytest.param("dve", "did you mean dev? The commands are dev, plan,", id="near"),
+    ],
+)
+def test_unknown_command_is_refused(given: str, told: str) -> None:
+    result = call(given)
 
     assert result.exit_code == 2
-    assert "No such command 'run'" in result.output
+    assert f"No such command {given!r}; {told}" in result.output
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -73,6 +80,24 @@ def test_missing_file_is_one_line_and_exit_code_2(arguments: tuple[str, ...]) ->
 
     assert result.exit_code == 2
     assert result.stderr == ("penstock: absent.toml: cannot be read: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param("A=1 'B 2'", "--parameter 'B 2' is not of the form KEY=VALUE", id="quoted"),
+        pytest.param("'A=1", '"\'A=1": no closing quotation', id="not closed"),
+    ],
+)
+def test_parameters_in_the_environment_are_words_of_a_shell(
+    given: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_DEV_PARAMETER", given)
+
+    result = call("dev", "absent.yaml")
+
+    assert result.exit_code == 2
+    assert told in result.stderr
 
 
 def test_options_have_environment_twins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,9 @@ def test_capture_of_lines_is_counted(tmp_path: Path) -> None:
     ("pattern", "event", "told"),
     [
         pytest.param(ORDERS, "none.json", "--event none.json: cannot be read: No such", id="file"),
+        pytest.param(
+            ORDERS, "/dev/zero", "--event /dev/zero: larger than 67,108,864", id="endless"
+        ),
         pytest.param("none.json", "{}", "--pattern none.json: cannot be read", id="pattern file"),
         pytest.param(ORDERS, "", "--event is empty: give JSON", id="nothing"),
         pytest.param('{"body":[]}', "{}", "pattern 2: ", id="pattern"),

@@ -385,6 +385,16 @@ MISTAKES = [
     pytest.param("[queues]\n", "queues: expected [[queues]] tables, got dict", id="not-an-array"),
     pytest.param('[functions."a b"]', "functions.a b: a function's name is 1 to 64", id="name"),
     pytest.param(
+        f'{STREAM}ShardCount = 2\nStreamModeDetails = {{ StreamMode = "ON_DEMAND" }}\n',
+        "streams[0]: ShardCount is for StreamMode PROVISIONED, not for ON_DEMAND",
+        id="shards-on-demand",
+    ),
+    pytest.param(
+        f"{TABLE}ProvisionedThroughput = {{ ReadCapacityUnits = 1, WriteCapacityUnits = 1 }}\n",
+        "tables[0]: ProvisionedThroughput is for BillingMode PROVISIONED; say so",
+        id="throughput-per-request",
+    ),
+    pytest.param(
         "[functions.a]", "functions.a: give exactly one of code (with Handler), url", id="no-home"
     ),
     pytest.param('[functions.a]\nurl = "http://h"\ncode = "."', "got code and url", id="two-homes"),
@@ -601,6 +611,26 @@ MISTAKES = [
         id="filter-text",
     ),
     pytest.param(
+        '[[queues]]\nname = "orders"\nVisibilityTimeout = "30"',
+        "queues[0].VisibilityTimeout: expected int, got str ('30')",
+        id="visibility-in-quotes",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = "10"',
+        "mappings[0].BatchSize: expected integer, got str ('10') in mapping 'orders'",
+        id="batch-size-in-quotes",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nFilterCriteria = {{ Filters = [3] }}',
+        "mappings[0].FilterCriteria.Filters[0]: expected structure, got int (3) in mapping",
+        id="filter-number",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = 0',
+        "mappings[0]: mapping 'orders': 1 validation error detected: Value '0' at 'batchSize'",
+        id="batch-size-too-small",
+    ),
+    pytest.param(
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\non_failure = "orders"\nTags = 3',
         "mappings[0].Tags: expected a table, got int (3)",
         id="tags",
@@ -658,6 +688,11 @@ def test_mistake_is_one_line_that_names_the_place(tmp_path: Path, text: str, exp
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"absent\.toml: cannot be read: No such file"):
         read_project(tmp_path / "absent.toml")
+
+
+def test_file_without_an_end_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="/dev/zero: larger than 1,048,576 bytes"):
+        read_project(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,14 @@
 """Topics with subscriptions, streams on demand, and what a changed file does to resources."""
 
-import asyncio
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from embedded import running_embedded_aws
+from serve_harness import reset_moto
 
-from penstock.local.child_process import ChildProcess
-from penstock.local.embedded_aws import EmbeddedAwsSettings, reserve_port
 from penstock.local.project_changes import compare_projects
 from penstock.local.project_file import Project, read_project
 from penstock.local.resources import (
@@ -42,20 +40,18 @@ def read(folder: Path, text: str) -> Project:
     return read_project(path)
 
 
+@pytest.fixture(scope="module", name="embedded")
+def fixture_embedded() -> Iterator[str]:
+    """Run an embedded AWS for all of them."""
+    with running_embedded_aws(ACCOUNT) as endpoint:
+        yield endpoint
+
+
 @pytest.fixture(name="endpoint")
-def fixture_endpoint() -> Iterator[str]:
-    """Run an embedded AWS."""
-    with asyncio.Runner() as runner, reserve_port() as reserved:
-        port = reserved.getsockname()[1]
-        child = ChildProcess(
-            "embedded AWS",
-            "penstock.local.embedded_aws",
-            settings=EmbeddedAwsSettings(port, ACCOUNT),
-            environment=os.environ,
-        )
-        runner.run(child.start())
-        yield f"http://127.0.0.1:{port}"
-        runner.run(child.stop(5))
+def fixture_endpoint(embedded: str) -> str:
+    """Give an embedded AWS that holds nothing."""
+    reset_moto(embedded)
+    return embedded
 
 
 def client(service: str, endpoint: str) -> Any:

@@ -265,6 +265,12 @@ def test_asset_of_cdk_is_the_folder_beside_the_template(tmp_path: Path) -> None:
     assert omitted(project) == []
 
 
+def test_rules_are_told_as_unchecked(tmp_path: Path) -> None:
+    project = read(tmp_path, "Rules: {Sizes: {Assertions: []}}\nResources: {}\n")
+
+    assert omitted(project) == ["rule Sizes: not checked; AWS may refuse these parameters"]
+
+
 def test_mapping_of_a_queue_has_its_parameters_and_tags(tmp_path: Path) -> None:
     project = read(
         tmp_path,

@@ -209,6 +209,30 @@ def test_value_that_cannot_be_is_an_error_at_its_line(
     assert ": Show" in str(raised.value)
 
 
+def nested(function: str, times: int, inner: str) -> str:
+    return f"{{{function}: " * times + inner + "}" * times
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("!Sub ['${a}${a}', {a: " * 40 + "x" + "}]" * 40, id="sub"),
+        pytest.param(f"!Join ['{'x' * 9000}', !Split [',', '{',' * 9000}']]", id="join"),
+        pytest.param(nested("Fn::Base64", 60, "x"), id="base64"),
+        pytest.param(nested("Fn::ToJsonString", 30, "['\"']"), id="json"),
+    ],
+)
+def test_functions_write_no_more_than_a_limit(tmp_path: Path, text: str) -> None:
+    template = "Transform: AWS::LanguageExtensions\n" + HEAD + resources(FUNCTION % text)
+
+    with pytest.raises(ConfigurationError, match="VALUE: its functions write more than 16,777"):
+        read(tmp_path, template)
+
+
+def test_variable_that_is_named_twice_is_resolved_once(tmp_path: Path) -> None:
+    assert value_of(tmp_path, "!Sub ['${a}${a}', {a: " * 40 + "''" + "}]" * 40) == ""
+
+
 def test_language_extensions_count_and_write_json(tmp_path: Path) -> None:
     text = "!Sub ['${n} ${j}', {n: !Length [a, b], j: !ToJsonString {a: !Ref Stage}}]"
     template = "Transform: AWS::LanguageExtensions\n" + HEAD + resources(FUNCTION % text)

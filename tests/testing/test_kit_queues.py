@@ -169,6 +169,8 @@ def test_an_on_failure_tag_sends_the_last_failure_to_its_destination(penstock: P
         pytest.param({"VisibilityTimeout": True}, "VisibilityTimeout", id="truth for a number"),
         pytest.param({"maxReceiveCount": 0}, "maxReceiveCount", id="no receive"),
         pytest.param({"name": "orders"}, "already", id="name taken"),
+        pytest.param({"name": "a b"}, "name 'a b': AWS takes", id="name"),
+        pytest.param({"name": "x" * 80, "maxReceiveCount": 1}, "x-dlq': AWS takes", id="dlq"),
     ],
 )
 def test_queues_that_sqs_would_not_make_are_refused(
@@ -178,6 +180,13 @@ def test_queues_that_sqs_would_not_make_are_refused(
 
     with pytest.raises(ConfigurationError, match=told):
         penstock.queue(**options)
+
+
+def test_a_queue_that_is_refused_leaves_no_dead_letter_queue(penstock: Penstock) -> None:
+    with pytest.raises(ConfigurationError, match="VisibilityTimeout"):
+        penstock.queue("orders", VisibilityTimeout=-1, maxReceiveCount=3)
+
+    assert penstock.queue("orders-dlq").name == "orders-dlq"
 
 
 def test_a_fifo_message_needs_its_group(penstock: Penstock) -> None:

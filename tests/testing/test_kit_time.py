@@ -1,6 +1,7 @@
 """Time in a test: virtual, and moved by the test alone."""
 
 import datetime as dt
+import re
 import time
 from typing import Any
 
@@ -117,6 +118,12 @@ def test_no_time_passes_in_a_handler_for_all(penstock: Penstock) -> None:
 
     assert mapping.invocations[0].error is not None
     assert "penstock.sleep" in mapping.invocations[0].error["errorMessage"]
+
+
+@pytest.mark.parametrize("days", [1e9, float("inf"), float("nan"), 3661])
+def test_time_passes_within_limits(penstock: Penstock, days: float) -> None:
+    with pytest.raises(ConfigurationError, match=rf"days={re.escape(repr(days))}.*give 3660 days"):
+        penstock.advance(days=days)
 
 
 @pytest.mark.parametrize("span", [{}, {"minutes": -1}, {"seconds": 0}])

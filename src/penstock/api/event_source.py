@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from penstock.api.errors import ApiError, invalid_parameter
-from penstock.model.arn import Arn, Scope, parse_arn
+from penstock.model.arn import QUEUE_NAME, STREAM_NAME, Arn, Scope, parse_arn
 from penstock.model.errors import ConfigurationError
 from penstock.model.stream import StreamKind
 
@@ -26,8 +26,7 @@ class EventSource(msgspec.Struct, frozen=True):
     kind: StreamKind | None
 
 
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
-_KINESIS_STREAM = re.compile(r"stream/[a-zA-Z0-9_.-]{1,128}")
+_KINESIS_STREAM = re.compile(f"stream/{STREAM_NAME}")
 _KINESIS_CONSUMER = re.compile(r"stream/[^/]+/consumer/.+")
 _DYNAMODB_STREAM = re.compile(r"table/[a-zA-Z0-9_.-]{1,255}/stream/[^/\s]+")
 _OTHER_SOURCES = {"kafka": "Amazon MSK", "mq": "Amazon MQ", "rds": "DocumentDB"}
@@ -78,7 +77,7 @@ def _kind_of(arn: Arn) -> StreamKind | None:
 
 
 def _check_queue(arn: Arn) -> None:
-    if not _QUEUE_NAME.fullmatch(arn.resource):
+    if not re.fullmatch(QUEUE_NAME, arn.resource):
         raise invalid_parameter(
             f"{arn} is not a queue's ARN; the form is arn:aws:sqs:REGION:ACCOUNT:NAME"
         )

@@ -6,6 +6,7 @@ import click
 
 from penstock.cli.errors import one_line_errors
 from penstock.cli.log_options import LogOptions, with_log_options
+from penstock.cli.shell_words import ShellWords
 
 
 @click.command("dev")
@@ -35,6 +36,7 @@ from penstock.cli.log_options import LogOptions, with_log_options
     "parameters",
     metavar="KEY=VALUE",
     multiple=True,
+    type=ShellWords(),
     envvar="PENSTOCK_DEV_PARAMETER",
     show_envvar=True,
     help="A template's parameter; may be repeated. AWS::Region=eu-west-1 works too.",

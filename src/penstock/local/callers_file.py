@@ -13,6 +13,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from penstock.local.bounded_read import read_at_most
 from penstock.model.caller import Caller
 from penstock.model.errors import ConfigurationError
 from penstock.model.suggestion import suggest
@@ -52,11 +53,9 @@ def _load(path: Path) -> str:
     try:
         with path.open("rb") as file:
             refuse_onlookers(os.fstat(file.fileno()), path)
-            content = file.read(FILE_BYTES_MAX + 1)
+            content = read_at_most(file, FILE_BYTES_MAX, str(path), "; is it the file?")
     except OSError as exc:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
-    if len(content) > FILE_BYTES_MAX:
-        raise ConfigurationError(f"{path}: larger than {FILE_BYTES_MAX} bytes; is it the file?")
     try:
         return content.decode()
     except UnicodeDecodeError as exc:

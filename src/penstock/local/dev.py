@@ -18,6 +18,7 @@ cannot be read, made or started is told, and what ran before goes on.
 """
 
 import asyncio
+import functools
 import os
 import signal
 import socket
@@ -115,6 +116,7 @@ class DevStack:
         self._project = project
         self._started_project: Project | None = None
         self._is_going_back = False
+        self._declared, self._served = asyncio.Event(), asyncio.Event()
         self._options = options
         self._environment = environment
         self._port = claim_port(options.host, options.port)
@@ -140,7 +142,13 @@ class DevStack:
             service = self._make_service(upstream, folder.absolute())
             self._children = [service, embedded]
             try:
-                await self._keep_both(embedded, service, upstream, stop, on_ready)
+                declare = functools.partial(self._declare, embedded, service, upstream)
+                await _run_until(
+                    stop,
+                    embedded.keep_running(declare, loss=_EMBEDDED_LOSS),
+                    self._keep_service(service, on_ready),
+                    self._watch(service, upstream),
+                )
             finally:
                 await service.stop(self._project.service.drain_s + _STOP_MARGIN_S)
                 await embedded.stop(_EMBEDDED_STOP_S)
@@ -150,58 +158,45 @@ class DevStack:
         for child in self._children:
             child.kill()
 
-    async def _keep_both(
-        self,
-        embedded: ChildProcess,
-        service: ChildProcess,
-        upstream: str,
-        stop: asyncio.Event,
-        on_ready: Callable[[], None],
-    ) -> None:
-        declared, served = asyncio.Event(), asyncio.Event()
-        is_told = False
+    async def _declare(self, embedded: ChildProcess, service: ChildProcess, upstream: str) -> None:
+        """Make what the file declares, in an embedded AWS that has just started."""
+        try:
+            await asyncio.to_thread(create_resources, self._project, upstream)
+        except SourceUnavailableError as exc:
+            embedded.kill()
+            raise ChildStartError(str(exc), exit_code=1) from exc
+        if self._declared.is_set() and self._project.mapping_tables:
+            _log.info("the tables' streams are new, starting the service again")
+            service.end()
+        self._declared.set()
 
-        async def declare() -> None:
-            await _declare(self._project, embedded, upstream)
-            if declared.is_set() and self._project.mapping_tables:
-                _log.info("the tables' streams are new, starting the service again")
+    async def _keep_service(self, service: ChildProcess, on_ready: Callable[[], None]) -> None:
+        await self._declared.wait()
+        while True:
+            try:
+                await service.keep_running(functools.partial(self._note_served, on_ready))
+            except ChildStartError as exc:
+                if exc.exit_code != EXIT_CONFIGURATION or not self._go_back():
+                    raise
+
+    async def _note_served(self, on_ready: Callable[[], None]) -> None:
+        """The service has started, with the project as it is now."""
+        if self._is_going_back:
+            self._is_going_back = False
+            _log.info("the service is back")
+        is_first = self._started_project is None
+        self._started_project = self._project
+        self._served.set()
+        if is_first:
+            on_ready()
+
+    async def _watch(self, service: ChildProcess, upstream: str) -> None:
+        await self._served.wait()
+        async for project in self._changed_projects():
+            self._served.clear()
+            if await self._change_to(project, upstream):
                 service.end()
-            declared.set()
-
-        async def tell() -> None:
-            nonlocal is_told
-            if self._is_going_back:
-                self._is_going_back = False
-                _log.info("the service is back")
-            self._started_project = self._project
-            served.set()
-            if not is_told:
-                is_told = True
-                on_ready()
-
-        async def keep_service() -> None:
-            await declared.wait()
-            while True:
-                try:
-                    await service.keep_running(tell)
-                except ChildStartError as exc:
-                    if exc.exit_code != EXIT_CONFIGURATION or not self._go_back():
-                        raise
-
-        async def watch() -> None:
-            await served.wait()
-            async for project in self._changed_projects():
-                served.clear()
-                if await self._change_to(project, upstream):
-                    service.end()
-                    await served.wait()
-
-        await _run_until(
-            stop,
-            embedded.keep_running(declare, loss=_EMBEDDED_LOSS),
-            keep_service(),
-            watch(),
-        )
+                await self._served.wait()
 
     def _go_back(self) -> bool:
         """Take up the project that ran before; False: there is none, or it is that one."""
@@ -238,8 +233,13 @@ class DevStack:
         try:
             changes = compare_projects(self._project, project)
             await asyncio.to_thread(change_resources, project, changes, upstream)
-        except (ConfigurationError, SourceUnavailableError) as exc:
+        except ConfigurationError as exc:
             _log.error(f"{exc}; what runs goes on")
+            return False
+        except SourceUnavailableError as exc:
+            _log.warning(f"{exc}; what runs goes on, and the edit is tried again")
+            if self._options.watched is not None:
+                self._options.watched.file.tell_again()
             return False
         tell_omissions(project, before=self._project)
         _tell_changes(project, changes)
@@ -251,7 +251,9 @@ class DevStack:
         return ChildProcess(
             "embedded AWS",
             "penstock.local.embedded_aws",
-            settings=EmbeddedAwsSettings(port, self._project.service.account_id),
+            settings=EmbeddedAwsSettings(
+                port, self._project.service.account_id, self._options.logs
+            ),
             environment=self._child_environment(upstream),
         )
 
@@ -344,14 +346,6 @@ async def run_dev(stack: DevStack, on_ready: Callable[[], None]) -> None:
 
     take_stop_signals(stop, on_first=lambda: _log.info(STOPPING), on_second=end_at_once)
     await stack.run(stop, on_ready)
-
-
-async def _declare(project: Project, embedded: ChildProcess, upstream: str) -> None:
-    try:
-        await asyncio.to_thread(create_resources, project, upstream)
-    except SourceUnavailableError as exc:
-        embedded.kill()
-        raise ChildStartError(str(exc), exit_code=1) from exc
 
 
 async def _run_until(stop: asyncio.Event, *mains: Coroutine[Any, Any, None]) -> None:

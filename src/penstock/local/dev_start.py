@@ -1,6 +1,7 @@
 """From the command line of ``penstock dev`` to its running stack."""
 
 import asyncio
+import functools
 import os
 from pathlib import Path
 
@@ -72,32 +73,32 @@ def _run(source: ProjectSource, request: DevRequest, logs: LogSettings, working:
     if source.is_template:
         # The queues of a template have URLs: the port must be known before it is read.
         port = claim_port(host, port)
-    endpoint = endpoint_of(host, port)
-    inline_folder = working / _INLINE_FOLDER
-
-    def read() -> Project:
-        project = source.read(endpoint=endpoint, inline_folder=inline_folder)
-        _refuse_keys_of_serve(project)
-        return project
-
+    read = functools.partial(
+        source.read, endpoint=endpoint_of(host, port), inline_folder=working / _INLINE_FOLDER
+    )
     watched = None
     if request.watch and source.path is not None:
         watched = WatchedProject(FileWatch(source.path), read)
     project = read()
     if not source.is_template:
-        host = request.host or project.service.host or LOOPBACK
-        declared = project.service.port
-        port = port if request.port is not None or declared is None else declared
+        host, port = _address(request, project)
     options = DevOptions(
-        working=working,
-        host=host,
-        port=port,
-        data=request.data,
-        logs=logs,
-        watched=watched,
+        working=working, host=host, port=port, data=request.data, logs=logs, watched=watched
     )
     stack = DevStack(project, options, environment=os.environ)
     tell_omissions(project)
+    _run_stack(stack, project, logs)
+
+
+def _address(request: DevRequest, project: Project) -> tuple[str, int]:
+    """Choose host and port: the command line's, the file's, or the default."""
+    service = project.service
+    host = request.host or service.host or LOOPBACK
+    ports = (request.port, service.port, PORT_DEFAULT)
+    return host, next(port for port in ports if port is not None)
+
+
+def _run_stack(stack: DevStack, project: Project, logs: LogSettings) -> None:
     ready = ReadyLine(
         command="dev",
         endpoint=stack.endpoint,
@@ -117,18 +118,3 @@ def _make_folder(data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigurationError(f"--data {data}: {exc.strerror}") from exc
-
-
-def _refuse_keys_of_serve(project: Project) -> None:
-    service = project.service
-    if service.store is not None:
-        raise ConfigurationError(
-            f"{project.path}: service.store: dev keeps its store in the folder --data names;"
-            " remove the key, or use penstock serve"
-        )
-    for key in ("callers", "upstream"):
-        if getattr(service, key) is not None:
-            raise ConfigurationError(
-                f"{project.path}: service.{key}: dev is for this machine alone, takes any"
-                " credentials, and has its own embedded AWS; remove the key, or use penstock serve"
-            )

@@ -17,6 +17,7 @@ from penstock.declared_mappings import DeclaredMapping
 from penstock.functions.host.entry_points import BOOTSTRAP, check_entry_point
 from penstock.functions.host.node_client import NODE_CLIENT
 from penstock.functions.host.runtimes import RuntimeFamily, runtime_family
+from penstock.local.bounded_read import read_at_most
 from penstock.local.omission import Omission
 from penstock.local.project_mappings import MappingReader
 from penstock.local.project_resources import read_resources
@@ -57,6 +58,7 @@ from penstock.model.function import (
 
 REGION_DEFAULT = "us-east-1"
 PROJECT_FILE_DEFAULT = "penstock.toml"
+FILE_BYTES_MAX = 1024 * 1024  # some thousands of functions
 
 ResourceTable = QueueTable | StreamTable | TableTable | TopicTable | BucketTable
 
@@ -194,9 +196,12 @@ def _read_service(document: Mapping[str, object], place: Place, folder: Path) ->
 
 def _load(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = read_at_most(file, FILE_BYTES_MAX, str(path), "; is it the file?")
     except OSError as exc:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
+    try:
+        return tomllib.loads(content.decode())
     except ValueError as exc:  # of TOML, of UTF-8, or of a number with thousands of digits
         raise ConfigurationError(f"{path}: not valid TOML: {exc}") from exc
     except RecursionError as exc:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from penstock.model.arn import is_fifo_arn
+from penstock.model.arn import QUEUE_NAME, STREAM_NAME, TABLE_NAME, is_fifo_arn
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -154,7 +154,7 @@ class QueueTable(msgspec.Struct, frozen=True, kw_only=True):
     Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^([a-zA-Z0-9_-]{1,80}|[a-zA-Z0-9_-]{1,75}\.fifo)$")]
+    name: Annotated[str, msgspec.Meta(pattern=f"^({QUEUE_NAME})$")]
     dead_letter_queue: str | None = None
     max_receive_count: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     delay_s: int | None = msgspec.field(default=None, name="DelaySeconds")
@@ -196,9 +196,14 @@ class StreamTable(msgspec.Struct, frozen=True, kw_only=True):
     Source: docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
+    name: Annotated[str, msgspec.Meta(pattern=f"^{STREAM_NAME}$")]
     shard_count: Positive | None = msgspec.field(default=None, name="ShardCount")
     mode: StreamMode | None = msgspec.field(default=None, name="StreamModeDetails")
+
+    def __post_init__(self) -> None:
+        """Refuse a number of shards of a stream whose shards the server chooses."""
+        if self.mode == StreamMode(mode="ON_DEMAND") and self.shard_count is not None:
+            raise ValueError("ShardCount is for StreamMode PROVISIONED, not for ON_DEMAND")
 
 
 class TableTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,7 +212,7 @@ class TableTable(msgspec.Struct, frozen=True, kw_only=True):
     Source: docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_.-]{3,255}$")]
+    name: Annotated[str, msgspec.Meta(pattern=f"^{TABLE_NAME}$")]
     attribute_definitions: list[dict[str, object]] = msgspec.field(name="AttributeDefinitions")
     key_schema: list[dict[str, object]] = msgspec.field(name="KeySchema")
     billing_mode: str = msgspec.field(default="PAY_PER_REQUEST", name="BillingMode")
@@ -223,6 +228,11 @@ class TableTable(msgspec.Struct, frozen=True, kw_only=True):
     local_secondary_indexes: list[dict[str, object]] | None = msgspec.field(
         default=None, name="LocalSecondaryIndexes"
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a capacity of a table that is paid by its requests."""
+        if self.billing_mode == "PAY_PER_REQUEST" and self.provisioned_throughput is not None:
+            raise ValueError("ProvisionedThroughput is for BillingMode PROVISIONED; say so")
 
 
 class SubscriptionTable(msgspec.Struct, frozen=True, kw_only=True):

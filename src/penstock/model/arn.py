@@ -29,6 +29,12 @@ class Scope(msgspec.Struct, frozen=True):
     region: str
 
 
+# Patterns of whole names.
+# Source: docs.aws.amazon.com: SQS CreateQueue, Kinesis CreateStream, DynamoDB CreateTable
+QUEUE_NAME = r"[a-zA-Z0-9_-]{1,80}|[a-zA-Z0-9_-]{1,75}\.fifo"
+STREAM_NAME = r"[a-zA-Z0-9_.-]{1,128}"
+TABLE_NAME = r"[a-zA-Z0-9_.-]{3,255}"
+
 UNQUALIFIED_MAX = 4096  # kept: the same few functions are named at each invocation
 
 _ARN_PARTS = 6

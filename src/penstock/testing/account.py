@@ -1,7 +1,5 @@
 """The small AWS of a test: its queues, streams, tables and functions."""
 
-from typing import TypeVar
-
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import MEMORY_MB_DEFAULT, TIMEOUT_S_DEFAULT
 from penstock.testing.engine import OwnSources
@@ -18,13 +16,12 @@ from penstock.testing.queues import (
     check_receive_count,
     check_visibility,
 )
-from penstock.testing.source import Source, Surface
+from penstock.testing.source import Surface
 from penstock.testing.streams import SHARDS_MAX, KinesisStream, Stream
 from penstock.testing.tables import VIEW_TYPES, DynamoDbTable
 from penstock.testing.values import is_whole
 
 _STREAM_LABEL = "2026-01-01T00:00:00.000"
-StreamT = TypeVar("StreamT", bound=Stream)
 
 
 class Account:
@@ -59,9 +56,11 @@ class Account:
         receive_count = check_receive_count(maxReceiveCount)
         if dead_letter_queue is not None and receive_count is None:
             raise ConfigurationError(f"queue {name}: a dead_letter_queue wants a maxReceiveCount")
+        own: list[Queue] = []
         if receive_count is not None and dead_letter_queue is None:
             stem = name.removesuffix(".fifo")
-            dead_letter_queue = self.queue(f"{stem}-dlq{name.removeprefix(stem)}")
+            dead_letter_queue = Queue(self._surface, f"{stem}-dlq{name.removeprefix(stem)}")
+            own.append(dead_letter_queue)
         made = Queue(
             self._surface,
             name,
@@ -69,8 +68,7 @@ class Account:
             max_receive_count=receive_count,
             dead_letter_queue=dead_letter_queue,
         )
-        self._refuse_known(made)
-        self._sources.by_arn[made.arn] = made
+        self._add(*own, made)
         return made
 
     def fifo_queue(
@@ -107,7 +105,9 @@ class Account:
         if not is_whole(shards, 1, SHARDS_MAX):
             raise ConfigurationError(f"shards={shards!r}: give 1..{SHARDS_MAX}")
         name = name or self._free_name("stream")
-        return self._add(KinesisStream(self._surface, name, shard_count=shards, key=key))
+        made = KinesisStream(self._surface, name, shard_count=shards, key=key)
+        self._add(made)
+        return made
 
     def dynamodb_table(
         self,
@@ -136,11 +136,11 @@ class Account:
                 f"StreamViewType={StreamViewType!r}: give one of {', '.join(VIEW_TYPES)}"
             )
         name = name or self._free_name("table")
-        return self._add(
-            DynamoDbTable(
-                self._surface, name, key=keys, view_type=StreamViewType, label=stream_label
-            )
+        made = DynamoDbTable(
+            self._surface, name, key=keys, view_type=StreamViewType, label=stream_label
         )
+        self._add(made)
+        return made
 
     def function(  # noqa: PLR0913 - all that a function may have
         self,
@@ -174,14 +174,12 @@ class Account:
             duration_s=duration,
         )
 
-    def _add(self, stream: StreamT) -> StreamT:
-        self._refuse_known(stream)
-        self._sources.by_arn[stream.arn] = stream
-        return stream
-
-    def _refuse_known(self, made: Source) -> None:
-        if made.arn in self._sources.by_arn:
-            raise ConfigurationError(f"there is a {made!r} already")
+    def _add(self, *made: Queue | Stream) -> None:
+        """Add all of them, or none."""
+        for each in made:
+            if each.arn in self._sources.by_arn:
+                raise ConfigurationError(f"there is a {each!r} already")
+        self._sources.by_arn |= {each.arn: each for each in made}
 
     def _free_name(self, noun: str) -> str:
         taken = {each.name for each in self._sources.by_arn.values()}

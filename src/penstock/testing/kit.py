@@ -28,6 +28,7 @@ from penstock.testing.source import Source, Surface
 from penstock.testing.streams import Stream
 from penstock.testing.virtual_run import VirtualRun
 
+SPAN_MAX = dt.timedelta(days=3_660)  # ten years, far beyond any age or retention
 IDLE_HOURS_MAX = 2.0
 _GIVEN = {
     "EventSourceArn": "the source is the first argument of penstock.map",
@@ -181,7 +182,7 @@ class Penstock(Account):
         self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0
     ) -> None:
         """Let this much time pass, and all happen that happens in it."""
-        span = dt.timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
+        span = _span_of(seconds=seconds, minutes=minutes, hours=hours, days=days)
         if span <= dt.timedelta(0):
             raise ConfigurationError("advance by how much? for example penstock.advance(minutes=5)")
         self._turn_until(lambda: False, span)
@@ -200,7 +201,7 @@ class Penstock(Account):
             NeverIdleError: It was not so in time.
         """
         __tracebackhide__ = True  # pytest shows the test's own line
-        span = _span_of(minutes, hours)
+        span = _patience_of(minutes, hours)
         if not self._turn_until(predicate, span):
             raise NeverIdleError(
                 f"after {span} of virtual time it is still not so\n\n{self.timelines(last=20)}"
@@ -217,7 +218,7 @@ class Penstock(Account):
             NeverIdleError: There is still something to do; it says what, and what would end it.
         """
         __tracebackhide__ = True
-        span = _span_of(minutes, hours)
+        span = _patience_of(minutes, hours)
         if not self._turn_until(self._mappings.is_idle, span):
             raise NeverIdleError(
                 f"not idle after {span} of virtual time.\n{self._mappings.tell_busy()}\n"
@@ -264,7 +265,18 @@ class Penstock(Account):
         return self._functions.declare(handler, duration_s=given)
 
 
-def _span_of(minutes: float, hours: float) -> dt.timedelta:
+def _patience_of(minutes: float, hours: float) -> dt.timedelta:
     if minutes < 0 or hours < 0:
         raise ConfigurationError("time runs forward only: give minutes, hours")
-    return dt.timedelta(minutes=minutes, hours=hours or (0 if minutes else IDLE_HOURS_MAX))
+    return _span_of(minutes=minutes, hours=hours or (0 if minutes else IDLE_HOURS_MAX))
+
+
+def _span_of(**units: float) -> dt.timedelta:
+    given = ", ".join(f"{unit}={number!r}" for unit, number in units.items() if number)
+    try:
+        span = dt.timedelta(**units)
+    except (OverflowError, ValueError) as exc:
+        raise ConfigurationError(f"{given}: {exc}; give {SPAN_MAX.days} days at most") from exc
+    if span > SPAN_MAX:
+        raise ConfigurationError(f"{given}: give {SPAN_MAX.days} days at most")
+    return span

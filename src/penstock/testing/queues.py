@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.model.arn import QUEUE_NAME
 from penstock.model.errors import ConfigurationError, SourceThrottledError
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.simulation.queue import ReceiveAsk, SimulatedQueue
@@ -56,14 +57,16 @@ class Queue(Source):
         dead_letter_queue: Where its redrive policy moves messages; None without one.
     """
 
+    NAME = QUEUE_NAME
+
     def __init__(
         self,
         surface: Surface,
         name: str,
         *,
-        visibility_s: int,
-        max_receive_count: int | None,
-        dead_letter_queue: "Queue | None",
+        visibility_s: int = VISIBILITY_S_DEFAULT,
+        max_receive_count: int | None = None,
+        dead_letter_queue: "Queue | None" = None,
     ) -> None:
         super().__init__(surface, name, surface.arn_of("sqs", name))
         self.dead_letter_queue = dead_letter_queue

@@ -1,11 +1,14 @@
 """What every source of a test has: an ARN, entries by identity, and mappings that read it."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import msgspec
 
 from penstock.model.arn import Scope
+from penstock.model.errors import ConfigurationError
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import FaultRates
 from penstock.testing.chronicle import MappingChronicle
@@ -52,9 +55,16 @@ class Source:
         name: QueueName, StreamName or TableName.
         entries: What was put, by message id or sequence number.
         chronicles: Of the mappings that read it.
+
+    Raises:
+        ConfigurationError: AWS takes no such name.
     """
 
+    NAME: ClassVar[str]
+
     def __init__(self, surface: Surface, name: str, arn: str) -> None:
+        if not re.fullmatch(self.NAME, name):
+            raise ConfigurationError(f"name {name!r}: AWS takes {self.NAME}")
         self.name = name
         self.arn = arn
         self.entries: dict[str, Entry] = {}

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from penstock.core.stream_event import KinesisRecord, kinesis_records
-from penstock.model.arn import invoke_identity_arn
+from penstock.model.arn import STREAM_NAME, invoke_identity_arn
 from penstock.model.errors import (
     ConfigurationError,
     SourceIteratorExpiredError,
@@ -154,6 +154,8 @@ class KinesisStream(Stream):
         name: StreamName.
         arn: StreamARN.
     """
+
+    NAME = STREAM_NAME
 
     def __init__(self, surface: Surface, name: str, *, shard_count: int, key: str | None) -> None:
         super().__init__(

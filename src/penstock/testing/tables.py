@@ -13,6 +13,7 @@ from penstock.core.stream_event import (
     canonical_key,
     dynamodb_records,
 )
+from penstock.model.arn import TABLE_NAME
 from penstock.model.errors import ConfigurationError
 from penstock.model.stream import StreamKind, StreamRecord
 from penstock.testing.items import AttributeValue, item_bytes, to_attributes
@@ -38,6 +39,8 @@ class DynamoDbTable(Stream):
         name: TableName.
         arn: The stream's: LatestStreamArn.
     """
+
+    NAME = TABLE_NAME
 
     def __init__(
         self,

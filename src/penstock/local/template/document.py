@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from penstock.local.bounded_read import read_at_most
 from penstock.model.errors import ConfigurationError
 from penstock.model.suggestion import suggest
 
@@ -101,13 +102,11 @@ def read_document(path: Path) -> Template:
 def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(TEMPLATE_BYTES_MAX + 1)
+            content = read_at_most(
+                file, TEMPLATE_BYTES_MAX, str(path), ", as large as AWS lets a template be"
+            )
     except OSError as exc:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
-    if len(content) > TEMPLATE_BYTES_MAX:
-        raise ConfigurationError(
-            f"{path}: larger than {TEMPLATE_BYTES_MAX:,} bytes, as large as AWS lets a template be"
-        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:

@@ -24,6 +24,7 @@ _SECTIONS = (
     *("AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Mappings"),
     *("Conditions", "Transform", "Globals", "Hooks", "Resources", "Outputs"),
 )
+_NEEDLESS_RULES = frozenset({"CheckBootstrapVersion"})  # CDK's, of the account's own preparation
 _TRANSFORMS = (TRANSFORM, LANGUAGE_EXTENSIONS)
 
 
@@ -76,7 +77,8 @@ def _build(written: Template, parameters: Parameters, request: TemplateRequest) 
     check_references(made, frozenset(names))
     assembly = Assembly(made, values, parameters.scope, request.inline_folder)
     assembly.assemble()
-    omissions = (*expansion.omissions, *unmet, *assembly.omissions)
+    rules = _unread_rules(written)
+    omissions = (*rules, *expansion.omissions, *unmet, *assembly.omissions)
     return _make_project(request.path, parameters, assembly, omissions)
 
 
@@ -96,6 +98,19 @@ def _check_sections(template: Template) -> None:
         if isinstance(resource, dict) and str(resource.get("Type")).startswith(SERVERLESS):
             where = top.at("Resources", logical_id)
             raise where.error(f"{resource['Type']} belongs to SAM; add Transform: {TRANSFORM}")
+
+
+def _unread_rules(template: Template) -> list[Omission]:
+    """Tell of the Rules, which AWS holds the parameters against, and nobody here."""
+    return [
+        Omission(
+            type="rule",
+            subject=name,
+            text="" if name in _NEEDLESS_RULES else "not checked; AWS may refuse these parameters",
+            is_needless=name in _NEEDLESS_RULES,
+        )
+        for name in template.section("Rules")
+    ]
 
 
 def _expand(template: Template, parameters: Parameters, endpoint: str) -> Expansion:

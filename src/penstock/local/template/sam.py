@@ -49,6 +49,7 @@ _IMPLICIT_APIS = {
     "ServerlessHttpApi": "AWS::ApiGatewayV2::Api",
     "ServerlessHttpApiApiGatewayDefaultStage": "AWS::ApiGatewayV2::Stage",
 }
+_EVENT_DEPTH = 5  # Resources, logical id, Properties, Events, name
 _MARKER = "penstock-local-code"
 _CODE_KEYS = ("CodeUri", "InlineCode", "ImageUri")
 
@@ -107,6 +108,10 @@ class _Preparation:
         self._template = template
         self._resolve = resolve
         self._content: dict[str, Any] = copy.deepcopy(template.content)
+        self._lines_of_events: dict[tuple[str, ...], Lines] = {}
+        for keys, line in template.lines.items():
+            event, below = keys[:_EVENT_DEPTH], keys[_EVENT_DEPTH:]
+            self._lines_of_events.setdefault(event, {})[below] = line
 
     def prepare(self) -> dict[str, Any]:
         """Give a copy of the template's content, changed."""
@@ -183,10 +188,8 @@ class _Preparation:
 
     def _keep_lines(self, function_id: str, event_name: str, where: Where) -> None:
         """Let the mapping of an event be found where the event stands."""
-        for keys, line in self._template.lines.items():
-            if keys[: len(where.keys)] == where.keys:
-                rest = keys[len(where.keys) :]
-                self.event_lines[("Resources", function_id + event_name, *rest)] = line
+        for below, line in self._lines_of_events.get(where.keys, {}).items():
+            self.event_lines[("Resources", function_id + event_name, *below)] = line
 
 
 def _becomes_mapping(event: dict[str, Any]) -> bool:
@@ -253,10 +256,12 @@ def _with_generated(lines: Lines, content: Mapping[str, Any]) -> Lines:
     """Give what the translator added the line of what it was made for: its name begins so."""
     known = {keys[1]: line for keys, line in lines.items() if _is_resource(keys)}
     generated: Lines = {}
+    lengths = sorted({len(name) for name in known}, reverse=True)
     for logical_id in content["Resources"]:
-        origins = [name for name in known if logical_id.startswith(name)]
-        if origins:
-            generated["Resources", logical_id] = known[max(origins, key=len)]
+        starts = (logical_id[:length] for length in lengths)
+        origin = next((start for start in starts if start in known), None)
+        if origin is not None:
+            generated["Resources", logical_id] = known[origin]
     return generated | lines
 
 

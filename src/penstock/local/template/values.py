@@ -8,11 +8,12 @@ Source: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-functio
 
 import base64
 import enum
+import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from penstock.local.template.document import Template, Where
+from penstock.local.template.document import TEMPLATE_BYTES_MAX, Template, Where
 from penstock.local.template.identities import Identities
 from penstock.local.template.parameters import Parameters
 from penstock.local.template.resource import SUB_NAME, Resource
@@ -21,6 +22,8 @@ from penstock.model.suggestion import suggest
 
 LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 _ZONES = ("a", "b", "c")
+# What a template's functions may write in all: one text put into itself again and again has no end.
+TEXT_CHARS_MAX = 16 * TEMPLATE_BYTES_MAX
 _DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:[^}]*\}\}")
 
 
@@ -56,6 +59,7 @@ class Values:
         self._identities = Identities(resources, self.resolve, parameters.scope, endpoint)
         self._conditions: dict[str, bool] = {}
         self._evaluating: list[str] = []
+        self._chars_left = TEXT_CHARS_MAX
         self._has_extensions = LANGUAGE_EXTENSIONS in template.transforms
         self._functions: dict[str, Callable[[object, Where], object]] = {
             "Fn::Base64": self._encoded,
@@ -189,8 +193,8 @@ class Values:
             case _:
                 raise where.error("Fn::Sub takes a text, or a text and its variables")
 
-        def replace(found: re.Match[str]) -> str:
-            name = found[1]
+        @functools.cache  # or variables of variables, each named twice, had no end
+        def value_of(name: str) -> str:
             if name.startswith("!"):
                 return f"${{{name[1:]}}}"
             if name in variables:
@@ -201,7 +205,21 @@ class Values:
 
         if _DYNAMIC_REFERENCE.search(text):
             raise NotKnownHereError(where, "a secret or an SSM parameter is not read here")
-        return SUB_NAME.sub(replace, text)
+        # Of a pattern with one group, every second part is what the group holds.
+        parts = enumerate(SUB_NAME.split(text))
+        return self._write((value_of(part) if i % 2 else part for i, part in parts), where)
+
+    def _write(self, parts: Iterable[str], where: Where) -> str:
+        """Put parts together; they are taken one by one, as long as there is room."""
+        kept = []
+        for part in parts:
+            self._chars_left -= len(part)
+            if self._chars_left < 0:
+                raise where.error(
+                    f"its functions write more than {TEXT_CHARS_MAX:,} characters up to here"
+                )
+            kept.append(part)
+        return "".join(kept)
 
     def _text(self, value: object, where: Where) -> str:
         match value:
@@ -216,7 +234,9 @@ class Values:
         match argument:
             case [str(delimiter), items]:
                 resolved = self._list(items, where, "Fn::Join")
-                return delimiter.join(self._text(item, where) for item in resolved)
+                texts = [self._text(item, where) for item in resolved]
+                parts = [part for text in texts for part in (delimiter, text)][1:]
+                return self._write(parts, where)
             case _:
                 raise where.error("Fn::Join takes a delimiter and a list")
 
@@ -274,7 +294,7 @@ class Values:
 
     def _encoded(self, argument: object, where: Where) -> object:
         text = self._text(self.resolve(argument, where), where)
-        return base64.b64encode(text.encode()).decode()
+        return self._write([base64.b64encode(text.encode()).decode()], where)
 
     def _zones(self, argument: object, where: Where) -> object:
         region = self._text(self.resolve(argument, where), where) or self._parameters.scope.region
@@ -287,7 +307,8 @@ class Values:
     def _to_json(self, argument: object, where: Where) -> object:
         self._expect_extensions("Fn::ToJsonString", where)
         resolved = self.resolve(argument, where)
-        return json.dumps(resolved, separators=(",", ":"), ensure_ascii=False)
+        encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+        return self._write(encoder.iterencode(resolved), where)
 
     def _expect_extensions(self, name: str, where: Where) -> None:
         if not self._has_extensions:

@@ -8,7 +8,7 @@ from serve_harness import Moto
 
 
 @pytest.fixture(scope="module")
-def moto_of_file(request: pytest.FixtureRequest) -> Iterator[Moto]:
+def server_of_file(request: pytest.FixtureRequest) -> Iterator[Moto]:
     """A server; a file whose ``KEEPS_GROUPS`` is true has FIFO queues that come again in order."""
     server = Moto(keeps_groups=getattr(request.module, "KEEPS_GROUPS", False))
     yield server
@@ -16,11 +16,12 @@ def moto_of_file(request: pytest.FixtureRequest) -> Iterator[Moto]:
 
 
 @pytest.fixture
-def shared_moto(moto_of_file: Moto) -> Moto:
-    moto_of_file.reset()
-    return moto_of_file
+def moto(server_of_file: Moto) -> Moto:
+    """Give the server with nothing in it, even if a test has killed it."""
+    server_of_file.reset()
+    return server_of_file
 
 
 @pytest.fixture
-def sqs(shared_moto: Moto) -> Any:
-    return shared_moto.client("sqs")
+def sqs(moto: Moto) -> Any:
+    return moto.client("sqs")
