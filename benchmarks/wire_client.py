@@ -17,6 +17,7 @@ import uvloop
 from endpoint_process import EndpointProcess
 
 from penstock.aws.client import WireClient
+from penstock.aws.network import Network
 from penstock.engine.clock import SystemClock
 from penstock.functions.lambda_api import LambdaApiInvoker
 from penstock.model.arn import Scope
@@ -31,7 +32,7 @@ EVENT = b'{"Records":[%b],"set-0000":0}' % (b"x" * 6000)
 
 async def measure(url: str, seconds: float, task_count: int) -> tuple[int, float]:
     """Run cycles; give their count and the CPU seconds they took."""
-    wire = WireClient(clock=SystemClock(), draw_fraction=lambda: 0.5)
+    wire = WireClient(Network(), clock=SystemClock(), draw_fraction=lambda: 0.5)
     queue = await SqsSources(wire).open_queue(ARN)
     invoker = LambdaApiInvoker(wire)
     function = Function(

@@ -6,6 +6,7 @@ Penstock before a test asks for the fixture.
 
 import sys
 from collections.abc import Generator, Iterator
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,9 @@ def penstock() -> "Iterator[Penstock]":
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> "Generator[None, Result[pytest.TestReport], None]":
-    """Show in the report of a failure what the test's mappings have done."""
+    """Show in the report of a failure the user's own line, and what the mappings have done."""
+    if call.excinfo is not None:
+        _hide_our_frames(call.excinfo.value)
     outcome = yield
     report = outcome.get_result()
     testing = sys.modules.get("penstock.testing")
@@ -45,3 +48,27 @@ def pytest_runtest_makereport(
         )
         if isinstance(kit, testing.Penstock) and kit.mappings and not is_told:
             report.sections.append(("Penstock's timelines", kit.timelines(last=_STEPS_MAX)))
+
+
+def _hide_our_frames(error: BaseException) -> None:
+    """End the traceback of an error that Penstock names at the last line that is not Penstock's.
+
+    Its message says what to do; the frames below say where in Penstock that was found.
+    """
+    if not _is_ours(type(error).__module__):
+        return
+    last, entry = None, error.__traceback__
+    while entry is not None:
+        if not _is_ours(_module_of(entry)):
+            last = entry
+        entry = entry.tb_next
+    if last is not None:
+        last.tb_next = None
+
+
+def _module_of(entry: TracebackType) -> str:
+    return str(entry.tb_frame.f_globals.get("__name__", ""))
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "penstock"

@@ -14,6 +14,7 @@ from aiohttp import web
 from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.aws.client import WireClient
+from penstock.aws.network import Network
 from penstock.aws.roles import ExecutionRoles
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
@@ -192,12 +193,8 @@ class Service:
 
     async def _open_wire(self, clock: SystemClock) -> WireClient:
         upstream, region = self._settings.upstream, self._settings.region
-        wire = WireClient(
-            clock=clock,
-            draw_fraction=draw_fraction,
-            own_addresses=(self.address,),
-            default_endpoint=upstream,
-        )
+        network = Network(own_addresses=(self.address,), default_endpoint=upstream)
+        wire = WireClient(network, clock=clock, draw_fraction=draw_fraction)
         self._closing.push_async_callback(wire.close)
         if upstream is not None:
             await refuse_own_address(wire, upstream, region)

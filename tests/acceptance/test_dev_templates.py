@@ -66,6 +66,7 @@ MISTAKES = (
         "RedrivePolicy: {deadLetterTargetArn: arn:aws:sqs:us-east-1:1:x, maxReceiveCount: 2}",
         "cannot create the queue 'Orders'",
     ),
+    ("Runtime: python3", "Runtime: java21", "edit not taken"),
 )
 
 

@@ -209,8 +209,9 @@ class FakeFunctions:
         else:
             self.deployments[function_arn] = deployment
 
-    async def drain(self) -> None:
-        """Nothing runs."""
+    async def drain(self) -> list[BaseException]:
+        """Nothing runs, nothing fails."""
+        return []
 
     def folders_in_use(self) -> frozenset[str]:
         """Nothing runs."""

@@ -1,7 +1,10 @@
 """Updates, versions and their preconditions, through an unmodified boto3 client."""
 
+import asyncio
 import base64
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -119,6 +122,32 @@ def test_second_update_while_one_is_in_progress_is_refused(client: Any, server: 
         ),
     )
     assert wait_until_updated(client)["Timeout"] == 3
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_code_that_is_long_in_coming_is_judged_by_the_function_as_it_then_is(
+    client: Any, server: Server, monkeypatch: pytest.MonkeyPatch, *, dry_run: bool
+) -> None:
+    asked, come = threading.Event(), threading.Event()
+
+    async def fetch(*_: str, **__: str | None) -> bytes:
+        asked.set()
+        await asyncio.to_thread(come.wait, 10)
+        return NEW
+
+    monkeypatch.setattr(server.world.buckets, "fetch", fetch)
+    create_active(client)
+    code = {"FunctionName": "made", "S3Bucket": "code", "S3Key": "made.zip", "DryRun": dry_run}
+
+    with ThreadPoolExecutor() as threads:
+        update = threads.submit(client.update_function_code, **code)
+        asked.wait(10)
+        client.update_function_configuration(FunctionName="made", Timeout=9)
+        wait_until_updated(client)
+        come.set()
+        told = update.result(10)
+
+    assert (told["Timeout"], told["CodeSha256"]) == (9, NEW_SHA256)
 
 
 @pytest.mark.parametrize(

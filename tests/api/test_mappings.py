@@ -312,6 +312,30 @@ def test_query_that_nobody_reads_is_refused(
     assert text in answer.json["message"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("GET", MAPPINGS_PATH, id="mappings"),
+        pytest.param("DELETE", f"{MAPPINGS_PATH}/{'1' * 36}", id="mapping"),
+        pytest.param("DELETE", f"{TAGS_PATH}/arn?tagKeys=a", id="tags"),
+        pytest.param("GET", "/2015-03-31/functions", id="functions"),
+        pytest.param("DELETE", "/2015-03-31/functions/charge", id="function"),
+        pytest.param("DELETE", "/penstock/v1/failures?all=true", id="failures"),
+    ],
+)
+def test_body_that_nobody_reads_is_refused(server: Server, method: str, path: str) -> None:
+    answer = server.send(method, path, headers=SIGNED, body=b'{"DryRun":true}')
+
+    assert answer.status == 400
+    assert answer.json["message"].endswith("takes no body, and this one has 15 bytes")
+
+
+def test_empty_body_in_chunks_is_none(server: Server) -> None:
+    headers = {**SIGNED, "Transfer-Encoding": "chunked"}
+
+    assert server.send("GET", MAPPINGS_PATH, headers=headers, body=b"0\r\n\r\n").status == 200
+
+
 def test_mappings_belong_to_the_region_that_was_signed_for(server: Server) -> None:
     uuid = create(server)["UUID"]
     elsewhere = server.client(region="eu-west-1")

@@ -25,6 +25,7 @@ from penstock.aws.errors import (
 )
 from penstock.aws.exchange import ExchangeRules, HttpRequest
 from penstock.aws.json_protocol import JsonDialect
+from penstock.aws.network import Network
 from penstock.aws.session import AwsSession
 from penstock.aws.signer import Credentials
 from penstock.model.errors import ConfigurationError
@@ -164,8 +165,8 @@ def test_request_is_dated_when_it_is_signed_not_when_its_credentials_were_sought
         await conversation.answer()
 
     async def scenario() -> None:
-        wire = WireClient(clock=clock, draw_fraction=lambda: 0.0)
-        wire.credentials = SlowCredentials(AwsSession(None), clock)
+        wire = WireClient(Network(), clock=clock, draw_fraction=lambda: 0.0)
+        wire.credentials = SlowCredentials(AwsSession(), clock)
         async with serve(converse) as origin:
             service = await wire.open_url(str(origin), service="sqs", region="eu-west-1")
             await service.send(HttpRequest("POST", "/", ()), ONCE)

@@ -59,12 +59,12 @@ async def a_batch(*lines: str) -> LogBatch:
     return batch
 
 
-async def put(*batches: tuple[str, ...]) -> None:
+async def put(*batches: tuple[str, ...]) -> list[int]:
+    """Write batches; give how many events of each were rejected."""
     wire = make_wire()
     server = CloudWatchLogs(lambda _: wire)
     try:
-        for lines in batches:
-            await server.put(await a_batch(*lines))
+        return [await server.put(await a_batch(*lines)) for lines in batches]
     finally:
         await wire.close()
 
@@ -142,6 +142,40 @@ def run_scripted(run: RunFixture, monkeypatch: pytest.MonkeyPatch, server: Scrip
 
 
 MISSING, THERE = "ResourceNotFoundException", "ResourceAlreadyExistsException"
+
+
+@pytest.mark.parametrize(
+    ("answer", "rejected_count"),
+    [
+        pytest.param({}, 0, id="none"),
+        pytest.param({"rejectedLogEventsInfo": None}, 0, id="null"),
+        pytest.param({"rejectedLogEventsInfo": {}}, 0, id="empty"),
+        pytest.param({"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 2}}, 2, id="old"),
+        pytest.param({"rejectedLogEventsInfo": {"expiredLogEventEndIndex": 1}}, 1, id="expired"),
+        pytest.param({"rejectedLogEventsInfo": {"tooNewLogEventStartIndex": 1}}, 2, id="new"),
+        pytest.param(
+            {"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 1, "tooNewLogEventStartIndex": 2}},
+            2,
+            id="both-ends",
+        ),
+        pytest.param({"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 9}}, 3, id="beyond"),
+        pytest.param({"rejectedLogEventsInfo": {"tooNewLogEventStartIndex": 9}}, 0, id="after"),
+        pytest.param({"rejectedLogEventsInfo": "all"}, 0, id="unreadable"),
+    ],
+)
+def test_events_that_a_success_rejects_are_counted(
+    run: RunFixture, monkeypatch: pytest.MonkeyPatch, answer: object, rejected_count: int
+) -> None:
+    async def converse(conversation: Conversation) -> None:
+        await conversation.read_request()
+        await conversation.answer(json.dumps(answer).encode())
+
+    async def scenario() -> list[int]:
+        async with serve(converse) as origin:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", str(origin))
+            return await put(("a\n", "b\n", "c\n"))
+
+    assert run(scenario()) == [rejected_count]
 
 
 def test_stream_that_is_there_costs_one_call(

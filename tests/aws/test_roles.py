@@ -2,6 +2,8 @@
 
 import asyncio
 import datetime as dt
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
@@ -80,6 +82,10 @@ class Rig:
         """Give the access key to sign with now."""
         now_ms = self.clock.now().wall_ms
         return (await self.roles.find(FUNCTION.arn, now_ms)).access_key
+
+    async def assume(self, function_name: str) -> None:
+        """Act as a function of that name would."""
+        await self.roles.assume(ROLE, function_name, "eu-west-1", self.clock.now().wall_ms)
 
     async def converse(self, conversation: Conversation) -> None:
         """Answer as STS; requests of others are answered with nothing."""
@@ -343,3 +349,44 @@ def test_server_that_is_away_is_unavailable(
         await rig.wire.close()
 
     run(scenario())
+
+
+def test_client_that_nobody_holds_is_forgotten(run_rig: RunRig) -> None:
+    async def scenario(rig: Rig) -> None:
+        known = weakref.ref(rig.roles.wire_for(FUNCTION.arn))
+
+        gc.collect()
+
+        assert known() is None
+
+    run_rig(scenario)
+
+
+def test_sdk_client_outlives_the_wire_client_that_opened_it_until_the_close(
+    run_rig: RunRig,
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        topics = await rig.roles.wire_for(FUNCTION.arn).sdk.open("sns", "eu-west-1")
+        gc.collect()
+
+        await rig.wire.close()
+
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await topics.call("ListTopics", {})
+
+    run_rig(scenario)
+
+
+def test_role_that_nobody_wants_any_more_is_forgotten(run_rig: RunRig) -> None:
+    async def scenario(rig: Rig) -> None:
+        await rig.assume("left")
+        await rig.assume("used")
+        rig.advance_ms(40 * MINUTE_MS)
+        await rig.assume("renewed")
+        rig.advance_ms(25 * MINUTE_MS)
+
+        await rig.assume("new")
+
+        assert {key.name for key in rig.roles._sessions} == {"renewed", "new"}  # noqa: SLF001
+
+    run_rig(scenario)

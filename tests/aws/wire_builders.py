@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 
 from penstock.aws.client import WireClient
+from penstock.aws.network import Network
 from penstock.model.instant import Instant
 
 
@@ -26,12 +27,8 @@ def make_wire(
     own_addresses: Collection[tuple[str, int]] = (), *, default_endpoint: str | None = None
 ) -> WireClient:
     """Make a wire client whose retries do not wait."""
-    return WireClient(
-        clock=StandingClock(),
-        draw_fraction=lambda: 0.0,
-        own_addresses=own_addresses,
-        default_endpoint=default_endpoint,
-    )
+    network = Network(own_addresses=own_addresses, default_endpoint=default_endpoint)
+    return WireClient(network, clock=StandingClock(), draw_fraction=lambda: 0.0)
 
 
 class Budget:

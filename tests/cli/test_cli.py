@@ -47,11 +47,18 @@ def test_version() -> None:
     assert call("--version").output == f"penstock, version {__version__}\n"
 
 
-def test_unknown_command_is_refused() -> None:
-    result = call("run")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param("run", "the commands are dev, plan,", id="near to none"),
+        pytest.param("dve", "did you mean dev? The commands are dev, plan,", id="near"),
+    ],
+)
+def test_unknown_command_is_refused(given: str, told: str) -> None:
+    result = call(given)
 
     assert result.exit_code == 2
-    assert "No such command 'run'" in result.output
+    assert f"No such command {given!r}; {told}" in result.output
 
 
 def test_help_imports_nothing_heavy() -> None:

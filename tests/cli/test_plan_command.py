@@ -138,6 +138,17 @@ def test_folder_without_a_project_is_exit_code_2(
     assert "there is no penstock.toml and no template here" in result.stderr
 
 
+@pytest.mark.parametrize("key", ["store", "callers", "upstream"])
+def test_key_of_serve_is_refused_as_dev_does(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "penstock.toml"
+    path.write_text(f'[service]\n{key} = "http://h:1"\n')
+
+    result = call("plan", str(path))
+
+    assert result.exit_code == 2
+    assert f"service.{key}: dev " in result.stderr
+
+
 def test_parameter_without_a_value_is_exit_code_2(template: Path) -> None:
     result = call("plan", str(template), "--parameter", "Size")
 

@@ -96,6 +96,16 @@ def test_failures_are_planned() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_failures_that_did_not_happen_are_told() -> None:
+    asked = ("--fail", "destination", "--fail", "lost-answer=3")
+
+    result = simulate({"EventSourceArn": KINESIS}, "a\n", *asked, "--until", "10s")
+
+    assert "of --fail this did not happen: destination=1" in result.stderr
+    assert "lost-answer" not in result.stderr
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_answer_of_get_is_a_mapping_too() -> None:
     with Penstock(account="123456789012", region="eu-west-1") as penstock:
         stream = penstock.kinesis_stream("orders")
@@ -163,6 +173,15 @@ def test_what_cannot_be_used_is_told_in_a_line(
     assert result.exit_code == 2
     assert told in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_that_cannot_be_used_is_named() -> None:
+    Path("half.json").write_text('{"EventSourceArn": ')
+
+    result = simulate("half.json", "a")
+
+    assert "penstock: the mapping half.json is not JSON: Input data was truncated" in result.stderr
 
 
 def test_both_from_standard_input_are_refused() -> None:

@@ -204,6 +204,17 @@ def test_end_of_an_environment_sends_at_once_and_forgets_the_stream() -> None:
     assert buffer.add(ONE, "of another run", START)
 
 
+def test_events_that_the_server_rejects_of_a_batch_are_lost() -> None:
+    buffer = LogBuffer()
+    buffer.add(ONE, "a", START)
+    buffer.add(ONE, "b", START)
+    [batch] = buffer.take(DUE)
+
+    buffer.sent(batch, rejected_count=1)
+
+    assert (buffer.lost_count, buffer.is_empty) == (1, True)
+
+
 def test_end_of_a_stream_that_is_sent_forgets_it() -> None:
     buffer = LogBuffer()
     buffer.add(ONE, "a", START)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.core.role_renewal import RETRY_MS_MAX, RoleRenewal
+from penstock.core.role_renewal import FAILURES_KEPT_MS, RETRY_MS_MAX, RoleRenewal
 
 START_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -96,3 +96,25 @@ def test_clock_that_was_set_back_does_not_keep_from_asking() -> None:
     renewal.failed(START_MS)
 
     assert renewal.is_due(START_MS - HOUR_MS)
+
+
+def test_nothing_is_worth_keeping_before_the_first_answer() -> None:
+    assert not RoleRenewal().is_worth_keeping(START_MS)
+
+
+def test_credentials_are_worth_keeping_while_they_are_used() -> None:
+    renewal = taken()
+
+    kept = [renewal.is_worth_keeping(START_MS + minutes * MINUTE_MS) for minutes in (0, 58, 59)]
+
+    assert kept == [True, True, False]
+
+
+def test_failure_is_worth_keeping_while_it_keeps_attempts_apart() -> None:
+    renewal = RoleRenewal()
+    renewal.failed(START_MS)
+
+    ages_ms = (-1, 0, FAILURES_KEPT_MS - 1, FAILURES_KEPT_MS)
+    kept = [renewal.is_worth_keeping(START_MS + age_ms) for age_ms in ages_ms]
+
+    assert kept == [False, True, True, False]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from local_functions import install_client, local_function
 
-from penstock.functions.host.check import check_function
+from penstock.functions.host.check import check_code, check_function
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function, InvokeEndpoint
 
@@ -152,6 +152,30 @@ def test_node_function_runs_under_what_there_is(
 
     assert (said or "").startswith(warning or "")
     assert (said is None) == (warning is None)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        pytest.param("boot", "which the zip file does not have at its top level", id="missing"),
+        pytest.param("bootstrap", "run chmod [+]x bootstrap and zip it again", id="no program"),
+    ],
+)
+def test_code_of_a_provided_runtime_needs_its_bootstrap(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    (tmp_path / name).touch(0o644)
+
+    with pytest.raises(
+        ConfigurationError, match=f"provided.al2023 runs the file bootstrap.*{told}"
+    ):
+        check_code("provided.al2023", str(tmp_path), nodejs_client=None)
+
+
+def test_code_of_a_provided_runtime_is_not_judged_beyond_its_bootstrap(tmp_path: Path) -> None:
+    (tmp_path / "bootstrap").touch(0o755)
+
+    assert check_code("provided", str(tmp_path), nodejs_client=None) is None
 
 
 def test_function_that_runs_elsewhere_is_not_looked_at(tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ def text_in(folder: str) -> str:
     return Path(folder, "app.py").read_text()
 
 
+def inode(folder: str) -> int:
+    return Path(folder).stat().st_ino
+
+
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -100,6 +104,24 @@ def test_code_that_lost_a_file_is_unpacked_again(run: Run, tmp_path: Path) -> No
         await store.unpack(code.sha256)
 
         assert text_in(folder) == "x = 1"
+
+    run(main())
+
+
+def test_package_that_was_damaged_is_replaced_by_the_same_upload(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        store, package = CodeStore(tmp_path), zipped({"app.py": "x = 1"})
+        async with store.keep(package) as code:
+            await store.unpack(code.sha256)
+        running = inode(store.code_folder(code.sha256))
+        os.truncate(store.package_path(code.sha256), len(package) // 2)
+
+        async with store.keep(package):
+            await store.unpack(code.sha256)
+
+        assert store.package_path(code.sha256).read_bytes() == package
+        assert inode(store.code_folder(code.sha256)) == running
+        assert names(tmp_path) == {code.sha256}
 
     run(main())
 

@@ -12,6 +12,7 @@ from code_builders import zipped
 
 from penstock.core.function_changes import begin_update, publish
 from penstock.engine.identity import draw_uuid
+from penstock.functions import deployed_functions
 from penstock.functions.code_store import CodeStore
 from penstock.functions.deployed_functions import (
     BACKGROUND,
@@ -44,6 +45,7 @@ class FakeRunner:
     def __init__(self) -> None:
         self.deployments: dict[str, Deployment] = {}
         self.in_use: set[str] = set()
+        self.failures: list[BaseException] = []
 
     def deploy(self, function_arn: str, deployment: Deployment | None) -> None:
         if deployment is None:
@@ -51,8 +53,10 @@ class FakeRunner:
         else:
             self.deployments[function_arn] = deployment
 
-    async def drain(self) -> None:
+    async def drain(self) -> list[BaseException]:
         self.in_use = set()
+        failures, self.failures = self.failures, []
+        return failures
 
     def folders_in_use(self) -> frozenset[str]:
         return frozenset(self.in_use)
@@ -285,6 +289,26 @@ def test_code_that_runs_is_kept_until_it_runs_no_more(run: Run, tmp_path: Path) 
     run(main())
 
 
+def test_failure_of_what_ran_a_function_is_told_and_its_code_removed(
+    run: Run, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        node = Node(tmp_path)
+        await node.add()
+        await background()
+        node.runner.failures = [OSError("no processes left")]
+
+        await node.functions.delete(SCOPE, "f")
+        await background()
+
+        assert node.warnings == [
+            "what ran a function that is gone or changed has failed: OSError('no processes left')"
+        ]
+        assert list((tmp_path / "code").iterdir()) == []
+
+    run(main())
+
+
 def test_deletion_is_told(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         node = Node(tmp_path)
@@ -334,9 +358,50 @@ def test_change_that_the_store_refuses_changes_nothing(
             await node.functions.change(
                 SCOPE, "f", lambda each: msgspec.structs.replace(each, tags={"a": "b"})
             )
-        await background()
         assert node.get() == before
-        assert node.warnings[0].startswith("a function's state did not settle")
+        await node.functions.close()
+
+    run(main())
+
+
+def test_state_settles_once_the_store_works_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, refusals = SqlStore.replace_deployed_function, [StoreUnavailableError("it is full")]
+
+    def fail_once(store: SqlStore, function: DeployedFunction) -> DeployedFunction:
+        if refusals:
+            raise refusals.pop()
+        return write(store, function)
+
+    async def main() -> None:
+        node = Node(tmp_path)
+        monkeypatch.setattr(SqlStore, "replace_deployed_function", fail_once)
+        monkeypatch.setattr(deployed_functions, "STORE_RETRY_S", 0)
+
+        await node.add()
+        await background()
+
+        assert node.get().latest.state is FunctionState.ACTIVE
+        [warning] = node.warnings
+        assert warning == "the state of function f is not settled, and tried again: it is full"
+
+    run(main())
+
+
+def test_function_that_is_deleted_while_it_settles_is_not_warned_of(
+    run: Run, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        node = SlowNode(tmp_path)
+        await node.add(runtime="java")
+        await asyncio.to_thread(node.is_looking.wait, 10)
+
+        await node.functions.delete(SCOPE, "f")
+        node.may_end.set()
+        await background()
+
+        assert node.warnings == []
 
     run(main())
 

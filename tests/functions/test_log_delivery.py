@@ -48,17 +48,19 @@ class Server:
     def __init__(self) -> None:
         self.taken: list[bytes] = []
         self.error: Exception | None = None
+        self.rejected_count = 0
         self.is_open = asyncio.Event()
         self.is_open.set()
         self._asked = asyncio.Event()
 
-    async def put(self, batch: LogBatch) -> None:
+    async def put(self, batch: LogBatch) -> int:
         """Take a batch in, once open, or raise the error."""
         self._asked.set()
         await self.is_open.wait()
         if self.error is not None:
             raise self.error
         self.taken.append(bytes(batch.events))
+        return self.rejected_count
 
     async def asked(self) -> None:
         """Wait until a batch comes."""
@@ -112,6 +114,23 @@ def test_lines_are_sent_with_their_ends_when_the_environment_is_gone(run: Run) -
         assert '"message":"a\\n"' in bench.texts()
         assert '"message":"\\n"' in bench.texts()
         assert bench.log.told == []
+
+    run(main())
+
+
+def test_lines_that_the_server_rejects_of_a_batch_are_lost_and_told(run: Run) -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.server.rejected_count = 1
+        bench.write("a", "b")
+
+        bench.flush()
+        await bench.server.asked()
+        await bench.delivery.stop(1)
+
+        assert bench.delivery.lost_count() == 1
+        reason = "/aws/lambda/charge: the server found lines too old or too new"
+        assert bench.log.told == [(reason, 1)]
 
     run(main())
 

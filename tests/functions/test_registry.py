@@ -60,6 +60,14 @@ class FakeHost:
         self.is_stopped = True
 
 
+class UnstoppableHost(FakeHost):
+    """A host that fails when it is stopped."""
+
+    async def stop(self, drain_s: float) -> None:
+        """Fail."""
+        raise ZeroDivisionError(drain_s)
+
+
 class FakeEndpoints:
     """Every endpoint there is."""
 
@@ -189,13 +197,9 @@ def test_stop_ends_all_hosts_those_that_drain_too(run: Run) -> None:
 
 
 def test_host_that_fails_to_stop_leaves_no_other_running(run: Run) -> None:
-    class Broken(FakeHost):
-        async def stop(self, drain_s: float) -> None:
-            raise ZeroDivisionError(drain_s)
-
     async def main() -> None:
         registry = Registry(function(), function(name="other"))
-        registry.opening = [Broken, FakeHost]
+        registry.opening = [UnstoppableHost, FakeHost]
         await registry.invoke(ORDERS, b"")
         await registry.invoke(ORDERS.replace("orders", "other"), b"")
         with pytest.raises(ExceptionGroup) as raised:
@@ -319,6 +323,19 @@ def test_deploying_drains_only_what_changed(run: Run) -> None:
         registry.deploy(ORDERS, deployment(second_timeout_s=9))
         assert [host.stops for host in registry.opened] == [[], [3]]
         assert (await registry.invoke(f"{ORDERS}:2", b"")).payload.startswith(b"9 ")
+
+    run(main())
+
+
+def test_host_that_fails_while_it_drains_is_told_of(run: Run) -> None:
+    async def main() -> None:
+        registry = Registry()
+        registry.opening = [UnstoppableHost]
+        registry.deploy(ORDERS, deployment())
+        await registry.invoke(ORDERS, b"")
+        registry.deploy(ORDERS, None)
+        [failure] = await registry.drain()
+        assert isinstance(failure, ZeroDivisionError)
 
     run(main())
 

@@ -226,6 +226,23 @@ def test_refused_resource_is_named(tmp_path: Path, endpoint: str) -> None:
         create_resources(read(tmp_path, text), endpoint)
 
 
+def test_request_on_which_moto_fails_is_told_in_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sqs/aws4_request"}
+
+    with running_embedded_aws("111122223333") as endpoint:
+        client("sqs", endpoint).create_queue(QueueName="failing")
+        url = f"{endpoint}/111122223333/failing?Action=SendMessage"
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(urllib.request.Request(url, headers=signed))  # noqa: S310
+
+    body = json.loads(raised.value.read())
+    assert (raised.value.code, body["__type"]) == (500, "InternalFailure")
+    assert "TypeError: object of type 'NoneType' has no len()" in body["message"]
+    (line,) = "".join(capfd.readouterr()).splitlines()
+    assert "the embedded AWS (moto) failed on a request" in line
+    assert "request='GET /111122223333/failing' error=\"TypeError: " in line
+
+
 def test_parameter_that_botocore_refuses_is_one_line(tmp_path: Path, endpoint: str) -> None:
     text = '[[tables]]\nname = "tbl"\nAttributeDefinitions = [{ A = 1 }]\nKeySchema = []\n'
 

@@ -23,6 +23,19 @@ def test_change_is_noticed_once_when_it_has_settled(tmp_path: Path) -> None:
     assert [watch.has_changed() for _ in range(4)] == [False, True, False, False]
 
 
+def test_change_that_could_not_be_taken_is_told_again(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("1")
+    watch = FileWatch(path)
+    path.write_text("12")
+    told = [watch.has_changed(), watch.has_changed()]
+
+    watch.tell_again()
+
+    assert told == [False, True]
+    assert [watch.has_changed(), watch.has_changed()] == [True, False]
+
+
 def test_file_that_still_changes_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("1")

@@ -39,8 +39,8 @@ def test_ready_line_says_what_runs_and_what_comes_next(capsys: pytest.CaptureFix
     READY.tell(LogFormat.CONSOLE)
 
     assert capsys.readouterr().out == (
-        "penstock dev is ready at http://127.0.0.1:4566 | functions: orders | mappings: none"
-        " | next: export A=1 B=2\n"
+        "penstock dev is ready at http://127.0.0.1:4566 | functions: orders"
+        " | mappings: none declared | next: export A=1 B=2\n"
     )
 
 

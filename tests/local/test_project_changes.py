@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from penstock.declared_mappings import DeclaredMapping
+from penstock.local.omission import Omission
 from penstock.local.project_changes import ProjectChanges, compare_projects
 from penstock.local.project_file import Project
 from penstock.local.project_tables import (
@@ -14,7 +15,9 @@ from penstock.local.project_tables import (
     SubscriptionTable,
     TopicTable,
 )
+from penstock.model.arn import Scope
 from penstock.model.errors import ConfigurationError
+from penstock.model.function import Function, InvokeEndpoint
 
 BEFORE = Project(
     queues=(QueueTable(name="orders"),),
@@ -86,3 +89,30 @@ def test_what_everything_is_named_by_cannot_change(
 
     assert message in str(raised.value)
     assert "start dev again for that" in str(raised.value)
+
+
+@pytest.mark.parametrize("left_out", ["mapping same", "function charge"])
+def test_what_runs_is_not_unmade_by_an_edit_with_which_it_cannot(left_out: str) -> None:
+    charge = Function(
+        scope=Scope("000000000000", "us-east-1"),
+        name="charge",
+        hosting=InvokeEndpoint(url="http://127.0.0.1:1"),
+    )
+    before = msgspec.structs.replace(BEFORE, functions=(charge,))
+    omission = Omission(type="AWS", subject="X", text="not made; no java", left_out=left_out)
+    after = msgspec.structs.replace(before, functions=(), mappings=(), omissions=(omission,))
+
+    with pytest.raises(ConfigurationError) as raised:
+        compare_projects(before, after)
+
+    assert str(raised.value) == (
+        f"None: edit not taken, the {left_out} runs: AWS X: not made; no java; to let go of it,"
+        " start dev again"
+    )
+
+
+def test_what_did_not_run_may_be_left_out() -> None:
+    omission = Omission(type="AWS", subject="X", left_out="function charge")
+    after = msgspec.structs.replace(BEFORE, omissions=(omission,))
+
+    assert compare_projects(BEFORE, after).functions == ()

@@ -385,6 +385,16 @@ MISTAKES = [
     pytest.param("[queues]\n", "queues: expected [[queues]] tables, got dict", id="not-an-array"),
     pytest.param('[functions."a b"]', "functions.a b: a function's name is 1 to 64", id="name"),
     pytest.param(
+        f'{STREAM}ShardCount = 2\nStreamModeDetails = {{ StreamMode = "ON_DEMAND" }}\n',
+        "streams[0]: ShardCount is for StreamMode PROVISIONED, not for ON_DEMAND",
+        id="shards-on-demand",
+    ),
+    pytest.param(
+        f"{TABLE}ProvisionedThroughput = {{ ReadCapacityUnits = 1, WriteCapacityUnits = 1 }}\n",
+        "tables[0]: ProvisionedThroughput is for BillingMode PROVISIONED; say so",
+        id="throughput-per-request",
+    ),
+    pytest.param(
         "[functions.a]", "functions.a: give exactly one of code (with Handler), url", id="no-home"
     ),
     pytest.param('[functions.a]\nurl = "http://h"\ncode = "."', "got code and url", id="two-homes"),
@@ -599,6 +609,21 @@ MISTAKES = [
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nfilters = [{{}}, "{{}}"]',
         "mappings[0].filters[1]: expected a table, got str ('{}')",
         id="filter-text",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = "10"',
+        "mappings[0].BatchSize: expected integer, got str ('10') in mapping 'orders'",
+        id="batch-size-in-quotes",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nFilterCriteria = {{ Filters = [3] }}',
+        "mappings[0].FilterCriteria.Filters[0]: expected structure, got int (3) in mapping",
+        id="filter-number",
+    ),
+    pytest.param(
+        f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = 0',
+        "mappings[0]: mapping 'orders': 1 validation error detected: Value '0' at 'batchSize'",
+        id="batch-size-too-small",
     ),
     pytest.param(
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\non_failure = "orders"\nTags = 3',

@@ -3,7 +3,7 @@
 import pytest
 from kit_handlers import accept, refuse_poison
 
-from penstock.testing import ConfigurationError, Penstock
+from penstock.testing import ConfigurationError, Penstock, Queue
 
 
 def test_a_throttled_batch_is_tried_again_and_counts_no_attempt(penstock: Penstock) -> None:
@@ -87,16 +87,19 @@ def test_an_expired_iterator_loses_nothing(penstock: Penstock) -> None:
     assert "iterator expired" in str(mapping.timeline())
 
 
-def test_a_throttled_read_is_made_again(penstock: Penstock) -> None:
-    queue = penstock.queue()
-    mapping = penstock.map(queue, accept)
-    penstock.fail.read(queue, times=3)
+@pytest.mark.parametrize("kind", ["queue", "stream"])
+def test_a_throttled_read_is_made_again(penstock: Penstock, kind: str) -> None:
+    source = penstock.queue() if kind == "queue" else penstock.kinesis_stream()
+    mapping = penstock.map(source, accept)
+    penstock.fail.read(source, times=3)
 
-    penstock.advance(minutes=1)
-    queue.send("a")
+    put = source.send if isinstance(source, Queue) else source.put
+    put("a")
     penstock.run_until_idle()
 
     assert mapping.succeeded == ["a"]
+    assert str(mapping.timeline()).count("(injected)") == 3
+    assert mapping.invocations[0].start > 1
 
 
 def test_a_destination_that_refuses_is_asked_again(penstock: Penstock) -> None:
@@ -115,6 +118,7 @@ def test_a_destination_that_refuses_is_asked_again(penstock: Penstock) -> None:
 
     assert len(mapping.destination) == 1
     assert mapping.discarded == [{"id": 1, "poison": True}]
+    assert str(mapping.timeline()).count("the destination took nothing") == 2
 
 
 def test_a_crash_of_penstock_itself_loses_nothing(penstock: Penstock) -> None:

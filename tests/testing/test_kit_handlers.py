@@ -196,6 +196,7 @@ def test_a_handler_is_found_by_its_name(
         pytest.param("handler", "MODULE.FUNCTION", id="no module"),
         pytest.param("no_such_module.handler", "cannot be imported", id="module missing"),
         pytest.param("kit_handlers.no_such", "has no function 'no_such'", id="function missing"),
+        pytest.param("kit_handlers.acept", "did you mean accept?", id="function misspelt"),
         pytest.param(3, "cannot be called", id="no function"),
     ],
 )

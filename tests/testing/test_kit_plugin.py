@@ -84,6 +84,28 @@ def test_an_error_that_has_the_timeline_shows_it_once(project: Path) -> None:
     assert told.count("queue orders to function") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param("penstock.map(queue, print, BatchSze=1)", "did you mean BatchSize?", id="map"),
+        pytest.param("penstock.map(queue, print, BatchSize='1')", "'batchSize'", id="type"),
+        pytest.param("penstock.queue(VisibilityTimeout=-1)", "VisibilityTimeout", id="queue"),
+        pytest.param("penstock.map(queue, 'no.such')", "'no' cannot be imported", id="handler"),
+    ],
+)
+def test_an_error_shows_the_users_line_and_its_message(
+    project: Path, line: str, message: str
+) -> None:
+    told = pytest_of(
+        project,
+        f"def test_orders(penstock):\n    queue = penstock.queue('orders')\n    {line}\n",
+    )
+
+    assert f">       {line}\n" in told
+    assert message in told
+    assert "penstock/testing" not in told
+
+
 def test_a_user_of_none_of_it_imports_none_of_it(project: Path) -> None:
     told = pytest_of(
         project,

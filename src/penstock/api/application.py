@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 from penstock import __version__
 from penstock.api.answers import error_answer, json_answer
 from penstock.api.authentication import Authentication
+from penstock.api.bodies import refuse_body
 from penstock.api.browser import refuse_web_pages
 from penstock.api.context import ApiContext
 from penstock.api.errors import (
@@ -54,6 +55,7 @@ _OWN_OPERATIONS = (
 )
 _REQUEST_ID = "x-amzn-RequestId"
 _READING_METHODS = ("GET", "HEAD")
+_BODILESS_METHODS = (*_READING_METHODS, "DELETE")
 # Lambda's nouns: what an unsigned request to a dated path is taken to mean.
 _LAMBDA_PATH = re.compile(
     r"/\d{4}-\d{2}-\d{2}/(account-settings|capacity-providers|code-signing-configs|"
@@ -124,6 +126,8 @@ class _Routes:
                 _refuse_unsigned_change(request)
             if self._functions_fallback is not None and _is_about_functions(request):
                 return await self._functions_fallback(request)
+            if request.method in _BODILESS_METHODS:
+                await refuse_body(request)
             region = self._settings.region if credential is None else credential.region
             return await handler(request, Scope(self._settings.account, region))
 

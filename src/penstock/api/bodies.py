@@ -12,6 +12,7 @@ from penstock.api.errors import (
     REQUEST_TIMEOUT,
     SERIALIZATION,
     UNSUPPORTED_MEDIA_TYPE,
+    VALIDATION,
     ApiError,
     ErrorKind,
 )
@@ -170,6 +171,20 @@ async def read_json_object(
     if not isinstance(parameters, dict):
         raise ApiError(SERIALIZATION, f"{_NO_JSON}: the body is no object")
     return parameters
+
+
+async def refuse_body(request: web.Request) -> None:
+    """Refuse the body of an operation that has none, as it refuses a query that nobody reads.
+
+    Raises:
+        ApiError: There is one.
+    """
+    if not has_body(request):
+        return
+    named = f"{request.method} {request.path}"
+    body = await read_body(request, named, bytes_max=CONTROL_BYTES_MAX, s_max=CONTROL_S_MAX)
+    if body:
+        raise ApiError(VALIDATION, f"{named} takes no body, and this one has {len(body)} bytes")
 
 
 def decode_json(body: bytes, error: ErrorKind) -> object:

@@ -49,6 +49,22 @@ _ANY_LETTER = "a"
 _RECORDED_ENUM_ORDER = {"EventSourcePosition": ["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"]}
 
 
+class WrongTypeError(ApiError):
+    """A member has the wrong JSON type.
+
+    Attributes:
+        path: To the member, as AWS spells it: ``scalingConfig.maximumConcurrency``.
+        wanted: The model's type, for example ``integer``.
+    """
+
+    def __init__(self, value: object, *, path: str, wanted: str) -> None:
+        given = _JSON_NAMES.get(type(value), "null")
+        super().__init__(SERIALIZATION, f"{given} can not be converted to {wanted} at '{path}'")
+        self.value = value
+        self.path = path
+        self.wanted = wanted
+
+
 def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
     """Hold a request against the model.
 
@@ -57,7 +73,8 @@ def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
         parameters: The members of its input by name, wherever the request carried them.
 
     Raises:
-        ApiError: They break the model.
+        WrongTypeError: A member has the wrong type.
+        ApiError: They break the model otherwise.
     """
     shape = _load_model().operation_model(operation).input_shape
     unknown = [name for name in parameters if name not in shape.members]
@@ -107,10 +124,7 @@ def _null_at(path: str) -> str:
 def _check_type(shape: Shape, value: object, path: str) -> None:
     fits = isinstance(value, _PYTHON_TYPES[shape.type_name])
     if not fits or (isinstance(value, bool) and shape.type_name != "boolean"):
-        wrong = _JSON_NAMES.get(type(value), "null")
-        raise ApiError(
-            SERIALIZATION, f"{wrong} can not be converted to {shape.type_name} at '{path}'"
-        )
+        raise WrongTypeError(value, path=path, wanted=shape.type_name)
 
 
 def _structure_violations(shape: Shape, value: Mapping[str, object], prefix: str) -> Iterator[str]:

@@ -55,9 +55,9 @@ class BotocoreSession:
         self._default_endpoint = default_endpoint
 
     @classmethod
-    def open(cls, profile: str | None, default_endpoint: str | None = None) -> Self:
-        """Open a profile of the shared configuration files; None: AWS_PROFILE, else the default."""
-        return cls(Session(profile=profile), default_endpoint)
+    def open(cls, default_endpoint: str | None = None) -> Self:
+        """Open the profile that AWS_PROFILE names, else the default one."""
+        return cls(Session(), default_endpoint)
 
     def read_credentials(self) -> tuple[Credentials | None, bool]:
         """Look through botocore's chain; give what was found, and whether it is temporary.

@@ -1,19 +1,17 @@
 """The wire client: opens AWS services, signs their requests, retries what may be sent twice."""
 
 import asyncio
-import copy
-from collections.abc import Callable, Collection
+import weakref
+from collections.abc import Callable
 
 from penstock.aws.credentials import CredentialCache, CredentialProvider
-from penstock.aws.endpoints import Address, EndpointResolver
 from penstock.aws.errors import AnswerError, CredentialsError, Fault, TransportError, WireError
 from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
 from penstock.aws.json_protocol import JsonDialect, check_answer
-from penstock.aws.proxied import ProxiedTransport
+from penstock.aws.network import Network
 from penstock.aws.sdk import SdkClients
-from penstock.aws.session import AwsSession
 from penstock.aws.signer import Signer
-from penstock.aws.transport import DirectTransport, Transport
+from penstock.aws.transport import Transport
 from penstock.model.errors import ConfigurationError
 from penstock.ports import Clock
 
@@ -21,47 +19,42 @@ BACKOFF_S_MAX = 20.0  # standard retry mode; reached only with more attempts
 
 
 class WireClient:
-    """All that talks to AWS in this process: one session, one set of connections.
+    """Opens AWS services, and signs with one identity's credentials.
 
     Args:
+        network: What it shares with every other.
         draw_fraction: Draws from [0, 1), for the jitter of retries.
-        own_addresses: Where this process listens: (host, port) as bound. Endpoints there are
-            refused.
-        profile: A profile of the shared configuration files; None: AWS_PROFILE, else the default.
-        default_endpoint: Where services are that the AWS configuration names no endpoint for; None:
-            at AWS.
+        credentials: Whom it signs as; None: whoever the AWS configuration says.
     """
 
     def __init__(
         self,
+        network: Network,
         *,
         clock: Clock,
         draw_fraction: Callable[[], float],
-        own_addresses: Collection[Address] = (),
-        profile: str | None = None,
-        default_endpoint: str | None = None,
+        credentials: CredentialProvider | None = None,
     ) -> None:
         self.clock = clock
         self.draw_fraction = draw_fraction
-        self._session = AwsSession(profile, default_endpoint=default_endpoint)
-        self.credentials: CredentialProvider = CredentialCache(self._session, clock)
-        self._endpoints = EndpointResolver(self._session, own_addresses)
-        self.sdk = SdkClients(self._session, self._endpoints, self.credentials, clock)
-        self._direct = DirectTransport(self._session.open_ssl_context)
-        self._transport_by_proxy: dict[str, Transport] = {}
+        self.credentials = credentials or CredentialCache(network.session, clock)
+        self.sdk = SdkClients(network.session, network.endpoints, self.credentials, clock)
+        self._network = network
         self._service_by_name: dict[tuple[str, ...], ServiceClient] = {}
-        self._acting: list[WireClient] = []
+        self._acting: weakref.WeakSet[SdkClients] = weakref.WeakSet()
 
     def acting_with(self, credentials: CredentialProvider) -> "WireClient":
         """Give a client that signs with other credentials, over the same connections.
 
-        It is closed with this one.
+        What has been opened with it, and is still held, is closed with this one.
         """
-        acting = copy.copy(self)
-        acting.credentials = credentials
-        acting.sdk = SdkClients(self._session, self._endpoints, credentials, self.clock)
-        acting._service_by_name = {}  # noqa: SLF001 - of its own class
-        self._acting.append(acting)
+        acting = WireClient(
+            self._network,
+            clock=self.clock,
+            draw_fraction=self.draw_fraction,
+            credentials=credentials,
+        )
+        self._acting.add(acting.sdk)
         return acting
 
     async def open(
@@ -81,8 +74,8 @@ class WireClient:
         signing_name = signing_name or service
         known = self._service_by_name.get((service, region, signing_name))
         if known is None:
-            endpoint = await self._endpoints.resolve(service, region)
-            known = ServiceClient(self, endpoint, Signer(signing_name, region))
+            endpoint = await self._network.endpoints.resolve(service, region)
+            known = self._to_service(endpoint, Signer(signing_name, region))
             self._service_by_name[service, region, signing_name] = known
         return known
 
@@ -103,8 +96,8 @@ class WireClient:
         """
         known = self._service_by_name.get((service, region, url))
         if known is None:
-            endpoint = await self._endpoints.resolve_url(url, named_by=named_by)
-            known = ServiceClient(self, endpoint, Signer(service, region))
+            endpoint = await self._network.endpoints.resolve_url(url, named_by=named_by)
+            known = self._to_service(endpoint, Signer(service, region))
             self._service_by_name[service, region, url] = known
         return known
 
@@ -114,35 +107,30 @@ class WireClient:
         Raises:
             ConfigurationError: The AWS configuration cannot be used.
         """
-        return await self._session.ask(
+        return await self._network.session.ask(
             lambda session: session.has_configured_endpoint(service, region)
         )
 
-    def transport_to(self, endpoint: Endpoint) -> Transport:
-        """Give what carries exchanges to an endpoint: straight, or through its proxy."""
-        if endpoint.proxy is None:
-            return self._direct
-        if endpoint.proxy not in self._transport_by_proxy:
-            proxied = ProxiedTransport(endpoint.proxy, self._session.open_ssl_context)
-            self._transport_by_proxy[endpoint.proxy] = proxied
-        return self._transport_by_proxy[endpoint.proxy]
-
     async def close(self) -> None:
         """Close every connection; exchanges in flight fail."""
-        for transport in (self._direct, *self._transport_by_proxy.values()):
-            await transport.close()
-        for client in (self, *self._acting):
-            client.sdk.close()
+        await self._network.close()
+        for sdk in (self.sdk, *self._acting):
+            sdk.close()
+
+    def _to_service(self, endpoint: Endpoint, signer: Signer) -> "ServiceClient":
+        return ServiceClient(self, self._network.transport_to(endpoint), endpoint, signer)
 
 
 class ServiceClient:
     """One AWS service in one region: signs and sends; opened by ``WireClient``."""
 
-    def __init__(self, wire: WireClient, endpoint: Endpoint, signer: Signer) -> None:
+    def __init__(
+        self, wire: WireClient, transport: Transport, endpoint: Endpoint, signer: Signer
+    ) -> None:
         self.endpoint = endpoint
         self._wire = wire
         self._signer = signer
-        self._transport = wire.transport_to(endpoint)
+        self._transport = transport
         self._host = ("Host", endpoint.origin.authority)
 
     async def send(

@@ -6,6 +6,7 @@ renewed in the background while the old ones are used, by one call, however many
 
 import asyncio
 import datetime as dt
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -63,14 +64,17 @@ class ExecutionRoles:
         self._wire = wire
         self._find_function = find_function
         self._log = log
-        self._wires: dict[str, WireClient] = {}
+        # Mappings come and go, and functions: what nobody holds any more is forgotten.
+        self._wires: weakref.WeakValueDictionary[str, WireClient] = weakref.WeakValueDictionary()
         self._sessions: dict[_Session, RoleSession] = {}
 
     def wire_for(self, function_arn: str) -> WireClient:
         """Give a client that signs as the function's present role, whenever it signs."""
-        if function_arn not in self._wires:
-            self._wires[function_arn] = self._wire.acting_with(self.credentials_for(function_arn))
-        return self._wires[function_arn]
+        wire = self._wires.get(function_arn)
+        if wire is None:
+            wire = self._wire.acting_with(self.credentials_for(function_arn))
+            self._wires[function_arn] = wire
+        return wire
 
     def credentials_for(self, function_arn: str) -> "FunctionCredentials":
         """Give what finds the credentials of the function's present role, whenever it is asked."""
@@ -107,6 +111,7 @@ class ExecutionRoles:
         key = _Session(role_arn, function_name.ljust(SESSION_NAME_CHARS_MIN, "_"), region)
         session = self._sessions.get(key)
         if session is None:
+            self._forget_ended(now_ms)
             session = self._sessions[key] = RoleSession(self._wire, key, self._log)
         return await session.find(now_ms)
 
@@ -114,6 +119,11 @@ class ExecutionRoles:
         """Ask for no more credentials."""
         for session in self._sessions.values():
             session.close()
+
+    def _forget_ended(self, now_ms: int) -> None:
+        for key, session in list(self._sessions.items()):
+            if not session.is_worth_keeping(now_ms):
+                del self._sessions[key]
 
 
 class FunctionCredentials:
@@ -168,6 +178,10 @@ class RoleSession:
         if self._credentials is None or not self._renewal.is_usable(now_ms):
             raise self._error
         return self._credentials
+
+    def is_worth_keeping(self, now_ms: int) -> bool:
+        """Tell whether it is asking, or knows more than one that begins now."""
+        return self._asking is not None or self._renewal.is_worth_keeping(now_ms)
 
     def close(self) -> None:
         """Wait for no credentials any more."""

@@ -18,12 +18,10 @@ class AwsSession:
     """Answers questions about the AWS configuration that all of the user's tools share.
 
     Args:
-        profile: A profile of the shared configuration files; None: AWS_PROFILE, else the default.
         default_endpoint: Of services for which the configuration names none; None: AWS's own.
     """
 
-    def __init__(self, profile: str | None = None, *, default_endpoint: str | None = None) -> None:
-        self._profile = profile
+    def __init__(self, *, default_endpoint: str | None = None) -> None:
         self._default_endpoint = default_endpoint
         self._lock = threading.Lock()  # the session is made once, on whichever thread comes first
         self._session: BotocoreSession | None = None
@@ -50,9 +48,7 @@ class AwsSession:
         try:
             with self._lock:
                 if self._session is None:
-                    self._session = botocore_session.BotocoreSession.open(
-                        self._profile, self._default_endpoint
-                    )
+                    self._session = botocore_session.BotocoreSession.open(self._default_endpoint)
             return question(self._session)
         except botocore_session.CONFIGURATION_ERRORS as exc:
             raise ConfigurationError(f"the AWS configuration cannot be used: {exc}") from exc

@@ -15,6 +15,8 @@ from penstock.aws.exchange import Headers, HttpRequest, write_head
 
 LAYOUTS_MAX = 512  # operations and functions in use at once; more only cost time
 
+_DATE_AND_TOKEN = ("x-amz-date", "x-amz-security-token")
+_DATE_ALONE = _DATE_AND_TOKEN[:1]
 _NEVER_SIGNED = frozenset(  # hop-by-hop and tracing headers, which proxies change
     {
         "baggage",
@@ -68,7 +70,8 @@ class Signer:
         if wall_ms // 1000 != self._timestamp_s:
             self._renew(wall_ms // 1000)
         timestamp, token = self._timestamp, credentials.token
-        layout = _lay_out(request.method, request.target, request.headers, bool(token))
+        added_names = _DATE_AND_TOKEN if token else _DATE_ALONE
+        layout = _lay_out(request.method, request.target, request.headers, added_names)
         body_digest = hashlib.sha256(request.body).hexdigest()
         token_line = f"x-amz-security-token:{token}\n" if token else ""
         canonical_request = (
@@ -121,12 +124,7 @@ class _Layout(msgspec.Struct, frozen=True):
 
 
 @functools.lru_cache(LAYOUTS_MAX)
-def _lay_out(
-    method: str,
-    target: str,
-    headers: Headers,
-    has_token: bool,  # noqa: FBT001 - cached
-) -> _Layout:
+def _lay_out(method: str, target: str, headers: Headers, added_names: tuple[str, ...]) -> _Layout:
     """Sort and trim the headers; the same few sets of them come again and again."""
     path, _, query = target.partition("?")
     texts_by_name: dict[str, str] = {}
@@ -137,9 +135,8 @@ def _lay_out(
         elif lower not in _NEVER_SIGNED:
             texts_by_name[lower] = trimmed
     lines = [(name, f"{name}:{texts_by_name[name]}\n") for name in sorted(texts_by_name)]
-    date, token = "x-amz-date", "x-amz-security-token"
-    added = [date, token] if has_token else [date]
-    signed_names = ";".join(sorted([*texts_by_name, *added]))
+    date, token = _DATE_AND_TOKEN
+    signed_names = ";".join(sorted([*texts_by_name, *added_names]))
     start = f"{method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n"
     before_date = "".join(line for name, line in lines if name < date)
     after_date = "".join(line for name, line in lines if date < name < token)

@@ -8,6 +8,7 @@ import click
 from penstock.cli.errors import one_line_errors
 from penstock.cli.output import print_json
 from penstock.cli.service_options import ServiceOptions, with_service_options
+from penstock.model.arn import function_name
 
 EXIT_ADVICE = 1
 EXIT_INCOMPLETE = 2
@@ -46,7 +47,7 @@ def _print_checked(checked: list[dict[str, Any]]) -> None:
         if not each["problems"] and not each["advice"]:
             continue
         queue = each["source_arn"].rpartition(":")[2]
-        function = each["function_arn"].rpartition(":function:")[2]
+        function = function_name(each["function_arn"])
         click.echo(f"{each['name'] or each['mapping']} (queue {queue}, function {function})")
         for problem in each["problems"]:
             _print_item("cannot be checked", problem)

@@ -15,6 +15,7 @@ from penstock.cli.errors import (
 )
 from penstock.cli.output import print_json, print_table, show_time
 from penstock.cli.service_options import ServiceOptions, with_service_options
+from penstock.model.arn import function_name
 
 REDRIVE_S = 960.0  # a function may take 900
 _PAGE_SIZE = "1000"
@@ -194,7 +195,7 @@ def _print_failures(failures: list[dict[str, Any]]) -> None:
                 str(each["record_count"]),
                 each["shard"],
                 each["start_sequence_number"],
-                each["function_arn"].split(":function:")[-1],
+                function_name(each["function_arn"]),
             )
             for each in failures
         ],

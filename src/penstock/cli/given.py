@@ -19,7 +19,7 @@ def read_given(given: str, option: str) -> bytes:
     """
     if not given.strip():
         raise ConfigurationError(f"{option} is empty: give JSON, a file, or - for standard input")
-    if given.lstrip()[:1] in ("{", "["):
+    if _is_json(given):
         return given.encode()
     try:
         if given == STDIN:
@@ -28,3 +28,13 @@ def read_given(given: str, option: str) -> bytes:
             return read_at_most(file, BYTES_MAX, f"{option} {given}", _ADVICE)
     except OSError as exc:
         raise ConfigurationError(f"{option} {given}: cannot be read: {exc.strerror}") from exc
+
+
+def describe_given(given: str, noun: str) -> str:
+    """Name what an option gives, with its file where it is one: ``mapping orders.json``."""
+    is_file = given != STDIN and not _is_json(given)
+    return f"{noun} {given}" if is_file else noun
+
+
+def _is_json(given: str) -> bool:
+    return given.lstrip()[:1] in ("{", "[")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from penstock import __version__
+from penstock.model.suggestion import suggest
 
 _STDERR = 2
 _COMMANDS = (
@@ -38,6 +39,14 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"penstock.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Refuse what is no command, naming the nearest one that is."""
+        if args and args[0].isidentifier() and args[0] not in _COMMANDS:
+            ctx.fail(f"No such command {args[0]!r}; {suggest(args[0], _COMMANDS, 'commands')}")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from penstock.cli.errors import EXIT_CONFIGURATION, one_line_errors
-from penstock.cli.given import read_given
+from penstock.cli.given import describe_given, read_given
 from penstock.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def command(  # noqa: PLR0913 - one per option
         # Imported here: --help does not wait for them.
         from penstock.testing import trial  # noqa: PLC0415
 
-        tried, values = trial.read_mapping(told[0]), trial.read_records(told[1])
+        tried = trial.read_mapping(told[0], describe_given(mapping, "the mapping"))
+        values = trial.read_records(told[1], describe_given(records, "the records"))
         chosen = trial.TrialOptions(**options)
         if tried.is_disabled:
             click.echo("The mapping is disabled; it is tried as if it were enabled.", err=True)
@@ -198,6 +199,9 @@ def _try(  # noqa: PLR0913 - what was asked for
             _save(mapping, picture)
         if busy:
             click.echo(f"penstock: {busy}", err=True)
+        left = [f"{name.replace('_', '-')}={n}" for name, n in penstock.fail.pending.items()]
+        if left:
+            click.echo(f"penstock: of --fail this did not happen: {', '.join(left)}", err=True)
         return not busy and not mapping.discarded and not penstock.is_busy
 
 

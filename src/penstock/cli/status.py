@@ -7,6 +7,7 @@ import click
 from penstock.cli.errors import one_line_errors
 from penstock.cli.output import print_json, print_table, show_duration, show_time
 from penstock.cli.service_options import ServiceOptions, with_service_options
+from penstock.model.arn import function_name
 
 
 @click.command("status")
@@ -92,7 +93,7 @@ def _name_of(row: dict[str, Any]) -> str:
 
 
 def _shared_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    function = row["function_arn"].rpartition(":function:")[2]
+    function = function_name(row["function_arn"])
     return (_name_of(row), _source_name(row["source_arn"]), function, row["state"])
 
 

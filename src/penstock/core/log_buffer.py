@@ -13,7 +13,7 @@ Rules:
     2. A stream has one batch under way; at most ``SENDS_MAX`` are, over all streams.
     3. What is held is at most ``BUFFER_BYTES_MAX``; the oldest batches that are not under way are
        dropped whole. No line waits for room.
-    4. A batch that the server will never take is dropped; one that failed otherwise is tried again.
+    4. What the server will never take is dropped; a batch that failed otherwise is tried again.
        Once the node stops nothing is tried again.
 
 Source: docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
@@ -196,8 +196,9 @@ class LogBuffer:
         due = (known.due_ms() for known in self._streams.values())
         return min((due_ms for due_ms in due if due_ms is not None), default=None)
 
-    def sent(self, batch: LogBatch) -> None:
-        """The server has it."""
+    def sent(self, batch: LogBatch, *, rejected_count: int = 0) -> None:
+        """The server has it, but for some events that it would never take."""
+        self.lost_count += rejected_count
         known = self._end_sending(batch)
         known.failures = 0
         known.not_before_ms = 0

@@ -19,6 +19,7 @@ UNUSED_AHEAD_MS = 60_000  # a request may be under way for that long, and clocks
 UNUSED_AHEAD_FRACTION = 10
 RETRY_FIRST_MS = 1_000
 RETRY_MS_MAX = 30_000  # who mends the role waits no longer than that
+FAILURES_KEPT_MS = 600_000  # who asks again later asks for the first time
 
 
 class RoleRenewal:
@@ -45,6 +46,12 @@ class RoleRenewal:
     def is_usable(self, now_ms: int) -> bool:
         """Tell whether the credentials that are there may still be used."""
         return now_ms < self._unused_from_ms
+
+    def is_worth_keeping(self, now_ms: int) -> bool:
+        """Tell whether more is known than at the beginning: credentials, or a recent failure."""
+        has_failed = bool(self._failures)
+        is_recent = self._failed_ms <= now_ms < self._failed_ms + FAILURES_KEPT_MS
+        return self.is_usable(now_ms) or (has_failed and is_recent)
 
     def taken(self, now_ms: int, *, expires_ms: int) -> None:
         """New credentials are there."""

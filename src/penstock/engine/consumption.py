@@ -27,7 +27,11 @@ class Consumption(Protocol):
         ...
 
     def change(self, mapping: EventSourceMapping) -> None:
-        """Follow the row from now on; a row that changes nothing for it has no effect."""
+        """Follow the row from now on; a row that changes nothing for it has no effect.
+
+        Raises:
+            ConfigurationError: The row cannot be read; nothing has changed.
+        """
         ...
 
     def stop(self, *, is_node_stopping: bool) -> None:

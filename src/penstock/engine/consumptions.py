@@ -34,7 +34,11 @@ class Consumptions:
     def make(
         self, mapping: EventSourceMapping, log: Log, on_ready: Callable[[], None]
     ) -> Consumption:
-        """Make what runs for a mapping; ``on_ready`` is called if it becomes ready later."""
+        """Make what runs for a mapping; ``on_ready`` is called if it becomes ready later.
+
+        Raises:
+            ConfigurationError: The row cannot be read.
+        """
         if mapping.stream_kind is None:
             return QueueConsumption(mapping, self._surroundings, self._settings, log)
         return StreamConsumption(

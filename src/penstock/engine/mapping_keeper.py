@@ -8,6 +8,8 @@ Rules:
     2. A state settles only when what runs is what the row asks for, and is ready; a consumer that
        pauses after a defect counts as running, if it was ready once.
     3. A defect in the consumer restarts it, with back-off, and is reported.
+    4. A row that cannot be read ends what runs, and is such a defect: the API lets none through,
+       but a store that a later version wrote may hold one.
 """
 
 import asyncio
@@ -19,7 +21,7 @@ from penstock.core.retry import backoff_ms
 from penstock.engine.consumption import Consumption
 from penstock.engine.consumptions import Consumptions
 from penstock.engine.surroundings import Surroundings
-from penstock.model.errors import StoreConflictError, StoreError
+from penstock.model.errors import ConfigurationError, StoreConflictError, StoreError
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.ports import Store
 
@@ -101,15 +103,28 @@ class MappingKeeper:
             return self._running is None
         if self._is_told_to_stop or self._is_pausing:
             return self._is_pausing and self._was_ready
-        if self._running is None:
+        self._follow(mapping, tasks)
+        if self._running is not None and self._running.is_ready:
+            self._was_ready = True
+        return self._was_ready and not self._is_told_to_stop
+
+    def _follow(self, mapping: EventSourceMapping, tasks: asyncio.TaskGroup) -> None:
+        """Let the consumer be what the row asks for; a row that cannot be read has none."""
+        try:
+            if self._running is not None:
+                self._running.change(mapping)
+                return
             running = self._consumptions.make(mapping, self._log, self._wake.set)
-            self._running = running
-            name = f"source {mapping.event_source_arn}"
-            tasks.create_task(self._consume(running), name=name)
-        else:
-            self._running.change(mapping)
-        self._was_ready = self._was_ready or self._running.is_ready
-        return self._was_ready
+        except ConfigurationError as error:
+            if self._running is None:
+                self._pause_after(error, ran_ms=0)
+            else:
+                self._running.stop(is_node_stopping=False)
+                self._is_told_to_stop = True
+            return
+        self._running = running
+        name = f"source {mapping.event_source_arn}"
+        tasks.create_task(self._consume(running), name=name)
 
     async def _consume(self, running: Consumption) -> None:
         started_ms = self._surroundings.clock.now().monotonic_ms
@@ -117,13 +132,13 @@ class MappingKeeper:
             await running.run()
         except Exception as error:  # noqa: BLE001 - a defect of one mapping stays with that mapping
             ran_ms = self._surroundings.clock.now().monotonic_ms - started_ms
-            self._pause_after(error, ran_ms)
+            self._pause_after(error, ran_ms=ran_ms)
         finally:
             self._running = None
             self._is_told_to_stop = False
             self._wake.set()
 
-    def _pause_after(self, error: Exception, ran_ms: int) -> None:
+    def _pause_after(self, error: Exception, *, ran_ms: int) -> None:
         # Breaks that lie far apart are not one series.
         self._breaks = self._breaks + 1 if ran_ms < RESTART_MS_MAX else 1
         delay_ms = backoff_ms(self._breaks, first_ms=RESTART_FIRST_MS, maximum_ms=RESTART_MS_MAX)

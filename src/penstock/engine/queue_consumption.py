@@ -1,10 +1,4 @@
-"""A queue mapping that runs.
-
-The API lets no tag and no filter through that cannot be read. A store that a later version wrote
-may hold one: such a mapping does not run, and its keeper says why, again and again.
-"""
-
-import msgspec
+"""A queue mapping that runs."""
 
 from penstock.core import queue_contract as q
 from penstock.core.queue_consumer import QueueConsumer
@@ -16,13 +10,16 @@ from penstock.engine.queue_log import Log, QueueLog
 from penstock.engine.queue_observer import QueueObserver
 from penstock.engine.queue_work import QueueWork
 from penstock.engine.surroundings import EngineSettings, Surroundings
-from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import FunctionInvoker
 
 
 class QueueConsumption:
-    """Keeps ``Consumption`` for a queue; it is ready as soon as it polls."""
+    """Keeps ``Consumption`` for a queue; it is ready as soon as it polls.
+
+    Raises:
+        ConfigurationError: The mapping's tags or filters cannot be read.
+    """
 
     is_ready = True
     processing_result = None
@@ -39,13 +36,7 @@ class QueueConsumption:
         self._mapping_uuid = mapping.uuid
         self._metrics = surroundings.metrics
         self._watch = surroundings.watch
-        self._unreadable: ConfigurationError | None = None
-        try:
-            policy = queue_policy_of(mapping, settings, surroundings.functions)
-        except ConfigurationError as exc:
-            self._unreadable = exc
-            plain = msgspec.structs.replace(mapping, tags={}, filters=())
-            policy = queue_policy_of(plain, settings, surroundings.functions)
+        policy = queue_policy_of(mapping, settings, surroundings.functions)
         self._work = QueueWork(mapping.uuid, policy.queue_arn, policy.function_arn, surroundings)
         self._advice = AdviceLog(
             mapping,
@@ -66,13 +57,7 @@ class QueueConsumption:
         self._told = policy
 
     async def run(self) -> None:
-        """Consume until ``stop``.
-
-        Raises:
-            ConfigurationError: The mapping's tags or filters cannot be read.
-        """
-        if self._unreadable is not None:
-            raise self._unreadable
+        """Consume until ``stop``."""
         self._work.connect(self._driver.send)
         self._metrics.watch_load(self._mapping_uuid, lambda: self._machine.load(self._clock.now()))
         try:
@@ -82,12 +67,8 @@ class QueueConsumption:
             self._work.disconnect()
 
     def change(self, mapping: EventSourceMapping) -> None:
-        """Follow the row from now on; end where it cannot be read, to be begun anew."""
-        try:
-            policy = queue_policy_of(mapping, self._settings, self._functions)
-        except ConfigurationError:
-            self.stop(is_node_stopping=False)
-            return
+        """Follow the row from now on."""
+        policy = queue_policy_of(mapping, self._settings, self._functions)
         self._work.read_for(policy.function_arn)
         if policy != self._told:
             self._driver.send(q.PolicyChanged(policy))

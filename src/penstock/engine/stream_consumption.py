@@ -1,12 +1,6 @@
-"""A stream mapping that runs.
-
-The API lets no filter through that cannot be read. A store that a later version wrote may hold one:
-such a mapping does not run, and its keeper says why, again and again.
-"""
+"""A stream mapping that runs."""
 
 from collections.abc import Callable
-
-import msgspec
 
 from penstock.core import stream_contract as t
 from penstock.core.record_filter import check_patterns
@@ -23,7 +17,6 @@ from penstock.engine.stream_log import StreamLog
 from penstock.engine.stream_work import ShardTelling, StreamWork
 from penstock.engine.surroundings import EngineSettings, Surroundings
 from penstock.model.arn import invoke_identity_arn
-from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import FunctionInvoker, StreamSource
 
@@ -37,6 +30,9 @@ class StreamConsumption:
         checkpoints: The node's.
         budget: The node's.
         on_ready: Called when ``is_ready`` has become true.
+
+    Raises:
+        ConfigurationError: The mapping's filters cannot be read.
     """
 
     def __init__(  # noqa: PLR0913 - the mapping, and what it shares with the node's others
@@ -59,13 +55,7 @@ class StreamConsumption:
         self._result = ProcessingResult()
         self._stream = Opened(self._open_stream)
         self._opened_as = self._find_reader()
-        self._unreadable: ConfigurationError | None = None
-        try:
-            self._told = stream_policy_of(mapping, settings, surroundings.functions)
-        except ConfigurationError as exc:
-            self._unreadable = exc
-            plain = msgspec.structs.replace(mapping, filters=())
-            self._told = stream_policy_of(plain, settings, surroundings.functions)
+        self._told = stream_policy_of(mapping, settings, surroundings.functions)
         self._machine = StreamConsumer(self._told)
         self._work = StreamWork(
             self._parts(checkpoints),
@@ -99,13 +89,7 @@ class StreamConsumption:
         return self._result.text
 
     async def run(self) -> None:
-        """Consume until ``stop``.
-
-        Raises:
-            ConfigurationError: The mapping's filters cannot be read.
-        """
-        if self._unreadable is not None:
-            raise self._unreadable
+        """Consume until ``stop``."""
         metrics = self._surroundings.metrics
         metrics.watch_ages(self._mapping.uuid, self._work.iterator_ages_ms)
         try:
@@ -117,14 +101,9 @@ class StreamConsumption:
     def change(self, mapping: EventSourceMapping) -> None:
         """Follow the row from now on; its shards start anew from their checkpoints.
 
-        It ends where the row cannot be read, to be begun anew. Where the function or its role is
-        another now, what is read next is read for that.
+        Where the function or its role is another now, what is read next is read for that.
         """
-        try:
-            policy = stream_policy_of(mapping, self._settings, self._surroundings.functions)
-        except ConfigurationError:
-            self.stop(is_node_stopping=False)
-            return
+        policy = stream_policy_of(mapping, self._settings, self._surroundings.functions)
         self._mapping = mapping
         if self._opened_as != self._find_reader():
             self._stream.drop()

@@ -34,6 +34,21 @@ class _Stream(msgspec.Struct, frozen=True, rename="camel"):
     log_stream_name: str
 
 
+class _Rejected(msgspec.Struct, frozen=True, rename="camel"):
+    """Which events of a batch the server has not taken: its ends, by the indexes of events."""
+
+    too_old_log_event_end_index: int = 0
+    expired_log_event_end_index: int = 0
+    too_new_log_event_start_index: int | None = None
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    rejected: _Rejected | None = msgspec.field(name="rejectedLogEventsInfo", default=None)
+
+
+_decode_taken = msgspec.json.Decoder(_Taken).decode
+
+
 class CloudWatchLogs:
     """Writes batches, and makes the groups and streams that are not there, or no longer.
 
@@ -44,8 +59,11 @@ class CloudWatchLogs:
     def __init__(self, wire_for: Callable[[str], WireClient]) -> None:
         self._wire_for = wire_for
 
-    async def put(self, batch: LogBatch) -> None:
+    async def put(self, batch: LogBatch) -> int:
         """Write a batch.
+
+        Returns:
+            How many of its events the server has not taken, for they are too old or too new.
 
         Raises:
             WireError: The server does not have it, or its answer was lost.
@@ -56,12 +74,13 @@ class CloudWatchLogs:
         client = JsonServiceClient(wire, await wire.open(SERVICE, stream.region), _DIALECT)
         body = _put_body(batch)
         try:
-            await client.call("PutLogEvents", body, _PUT)
+            answer = await client.call("PutLogEvents", body, _PUT)
         except AnswerError as error:
             if error.code != _MISSING:
                 raise
             await _make(client, stream)
-            await client.call("PutLogEvents", body, _PUT)
+            answer = await client.call("PutLogEvents", body, _PUT)
+        return _rejected_count(answer, batch.event_count)
 
 
 async def _make(client: JsonServiceClient, stream: FunctionLogStream) -> None:
@@ -87,3 +106,16 @@ async def _make_once(client: JsonServiceClient, operation: str, ask: bytes) -> N
 def _put_body(batch: LogBatch) -> bytes:
     named = _encode(_Stream(batch.stream.group, batch.stream.name))
     return b"".join((named[:-1], b',"logEvents":[', batch.events, b"]}"))
+
+
+def _rejected_count(answer: bytes, event_count: int) -> int:
+    try:
+        rejected = _decode_taken(answer).rejected
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0  # a success, whatever else it says
+    if rejected is None:
+        return 0
+    first = max(rejected.too_old_log_event_end_index, rejected.expired_log_event_end_index)
+    end = rejected.too_new_log_event_start_index
+    taken_count = (event_count if end is None else end) - first
+    return event_count - min(max(taken_count, 0), event_count)

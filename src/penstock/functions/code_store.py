@@ -54,8 +54,7 @@ class CodeStore:
         self._held[sha256] += 1
         try:
             async with self._lock:
-                if not self.package_path(sha256).is_file():
-                    await asyncio.to_thread(self._save, sha256, package)
+                await asyncio.to_thread(self._save, sha256, package)
             yield CodePackage(sha256, len(package))
         finally:
             self._held -= Counter((sha256,))
@@ -96,15 +95,25 @@ class CodeStore:
             await asyncio.to_thread(self._sweep, kept)
 
     def _save(self, sha256: str, package: bytes) -> None:
+        """Write a package, unless it is there, and whole."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(sha256, package)
+            if not self._has_whole(sha256):
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._write(sha256, package)
         except OSError as exc:
             raise StoreUnavailableError(
                 f"code cannot be kept in {self._folder}: {exc.strerror}; make room for it there"
             ) from exc
 
+    def _has_whole(self, sha256: str) -> bool:
+        try:
+            with self.package_path(sha256).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        except FileNotFoundError:
+            return False
+
     def _write(self, sha256: str, package: bytes) -> None:
+        place = self._folder / sha256
         making = self._make_folder(sha256)
         try:
             with (making / _PACKAGE).open("xb") as file:
@@ -112,8 +121,11 @@ class CodeStore:
                 file.flush()
                 os.fsync(file.fileno())
             _flush_folder(making)
-            shutil.rmtree(self._folder / sha256, ignore_errors=True)  # one that lost its package
-            making.rename(self._folder / sha256)
+            if place.is_dir():  # its package was lost or damaged; what is unpacked may be running
+                (making / _PACKAGE).replace(place / _PACKAGE)
+                _flush_folder(place)
+            else:
+                making.rename(place)
         finally:
             shutil.rmtree(making, ignore_errors=True)
         _flush_folder(self._folder)

@@ -2,13 +2,14 @@
 
 1. The store's row is written first; what is in memory, and what runs, follows it.
 2. Changes are made one after another: each is judged by the function as it then is.
-3. A transition (``Pending``, ``InProgress``) ends in the background; one that a stop or a crash has
-   cut short ends at the next start, before anything is invoked.
+3. A transition (``Pending``, ``InProgress``) ends in the background, as soon as the store works;
+   one that a stop or a crash has cut short ends at the next start, before anything is invoked.
 4. Code that no function refers to, and that nothing runs, is removed: at the start, and after each
    change that may have let go of some.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -25,9 +26,9 @@ from penstock.model.function import Function
 from penstock.ports import Store, StoreCalls
 
 BACKGROUND = "deployed functions"  # the name of every task
+STORE_RETRY_S = 1.0
 
 Change = Callable[[DeployedFunction], DeployedFunction]
-Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Runner(Protocol):
@@ -37,8 +38,12 @@ class Runner(Protocol):
         """Put a function in the place of what was there before; None removes it."""
         ...
 
-    async def drain(self) -> None:
-        """Wait until nothing runs any more of what was changed or removed by now."""
+    async def drain(self) -> list[BaseException]:
+        """Wait until nothing runs any more of what was changed or removed by now.
+
+        Returns:
+            What failed, having ended, too.
+        """
         ...
 
     def folders_in_use(self) -> frozenset[str]:
@@ -89,6 +94,7 @@ class DeployedFunctions:
         self._functions: dict[tuple[Scope, str], DeployedFunction] = {}
         self._turn = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
+        self._closed = asyncio.Event()
 
     async def open(self, *, hidden_by: Sequence[Function] = ()) -> None:
         """Take up what the store holds, and end what was left in a transition.
@@ -115,6 +121,7 @@ class DeployedFunctions:
 
     async def close(self) -> None:
         """End what goes on in the background; the next start ends what it was about."""
+        self._closed.set()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -164,7 +171,7 @@ class DeployedFunctions:
             changed = await self._store_calls.run(partial(_replace, function=changed))
             self._hold(changed)
         if not before.code_sha256s <= changed.code_sha256s:
-            self._begin(self._let_go)
+            self._begin(self._let_go())
         return changed
 
     async def delete(self, scope: Scope, name: str) -> bool:
@@ -183,7 +190,7 @@ class DeployedFunctions:
             del self._functions[scope, name]
             self._runner.deploy(function.arn, None)
             self._changed(function.arn)
-        self._begin(self._let_go)
+        self._begin(self._let_go())
         return True
 
     def _hold(self, function: DeployedFunction) -> None:
@@ -191,12 +198,25 @@ class DeployedFunctions:
         self._functions[function.scope, function.name] = function
         self._deploy(function)
         if not all(map(is_settled, function.versions)):
-            self._begin(partial(self._settle, function.scope, function.name))
+            self._begin(self._keep_settling(function.scope, function.name))
 
     def _deploy(self, function: DeployedFunction) -> None:
         deployment = make_deployment(function, code_folder=self.code.code_folder)
         self._runner.deploy(function.arn, deployment)
         self._changed(function.arn)
+
+    async def _keep_settling(self, scope: Scope, name: str) -> None:
+        """Settle a function, however often the store fails at it."""
+        while not self._closed.is_set():
+            try:
+                await self._settle(scope, name)
+            except StoreError as exc:
+                self._warn(f"the state of function {name} is not settled, and tried again: {exc}")
+            else:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STORE_RETRY_S):
+                    await self._closed.wait()
 
     async def _settle(self, scope: Scope, name: str) -> None:
         """Make ready what a function is about to run, and say that it is."""
@@ -232,15 +252,24 @@ class DeployedFunctions:
             folder = self.code.code_folder(configuration.code.sha256)
             warning = await asyncio.to_thread(self._check_code, configuration.runtime, folder)
         except (ConfigurationError, OSError) as exc:
-            self._warn(f"function {function.name} cannot run: {exc}")
+            self._warn_of(function, configuration, f" cannot run: {exc}")
             return str(exc)
         if warning is not None:
-            self._warn(f"function {function.name}: {warning}")
+            self._warn_of(function, configuration, f": {warning}")
         return ""
+
+    def _warn_of(
+        self, function: DeployedFunction, configuration: FunctionConfiguration, text: str
+    ) -> None:
+        """Warn of code, unless it was let go of while it was looked at."""
+        present = self.get(function.scope, function.name)
+        if present is not None and configuration.code.sha256 in present.code_sha256s:
+            self._warn(f"function {function.name}{text}")
 
     async def _let_go(self) -> None:
         """Remove the code that a change has let go of, once it runs no more."""
-        await self._runner.drain()
+        for failure in await self._runner.drain():
+            self._warn(f"what ran a function that is gone or changed has failed: {failure!r}")
         await self._sweep()
 
     async def _sweep(self) -> None:
@@ -254,16 +283,10 @@ class DeployedFunctions:
         wanted = {sha256 for each in self._functions.values() for sha256 in each.code_sha256s}
         return wanted | {self.code.sha256_of(folder) for folder in self._runner.folders_in_use()}
 
-    def _begin(self, work: Work) -> None:
-        task = asyncio.create_task(self._run_in_background(work), name=BACKGROUND)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=BACKGROUND)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-    async def _run_in_background(self, work: Work) -> None:
-        try:
-            await work()
-        except StoreError as exc:
-            self._warn(f"a function's state did not settle, and will at the next start: {exc}")
 
 
 def _insert(store: Store, *, function: DeployedFunction) -> None:

@@ -21,8 +21,11 @@ _PASSING_CODES = frozenset({"OperationAbortedException"})
 class LogServer(Protocol):
     """Where batches go; ``cloudwatch_logs.py`` keeps it."""
 
-    async def put(self, batch: LogBatch) -> None:
+    async def put(self, batch: LogBatch) -> int:
         """Write a batch.
+
+        Returns:
+            How many of its events the server has not taken, and would never take.
 
         Raises:
             WireError: The server does not have it, or its answer was lost.
@@ -126,12 +129,14 @@ class LogDelivery:
 
     async def _send(self, batch: LogBatch) -> None:
         try:
-            await self._server.put(batch)
+            rejected_count = await self._server.put(batch)
         except (WireError, ConfigurationError) as error:
             self._trouble = f"{batch.stream.group}: {error}"
             self._buffer.failed(batch, self._clock.now(), is_final=_is_final(error))
         else:
-            self._buffer.sent(batch)
+            if rejected_count:
+                self._trouble = f"{batch.stream.group}: the server found lines too old or too new"
+            self._buffer.sent(batch, rejected_count=rejected_count)
         self._send_due()
 
     def _may_tell(self, now_ms: int) -> bool:

@@ -140,8 +140,12 @@ class FunctionRegistry:
             if isinstance(function.hosting, LocalProcess) and not host.is_stopped
         )
 
-    async def drain(self) -> None:
-        """Wait until nothing runs any more of what was changed or removed by now."""
+    async def drain(self) -> list[BaseException]:
+        """Wait until nothing runs any more of what was changed or removed by now.
+
+        Returns:
+            Why hosts failed; they have ended, too.
+        """
         leaving = [
             asyncio.ensure_future(host.stop(function.timeout_s))
             for function, host in self._leaving
@@ -149,6 +153,7 @@ class FunctionRegistry:
         ]
         if leaving:
             await asyncio.wait(leaving)  # whoever gives up waiting does not end them
+        return _failures_of(await asyncio.gather(*leaving, return_exceptions=True))
 
     async def invoke(self, function_arn: str, payload: bytes) -> FunctionResult:
         """Run the function where it is hosted.
@@ -194,8 +199,7 @@ class FunctionRegistry:
         for host in hosts:
             host.request_stop(drain_s)
         stops = (host.stop(drain_s) for host in hosts)
-        ended = await asyncio.gather(*stops, return_exceptions=True)
-        failures = [failure for failure in ended if failure is not None]
+        failures = _failures_of(await asyncio.gather(*stops, return_exceptions=True))
         if failures:
             raise BaseExceptionGroup("functions did not stop as they should", failures)
 
@@ -243,3 +247,7 @@ class FunctionRegistry:
             return declared != function
         deployment = self._deployments.get(function.arn)
         return deployment is None or deployment.functions.get(function.version) != function
+
+
+def _failures_of(ended: Sequence[BaseException | None]) -> list[BaseException]:
+    return [failure for failure in ended if failure is not None]

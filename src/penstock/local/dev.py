@@ -233,8 +233,13 @@ class DevStack:
         try:
             changes = compare_projects(self._project, project)
             await asyncio.to_thread(change_resources, project, changes, upstream)
-        except (ConfigurationError, SourceUnavailableError) as exc:
+        except ConfigurationError as exc:
             _log.error(f"{exc}; what runs goes on")
+            return False
+        except SourceUnavailableError as exc:
+            _log.warning(f"{exc}; what runs goes on, and the edit is tried again")
+            if self._options.watched is not None:
+                self._options.watched.file.tell_again()
             return False
         tell_omissions(project, before=self._project)
         _tell_changes(project, changes)
@@ -246,7 +251,9 @@ class DevStack:
         return ChildProcess(
             "embedded AWS",
             "penstock.local.embedded_aws",
-            settings=EmbeddedAwsSettings(port, self._project.service.account_id),
+            settings=EmbeddedAwsSettings(
+                port, self._project.service.account_id, self._options.logs
+            ),
             environment=self._child_environment(upstream),
         )
 

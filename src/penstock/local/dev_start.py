@@ -74,7 +74,7 @@ def _run(source: ProjectSource, request: DevRequest, logs: LogSettings, working:
         # The queues of a template have URLs: the port must be known before it is read.
         port = claim_port(host, port)
     read = functools.partial(
-        _read, source, endpoint=endpoint_of(host, port), inline_folder=working / _INLINE_FOLDER
+        source.read, endpoint=endpoint_of(host, port), inline_folder=working / _INLINE_FOLDER
     )
     watched = None
     if request.watch and source.path is not None:
@@ -88,12 +88,6 @@ def _run(source: ProjectSource, request: DevRequest, logs: LogSettings, working:
     stack = DevStack(project, options, environment=os.environ)
     tell_omissions(project)
     _run_stack(stack, project, logs)
-
-
-def _read(source: ProjectSource, *, endpoint: str, inline_folder: Path) -> Project:
-    project = source.read(endpoint=endpoint, inline_folder=inline_folder)
-    _refuse_keys_of_serve(project)
-    return project
 
 
 def _address(request: DevRequest, project: Project) -> tuple[str, int]:
@@ -124,18 +118,3 @@ def _make_folder(data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigurationError(f"--data {data}: {exc.strerror}") from exc
-
-
-def _refuse_keys_of_serve(project: Project) -> None:
-    service = project.service
-    if service.store is not None:
-        raise ConfigurationError(
-            f"{project.path}: service.store: dev keeps its store in the folder --data names;"
-            " remove the key, or use penstock serve"
-        )
-    for key in ("callers", "upstream"):
-        if getattr(service, key) is not None:
-            raise ConfigurationError(
-                f"{project.path}: service.{key}: dev is for this machine alone, takes any"
-                " credentials, and has its own embedded AWS; remove the key, or use penstock serve"
-            )

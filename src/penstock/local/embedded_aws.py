@@ -11,12 +11,16 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
+import structlog
 
 from penstock.local.lifeline import Lifeline
+from penstock.local.logs import LogSettings, configure_logs
 from penstock.local.moto_kinesis import mend_kinesis
 from penstock.local.moto_logs import mend_logs
 from penstock.local.moto_queues import mend_queues
@@ -27,12 +31,15 @@ HOP_HEADER = "x-penstock-hop"  # set by the gateway on everything it forwards
 LOOPBACK = "127.0.0.1"
 _BACKLOG = 512  # long polls reconnect all at once after a restart
 
+_log = structlog.get_logger("penstock.dev")
+
 
 class EmbeddedAwsSettings(msgspec.Struct, frozen=True):
     """Attributes: ``port`` is reserved by the parent, see ``reserve_port``."""
 
     port: int
     account_id: str
+    logs: LogSettings = LogSettings()
 
 
 def require_moto() -> None:
@@ -91,6 +98,35 @@ def refuse_browsers(application: _Application) -> _Application:
     return guarded
 
 
+def tell_failures(application: _Application) -> _Application:
+    """Answer 500 to a request on which moto fails, and log a line in place of its stack."""
+
+    def guarded(environ: dict[str, Any], start_response: _StartResponse) -> Iterable[bytes]:
+        try:
+            return application(environ, start_response)
+        except Exception as exc:  # noqa: BLE001 - whatever moto raises on what it did not expect
+            failed = f"{type(exc).__name__}: {exc}"
+            request = f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
+            target = environ.get("HTTP_X_AMZ_TARGET")
+            _log.warning(
+                "the embedded AWS (moto) failed on a request",
+                request=request if target is None else f"{request} {target}",
+                error=failed,
+                at=_place_of(exc),
+            )
+            start_response("500 Internal Server Error", [("Content-Type", "application/json")])
+            message = f"the embedded AWS (moto) failed on this request: {failed}"
+            return [msgspec.json.encode({"__type": "InternalFailure", "message": message})]
+
+    return guarded
+
+
+def _place_of(error: Exception) -> str:
+    """Say where an error was raised: ``models.py:835 in _validate_message``."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+
+
 def _is_from_page(environ: Mapping[str, Any]) -> bool:
     if "HTTP_X_PENSTOCK_HOP" in environ:
         return False
@@ -118,7 +154,7 @@ def serve(settings: EmbeddedAwsSettings, on_listening: Callable[[], None]) -> No
         server = make_server(
             LOOPBACK,
             settings.port,
-            refuse_browsers(application),
+            refuse_browsers(tell_failures(application)),
             threaded=True,
             request_handler=_request_handler(),
             fd=listening.fileno(),
@@ -141,6 +177,7 @@ def main(arguments: list[str]) -> None:
     lifeline.die_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     settings = msgspec.json.decode(arguments[1], type=EmbeddedAwsSettings)
+    configure_logs(settings.logs)
     serve(settings, on_listening=lifeline.report_ready)
 
 

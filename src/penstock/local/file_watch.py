@@ -23,6 +23,10 @@ class FileWatch:
         self._settled = stamp
         return True
 
+    def tell_again(self) -> None:
+        """Let the change that was told last be told once more."""
+        self._settled = None
+
 
 def read_stamp(path: Path) -> Stamp | None:
     """Give what another content of a file differs in; None: it is not there."""

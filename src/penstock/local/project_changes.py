@@ -40,6 +40,7 @@ def compare_projects(before: Project, after: Project) -> ProjectChanges:
         ConfigurationError: It cannot be done while dev runs.
     """
     _refuse_other_place(before, after)
+    _refuse_what_cannot_run(before, after)
     known = {describe_resource(each): each for each in before.resources}
     wanted = {describe_resource(each): each for each in after.resources}
     changed = [each for name, each in wanted.items() if name in known and known[name] != each]
@@ -85,4 +86,16 @@ def _refuse_other_place(before: Project, after: Project) -> None:
         if was != now:
             raise ConfigurationError(
                 f"{after.path}: {key} was {was} and is now {now}; start dev again for that"
+            )
+
+
+def _refuse_what_cannot_run(before: Project, after: Project) -> None:
+    """A mapping that is made again begins anew: what an edit makes impossible is not unmade."""
+    running = {f"function {each.name}" for each in before.functions}
+    running |= {f"mapping {each.name}" for each in before.mappings}
+    for omission in after.omissions:
+        if omission.left_out in running:
+            raise ConfigurationError(
+                f"{after.path}: edit not taken, the {omission.left_out} runs: {omission}; to let go"
+                " of it, start dev again"
             )

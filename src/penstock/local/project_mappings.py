@@ -2,10 +2,13 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from penstock.api.errors import ApiError
+from penstock.api.shapes import WrongTypeError, check_parameters
 from penstock.core.queue_options import ON_FAILURE
 from penstock.declared_mappings import DeclaredMapping
 from penstock.local.project_tables import (
@@ -32,6 +35,7 @@ from penstock.model.function import Function, LambdaFunction
 from penstock.model.suggestion import suggest
 
 _SOURCE_KEYS = ("queue", "stream", "table", "EventSourceArn")
+_MEMBER = re.compile(r"\.(\d+)\.member")
 _TIMESTAMP = "StartingPositionTimestamp"
 _STREAM_SPECIFICATION = (
     'StreamSpecification = { StreamEnabled = true, StreamViewType = "NEW_AND_OLD_IMAGES" }'
@@ -82,9 +86,11 @@ class MappingReader(msgspec.Struct, frozen=True):
             if own.name in by_name:
                 raise where.at("name").error(f"{own.name!r} is declared twice")
             given = {k: v for k, v in table.items() if k not in own_keys}
+            parameters = self._parameters(own, given, where)
+            _check_by_model(own.name, parameters, where)
             by_name[own.name] = DeclaredMapping(
                 name=own.name,
-                parameters=self._parameters(own, given, where),
+                parameters=parameters,
                 # A table that is made anew has another stream: the old one's mapping goes with it.
                 replace=own.replace or own.table is not None,
             )
@@ -190,6 +196,24 @@ class MappingReader(msgspec.Struct, frozen=True):
             listed = suggest(name, choices, "queues, topics and buckets")
             raise place.error(f"{name!r} is no queue, topic or bucket of this file; {listed}")
         return found[0]
+
+
+def _check_by_model(name: str, parameters: Mapping[str, object], place: Place) -> None:
+    """Hold a mapping against Lambda's own model, before anything is made of the file."""
+    try:
+        check_parameters("CreateEventSourceMapping", parameters)
+    except WrongTypeError as exc:
+        raise place.at(_as_written(exc.path)).error(
+            f"expected {exc.wanted}, got {describe(exc.value)} in mapping {name!r}"
+        ) from exc
+    except ApiError as exc:
+        raise place.error(f"mapping {name!r}: {exc}") from exc
+
+
+def _as_written(path: str) -> str:
+    """Spell a path of AWS's errors as the file does: ``filters.1.member``, ``Filters[0]``."""
+    indexed = _MEMBER.sub(lambda match: f"[{int(match[1]) - 1}]", path)
+    return ".".join(key[0].upper() + key[1:] for key in indexed.split("."))
 
 
 def _read_tags(tags: object, place: Place) -> dict[str, object]:

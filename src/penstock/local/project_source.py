@@ -1,13 +1,10 @@
-"""Where a project comes from: ``penstock.toml``, or a SAM or CloudFormation template."""
+"""Where dev's project comes from: ``penstock.toml``, or a SAM or CloudFormation template."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from penstock.api.errors import ApiError
-from penstock.api.shapes import check_parameters
-from penstock.local.hidden_values import hide
 from penstock.local.project_file import PROJECT_FILE_DEFAULT, Project, read_project
 from penstock.model.errors import ConfigurationError
 
@@ -32,7 +29,7 @@ class ProjectSource(msgspec.Struct, frozen=True, kw_only=True):
         return self.path is not None and is_template(self.path)
 
     def read(self, *, endpoint: str, inline_folder: Path) -> Project:
-        """Read the project as it is now, and hold its mappings against Lambda's own model.
+        """Read the project as it is now.
 
         Args:
             endpoint: Of the AWS in which a template is made.
@@ -42,12 +39,7 @@ class ProjectSource(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: The file cannot be read, or declares what cannot be.
         """
         project = self._read(endpoint, inline_folder)
-        for mapping in project.mappings:
-            try:
-                check_parameters("CreateEventSourceMapping", mapping.parameters)
-            except ApiError as exc:
-                text = hide(f"mapping {mapping.name!r}: {exc}", project.hidden_values)
-                raise ConfigurationError(text) from exc
+        _refuse_keys_of_serve(project)
         return project
 
     def _read(self, endpoint: str, inline_folder: Path) -> Project:
@@ -112,3 +104,18 @@ def parse_parameter(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise ConfigurationError(f"--parameter {text!r} is not of the form KEY=VALUE")
     return key.strip(), value
+
+
+def _refuse_keys_of_serve(project: Project) -> None:
+    service = project.service
+    if service.store is not None:
+        raise ConfigurationError(
+            f"{project.path}: service.store: dev keeps its store in the folder --data names;"
+            " remove the key, or use penstock serve"
+        )
+    for key in ("callers", "upstream"):
+        if getattr(service, key) is not None:
+            raise ConfigurationError(
+                f"{project.path}: service.{key}: dev is for this machine alone, takes any"
+                " credentials, and has its own embedded AWS; remove the key, or use penstock serve"
+            )

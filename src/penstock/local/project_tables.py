@@ -200,6 +200,11 @@ class StreamTable(msgspec.Struct, frozen=True, kw_only=True):
     shard_count: Positive | None = msgspec.field(default=None, name="ShardCount")
     mode: StreamMode | None = msgspec.field(default=None, name="StreamModeDetails")
 
+    def __post_init__(self) -> None:
+        """Refuse a number of shards of a stream whose shards the server chooses."""
+        if self.mode == StreamMode(mode="ON_DEMAND") and self.shard_count is not None:
+            raise ValueError("ShardCount is for StreamMode PROVISIONED, not for ON_DEMAND")
+
 
 class TableTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[[tables]]``: a DynamoDB table, with CreateTable's parameters.
@@ -223,6 +228,11 @@ class TableTable(msgspec.Struct, frozen=True, kw_only=True):
     local_secondary_indexes: list[dict[str, object]] | None = msgspec.field(
         default=None, name="LocalSecondaryIndexes"
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a capacity of a table that is paid by its requests."""
+        if self.billing_mode == "PAY_PER_REQUEST" and self.provisioned_throughput is not None:
+            raise ValueError("ProvisionedThroughput is for BillingMode PROVISIONED; say so")
 
 
 class SubscriptionTable(msgspec.Struct, frozen=True, kw_only=True):

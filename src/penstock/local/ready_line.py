@@ -6,6 +6,8 @@ import structlog
 from penstock.local.logs import LogFormat, print_line
 from penstock.local.project_file import Project
 
+_NONE = "none declared"  # the store may have some that were made through the API
+
 
 class ReadyLine(msgspec.Struct, frozen=True, kw_only=True):
     """What to tell.
@@ -35,8 +37,8 @@ class ReadyLine(msgspec.Struct, frozen=True, kw_only=True):
         line = (
             f"penstock {self.command} is ready at {self.endpoint}"
             + (f" | upstream: {service.upstream}" if service.upstream else "")
-            + f" | functions: {named or 'none'}"
-            f" | mappings: {', '.join(mappings) or 'none'}"
+            + f" | functions: {named or _NONE}"
+            f" | mappings: {', '.join(mappings) or _NONE}"
             f" | next: {self.next_step}"
         )
         print_line(line)

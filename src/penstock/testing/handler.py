@@ -10,6 +10,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from penstock.functions.host.runtime_api import RESPONSE_BYTES_MAX, RESPONSE_TOO
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import Function
 from penstock.model.function_log import log_group
+from penstock.model.suggestion import suggest
 
 Handler = Callable[[Any, Any], Any]
 
@@ -111,16 +113,29 @@ def find_handler(name: str) -> Handler:
     try:
         module = importlib.import_module(module_name)
     except Exception as exc:
-        raise ConfigurationError(
+        refused = ConfigurationError(
             f"handler {name!r}: module {module_name!r} cannot be imported: "
             f"{type(exc).__name__}: {exc}"
-        ) from exc
+        )
+        if isinstance(exc, ModuleNotFoundError) and exc.name == module_name:
+            raise refused from None  # all that it would show is where we have looked
+        raise refused from exc
     handler: Handler | None = getattr(module, function_name, None)
     if not callable(handler):
+        choices = suggest(function_name, _functions_of(module), "functions in it")
         raise ConfigurationError(
-            f"handler {name!r}: module {module_name!r} has no function {function_name!r}"
+            f"handler {name!r}: module {module_name!r} has no function {function_name!r}; {choices}"
         )
     return handler
+
+
+def _functions_of(module: ModuleType) -> list[str]:
+    """Name what a module defines that can be called; what it has imported is left out."""
+    return [
+        name
+        for name, bound in vars(module).items()
+        if callable(bound) and getattr(bound, "__module__", "") == module.__name__
+    ]
 
 
 def call_handler(

@@ -70,17 +70,21 @@ class TrialOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[tuple[str, int], ...] = ()
 
 
-def read_mapping(text: bytes) -> TriedMapping:
+def read_mapping(text: bytes, called: str) -> TriedMapping:
     """Read a request of CreateEventSourceMapping, or an answer of GetEventSourceMapping.
+
+    Args:
+        text: JSON.
+        called: What an error calls it: ``the mapping orders.json``.
 
     Raises:
         ConfigurationError: It is neither.
     """
-    members = _only_one_of(_decode_object(text))
+    members = _only_one_of(_decode_object(text, called), called)
     arn = members.get("EventSourceArn")
     if not isinstance(arn, str):
         raise ConfigurationError(
-            "the mapping has no EventSourceArn: give what create-event-source-mapping is sent, or "
+            f"{called} has no EventSourceArn: give what create-event-source-mapping is sent, or "
             "what get-event-source-mapping answers, of one mapping"
         )
     source = parse_arn(arn)
@@ -88,7 +92,7 @@ def read_mapping(text: bytes) -> TriedMapping:
     check_source({"EventSourceArn": arn}, scope)
     name = members.get("FunctionArn") or members.get("FunctionName") or _DEFAULT_NAME
     if not isinstance(name, str):
-        raise ConfigurationError(f"the mapping's function {name!r} is no name")
+        raise ConfigurationError(f"{called}: its function {name!r} is no name")
     parameters = {
         member: value
         for member, value in members.items()
@@ -102,8 +106,12 @@ def read_mapping(text: bytes) -> TriedMapping:
     )
 
 
-def read_records(text: bytes) -> list[object]:
+def read_records(text: bytes, called: str) -> list[object]:
     """Read a JSON array, JSON lines, or lines of text that is no JSON.
+
+    Args:
+        text: UTF-8.
+        called: What an error calls it: ``the records orders.jsonl``.
 
     Raises:
         ConfigurationError: The file is empty, no text, or JSON here and something else there.
@@ -111,18 +119,18 @@ def read_records(text: bytes) -> list[object]:
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
-        raise ConfigurationError(f"the records are not UTF-8 text: {exc.reason}") from exc
+        raise ConfigurationError(f"{called}: not UTF-8 text: {exc.reason}") from exc
     if decoded.lstrip().startswith("["):
         try:
             found = json.loads(decoded)
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, list):
-            return _refuse_none(found)
+            return _refuse_none(found, called)
     lines = [(number, line) for number, line in enumerate(decoded.splitlines(), 1) if line.strip()]
     if lines and lines[0][1].lstrip().startswith(("{", "[")):
-        return [_decode_line(number, line) for number, line in lines]
-    return _refuse_none([line for _, line in lines])
+        return [_decode_line(line, f"{called}: line {number}") for number, line in lines]
+    return _refuse_none([line for _, line in lines], called)
 
 
 def set_up(penstock: Penstock, tried: TriedMapping, options: TrialOptions) -> Mapping:
@@ -164,38 +172,40 @@ def put_records(mapping: Mapping, records: Sequence[object], options: TrialOptio
             queue.send(*records)
 
 
-def _decode_object(text: bytes) -> dict[str, object]:
+def _decode_object(text: bytes, called: str) -> dict[str, object]:
     try:
         members = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as exc:
-        raise ConfigurationError(f"the mapping is not JSON: {exc}") from exc
+        raise ConfigurationError(f"{called} is not JSON: {exc}") from exc
     except UnicodeDecodeError as exc:
-        raise ConfigurationError(f"the mapping is not UTF-8 text: {exc.reason}") from exc
+        raise ConfigurationError(f"{called} is not UTF-8 text: {exc.reason}") from exc
     if not isinstance(members, dict):
-        raise ConfigurationError("the mapping is no JSON object")
+        raise ConfigurationError(f"{called} is no JSON object")
     return members
 
 
-def _only_one_of(members: dict[str, object]) -> dict[str, object]:
+def _only_one_of(members: dict[str, object], called: str) -> dict[str, object]:
     """Give the mapping of an answer of ListEventSourceMappings that has just one."""
     listed = members.get("EventSourceMappings")
     if not isinstance(listed, list):
         return members
     if len(listed) == 1 and isinstance(listed[0], dict):
         return listed[0]
-    raise ConfigurationError(f"the file lists {len(listed)} mappings: give one")
+    raise ConfigurationError(f"{called} lists {len(listed)} mappings: give one")
 
 
-def _decode_line(number: int, line: str) -> object:
+def _decode_line(line: str, called: str) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as exc:
-        raise ConfigurationError(f"line {number} of the records is not JSON: {exc}") from exc
+        raise ConfigurationError(f"{called} is not JSON: {exc}") from exc
 
 
-def _refuse_none(records: list[object]) -> list[object]:
+def _refuse_none(records: list[object], called: str) -> list[object]:
     if not records:
-        raise ConfigurationError("there are no records: give JSON lines, a JSON array, or lines")
+        raise ConfigurationError(
+            f"{called}: there are no records; give JSON lines, a JSON array, or lines"
+        )
     return records
 
 

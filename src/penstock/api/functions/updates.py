@@ -86,11 +86,11 @@ class Updates:
         reference = unqualified(call.parameters, call.scope)
         refuse_lacking(call.parameters, reference.name)
         asked = call.read(UpdateCodeRequest)
-        present = self._finder.find_deployed(reference, "be changed")
-        _check(present, asked.revision_id)
+        _check(self._finder.find_deployed(reference, "be changed"), asked.revision_id)
         package = await read_package(self._context, call.scope, asked, "UpdateFunctionCode")
         async with self._context.deployed.code.keep(package) as code:
             if asked.dry_run:
+                present = self._finder.find_deployed(reference, "be changed")
                 changed = self._with_code(present, code, asked)
             else:
                 changed = await self._finder.change(

@@ -1,8 +1,9 @@
 """What can be known of a local function before it is invoked."""
 
+import os
 from pathlib import Path
 
-from penstock.functions.host.entry_points import check_entry_point
+from penstock.functions.host.entry_points import BOOTSTRAP, check_entry_point
 from penstock.functions.host.node_client import check_node_client
 from penstock.functions.host.runtimes import ChosenRuntime, RuntimeFamily, choose_runtime
 from penstock.functions.host.variables import RESERVED
@@ -47,7 +48,9 @@ def check_function(function: Function, nodejs_client: str | None = None) -> str 
 
 
 def check_code(runtime: str, code: str, *, nodejs_client: str | None) -> str | None:
-    """Refuse code whose Runtime this machine does not have; what the code holds is not judged.
+    """Refuse code whose Runtime this machine does not have; what else it holds is not judged.
+
+    The runtime of ``provided`` is the code's own ``bootstrap``.
 
     Args:
         runtime: Lambda's Runtime.
@@ -63,7 +66,23 @@ def check_code(runtime: str, code: str, *, nodejs_client: str | None) -> str | N
     chosen = choose_runtime(runtime)
     if chosen.family is RuntimeFamily.NODEJS:
         check_node_client(code, nodejs_client, chosen.version[0])
+    if chosen.family is RuntimeFamily.PROVIDED:
+        _check_packed_bootstrap(runtime, Path(code, BOOTSTRAP))
     return chosen.warning and f"Runtime {runtime} runs here as {chosen.name}"
+
+
+def _check_packed_bootstrap(runtime: str, bootstrap: Path) -> None:
+    """Want an executable file; the text speaks of the zip file, which is what its user has."""
+    if not bootstrap.is_file():
+        raise ConfigurationError(
+            f"Runtime {runtime} runs the file {BOOTSTRAP}, which the zip file does not have at its"
+            " top level"
+        )
+    if not os.access(bootstrap, os.X_OK):
+        raise ConfigurationError(
+            f"Runtime {runtime} runs the file {BOOTSTRAP}, which is not executable in the zip"
+            f" file; run chmod +x {BOOTSTRAP} and zip it again"
+        )
 
 
 def _check_entry_point(name: str, hosting: LocalProcess, runtime: ChosenRuntime) -> None:

@@ -152,7 +152,7 @@ class Assembly:
             raise resource.where.error(f"the function {name!r} is declared twice")
         code = self._code.find(resource, given.get("Runtime"))
         if isinstance(code, NotRunHere):
-            self._omit(resource, f"not made; {code.reason}")
+            self._leave_out(resource, code.reason, f"function {name}")
             return
         table = {k: v for k, v in given.items() if k != "FunctionName"}
         if "ReservedConcurrentExecutions" in table:
@@ -217,13 +217,22 @@ class Assembly:
     def _add_mapping(self, resource: Resource, mappings: MappingAssembly) -> None:
         table = mappings.read(resource)
         if isinstance(table, NotRunHere):
-            self._omit(resource, f"not made; {table.reason}")
+            self._leave_out(resource, table.reason, f"mapping {resource.logical_id}")
             return
         self._append("mappings", table | self._read(resource), resource)
 
     def _omit(self, resource: Resource, text: str, part: str | None = None) -> None:
         subject = resource.logical_id if part is None else f"{resource.logical_id}.{part}"
         self.omissions.append(Omission(type=resource.type, subject=subject, text=text))
+
+    def _leave_out(self, resource: Resource, reason: str, left_out: str) -> None:
+        omission = Omission(
+            type=resource.type,
+            subject=resource.logical_id,
+            text=f"not made; {reason}",
+            left_out=left_out,
+        )
+        self.omissions.append(omission)
 
     def _explain_alias(self, resource: Resource) -> str:
         try:

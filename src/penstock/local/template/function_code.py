@@ -13,8 +13,7 @@ from penstock.local.template.values import Values
 from penstock.model.errors import ConfigurationError
 from penstock.model.function import ANY_PYTHON
 
-# CDK says there which folder or file beside the template an asset is.
-_ASSET_PATH, _ASSET_PROPERTY = "aws:asset:path", "aws:asset:property"
+_ASSET_PATH = "aws:asset:path"  # CDK's: the folder or file beside the template that its code is
 _INLINE_STEM = "index"  # AWS's name for the file of a ZipFile
 IMAGE = "Image"  # the PackageType of a container image
 CODE_NOT_KNOWN = "NotKnownHere"  # in place of a folder that only AWS could tell, the reason
@@ -46,7 +45,7 @@ class FunctionCode:
         if reason is not None:
             return NotRunHere(reason)
         asset = resource.metadata.get(_ASSET_PATH)
-        if isinstance(asset, str) and resource.metadata.get(_ASSET_PROPERTY, "Code") == "Code":
+        if isinstance(asset, str):
             code = asset
         try:
             resolved = self._values.resolve(code, where)

@@ -1,6 +1,6 @@
 """One shard of a simulated stream, as its server keeps it."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import deque
 
 from penstock.model.stream import Shard, StreamRecord
@@ -122,7 +122,3 @@ class ServedShard:
         is_closed = not self.is_open and now_ms >= self.close_listed_ms
         ending = str(self.ending) if is_closed else None
         return Shard(self.shard_id, self.parent_ids, ending)
-
-    def count_up_to(self, number: int) -> int:
-        """Count the records up to a sequence number."""
-        return bisect_right(self.numbers, number)
