@@ -134,3 +134,33 @@ def test_clock_jumps_on_the_wall_only() -> None:
         assert now.wall_ms == WALL_MS_AT_START + 1_234 - 3_600_000
 
     run_virtual(main)
+
+
+def order_of_cancellation() -> list[int]:
+    cancelled: list[int] = []
+
+    async def wait(number: int) -> None:
+        try:
+            await pass_s(THREE_DAYS_S)
+        finally:
+            cancelled.append(number)
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(50):
+                tasks.create_task(wait(number))
+            await pass_s(1)
+            tasks.create_task(fail())
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup):
+        run_virtual(main)
+    return cancelled
+
+
+def test_loop_cancels_tasks_in_the_same_order_wherever_they_lie_in_memory() -> None:
+    orders = {tuple(order_of_cancellation()) for _ in range(5)}
+
+    assert len(orders) == 1

@@ -1,10 +1,12 @@
 """An event loop whose time is virtual: waiting costs nothing, and every run is the same.
 
-Built on documented seams only: a selector that never waits, and ``loop.time``. ``asyncio``'s task
-groups, timeouts, queues and events work on it unchanged. No threads and no sockets belong inside.
+Built on documented seams only: a selector that never waits, ``loop.time``, and a task factory.
+``asyncio``'s task groups, timeouts, queues and events work on it unchanged. No threads and no
+sockets belong inside.
 """
 
 import asyncio
+import itertools
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -49,6 +51,22 @@ class _VirtualSelector(selectors.DefaultSelector):
         return ready
 
 
+class _NumberedTask(asyncio.Task[Any]):
+    """A task whose place in a set is the same in each run: a task group cancels by such a set."""
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        number: int,
+        **options: Any,  # noqa: ANN401 - what asyncio hands on
+    ) -> None:
+        self._number = number  # before super, which puts the task into a set
+        super().__init__(coroutine, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The event loop; ``time`` starts at 0 and moves only when nothing is ready.
 
@@ -62,6 +80,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.defects: list[BaseException] = []
         super().__init__(self._virtual)
         self.set_exception_handler(self._keep_defect)
+        numbers = itertools.count()
+        self.set_task_factory(
+            lambda loop, coroutine, **options: _NumberedTask(
+                coroutine, next(numbers), loop=loop, **options
+            )
+        )
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
