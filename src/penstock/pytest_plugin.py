@@ -5,6 +5,7 @@ Penstock before a test asks for the fixture.
 """
 
 import sys
+import sysconfig
 from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from penstock.testing import Penstock
 
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _STEPS_MAX = 60  # of each mapping, in a failure's report
 
 
@@ -53,17 +55,31 @@ def pytest_runtest_makereport(
 def _hide_our_frames(error: BaseException) -> None:
     """End the traceback of an error that Penstock names at the last line that is not Penstock's.
 
-    Its message says what to do; the frames below say where in Penstock that was found.
+    Its message says what to do; the frames below say where in Penstock that was found. Of its cause
+    the message is left too, unless that has come from a line of the user's.
     """
     if not _is_ours(type(error).__module__):
         return
-    last, entry = None, error.__traceback__
+    others = [entry for entry in _entries(error) if not _is_ours(_module_of(entry))]
+    if others:
+        others[-1].tb_next = None
+    cause = error.__cause__
+    if cause is not None and not any(map(_is_the_users, _entries(cause))):
+        cause.__traceback__ = cause.__cause__ = None
+        cause.__suppress_context__ = True
+
+
+def _entries(error: BaseException) -> Iterator[TracebackType]:
+    entry = error.__traceback__
     while entry is not None:
-        if not _is_ours(_module_of(entry)):
-            last = entry
+        yield entry
         entry = entry.tb_next
-    if last is not None:
-        last.tb_next = None
+
+
+def _is_the_users(entry: TracebackType) -> bool:
+    file = entry.tb_frame.f_code.co_filename
+    is_of_python = file.startswith(("<frozen", _STANDARD_LIBRARY))
+    return not is_of_python and not _is_ours(_module_of(entry))
 
 
 def _module_of(entry: TracebackType) -> str:

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from aiohttp import web
@@ -31,10 +31,10 @@ from penstock.functions.code_store import open_code_store
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
 from penstock.functions.function_logs import open_function_logs
 from penstock.functions.host.check import check_code, check_function
-from penstock.functions.host.host import HostSettings
+from penstock.functions.host.host import FunctionHost, HostSettings
+from penstock.functions.host.role import HostRole
 from penstock.functions.host.runtimes import choose_runtime
 from penstock.functions.lambda_api import LambdaApiInvoker
-from penstock.functions.local_hosts import LocalHosts
 from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
 from penstock.functions.role_check import RoleCheck
@@ -61,6 +61,21 @@ from penstock.store.thread import StoreThread
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class _Functions(NamedTuple):
+    """What runs functions, and what acts for them.
+
+    Attributes:
+        wire_for: Gives what carries the calls that are made for a function, by its ARN.
+        role_check: None: no role is assumed.
+        code_source: Where the API fetches code that is named, not sent.
+    """
+
+    registry: FunctionRegistry
+    wire_for: Callable[[str], WireClient]
+    role_check: RoleCheck | None
+    code_source: S3Code
+
+
 class Service:
     """One node: the API, the engine, the functions and the store."""
 
@@ -79,7 +94,6 @@ class Service:
         self._log = structlog.get_logger()
         self._closing = contextlib.AsyncExitStack()
         self._drained_s = 0.0
-        self._role_check: RoleCheck | None = None
         self._listener: socket.socket | None = None
         self._supervising: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -135,44 +149,30 @@ class Service:
         self._listener = self._closing.enter_context(listen(settings.host, settings.port))
         await self._check_functions()
         clock = SystemClock()
-        self._closing.enter_context(hold_store(settings.store_url))
-        store_calls = StoreThread(SqlStore(settings.store_url))
-        self._closing.push_async_callback(store_calls.close)
+        metrics = NodeMetrics(clock)
+        store_calls = self._open_store()
         wire = await self._open_wire(clock)
-        hosts = self._make_hosts(clock)
-        invoker = LambdaApiInvoker(
-            wire, lambda_url=settings.upstream if settings.functions_upstream else None
-        )
-        registry = FunctionRegistry(hosts.open, invoker, draw_fraction=draw_fraction)
-        wire_for = self._open_roles(wire, registry, hosts)
-        slots = SlotLedger(registry)
+        functions = await self._open_functions(wire, clock, metrics)
         surroundings = Surroundings(
             store=store_calls,
-            sources=AwsSources(wire_for),
-            destinations=AwsDestinations(wire_for),
-            functions=registry,
-            slots=slots,
+            sources=AwsSources(functions.wire_for),
+            destinations=AwsDestinations(functions.wire_for),
+            functions=functions.registry,
+            slots=SlotLedger(functions.registry),
             clock=clock,
             draw_uuid=draw_uuid,
-            metrics=NodeMetrics(clock),
+            metrics=metrics,
             log_of=self._log_of,
         )
-        await self._open_logs(wire, wire_for, hosts, surroundings.metrics)
         supervisor = self._make_supervisor(surroundings)
-
-        def follow(function_arn: str) -> None:
-            slots.function_changed(function_arn)
-            supervisor.function_changed(function_arn)
-
-        deployed = self._make_deployed(store_calls, registry, follow)
-        context = self._make_context(surroundings, supervisor, registry, deployed, S3Code(wire))
-        watch = self._make_watch(wire, registry, store_calls, follow)
-        if watch is not None:
-            context = dataclasses.replace(context, look_up=watch.functions)
+        deployed = self._make_deployed(store_calls, functions.registry, supervisor.function_changed)
+        watch = self._make_watch(wire, functions.registry, store_calls, supervisor.function_changed)
+        look_up = None if watch is None else watch.functions
+        context = self._make_context(surroundings, supervisor, functions, deployed, look_up)
         runner = make_runner(build_application(context, fallback=self._fallback))
         self._closing.push_async_callback(runner.cleanup)
-        self._closing.push_async_callback(self._stop_functions, registry)
-        registry.declare(self._declared_functions)
+        self._closing.push_async_callback(self._stop_functions, functions.registry)
+        functions.registry.declare(self._declared_functions)
         if watch is None:
             await deployed.open(hidden_by=self._declared_functions)
         else:
@@ -190,6 +190,17 @@ class Service:
             warning = await asyncio.to_thread(check_function, function, nodejs_client)
             if warning is not None:
                 self._log.warning(warning)
+
+    def _open_store(self) -> StoreThread:
+        self._closing.enter_context(hold_store(self._settings.store_url))
+        store_calls = StoreThread(SqlStore(self._settings.store_url))
+        self._closing.push_async_callback(store_calls.close)
+        return store_calls
+
+    @property
+    def _functions_url(self) -> str | None:
+        """Where all functions are, if that is not here."""
+        return self._settings.upstream if self._settings.functions_upstream else None
 
     async def _open_wire(self, clock: SystemClock) -> WireClient:
         upstream, region = self._settings.upstream, self._settings.region
@@ -219,8 +230,8 @@ class Service:
         store_calls: StoreThread,
         changed: Callable[[str], None],
     ) -> UpstreamWatch | None:
-        url = self._settings.upstream
-        if url is None or not self._settings.functions_upstream:
+        url = self._functions_url
+        if url is None:
             return None
         functions = UpstreamFunctions(wire, url, registry.declare)
         return UpstreamWatch(functions, store_calls, changed)
@@ -229,19 +240,20 @@ class Service:
         self,
         surroundings: Surroundings,
         supervisor: Supervisor,
-        registry: FunctionRegistry,
+        functions: _Functions,
         deployed: DeployedFunctions,
-        code_source: S3Code,
+        look_up: UpstreamFunctions | None,
     ) -> ApiContext:
         settings = self._settings
         return ApiContext(
             store_calls=surroundings.store,
             sources=surroundings.sources,
             functions=surroundings.functions,
-            declared=registry,
+            declared=functions.registry,
             deployed=deployed,
-            code_source=code_source,
-            roles=self._role_check,
+            code_source=functions.code_source,
+            roles=functions.role_check,
+            look_up=look_up,
             direct_invoker=surroundings.slots,
             mappings=supervisor,
             metrics=surroundings.metrics,
@@ -292,41 +304,68 @@ class Service:
         left_s = self._drained_s - asyncio.get_running_loop().time()
         await registry.stop(max(0.0, left_s))
 
-    def _make_hosts(self, clock: SystemClock) -> LocalHosts:
+    async def _open_functions(
+        self, wire: WireClient, clock: SystemClock, metrics: NodeMetrics
+    ) -> _Functions:
+        """Open what runs functions, and what acts and logs for them.
+
+        Each needs another: roles are of the functions that the registry has, logs are written as a
+        role, and what the registry opens is given both.
+        """
+
+        def find_function(function_arn: str) -> Function | None:
+            return registry.find(function_arn)
+
+        roles = self._open_roles(wire, find_function)
+        wire_for = (lambda _: wire) if roles is None else roles.wire_for
+        logs = await self._open_logs(wire, wire_for, metrics)
         settings = HostSettings(
             inherited_environment=os.environ,
             extra_environment=self._settings.function_environment,
             nodejs_client=self._settings.nodejs_client,
         )
-        return LocalHosts(clock, draw_request_id=draw_uuid, log=self._log_line, settings=settings)
+
+        def open_host(function: Function) -> FunctionHost:
+            role = None
+            if roles is not None:
+                credentials = roles.credentials_for(f"{function.arn}:{function.version}")
+                role = HostRole(function.name, credentials, clock)
+            return FunctionHost(
+                function,
+                clock=clock,
+                draw_request_id=draw_uuid,
+                log=self._log_line,
+                settings=settings,
+                role=role,
+                logs=logs,
+            )
+
+        invoker = LambdaApiInvoker(wire, lambda_url=self._functions_url)
+        registry = FunctionRegistry(open_host, invoker, draw_fraction=draw_fraction)
+        role_check = None if roles is None else RoleCheck(roles, clock)
+        return _Functions(registry, wire_for, role_check, S3Code(wire))
 
     def _open_roles(
-        self, wire: WireClient, registry: FunctionRegistry, hosts: LocalHosts
-    ) -> Callable[[str], WireClient]:
-        """Say what carries the calls that are made for a function."""
+        self, wire: WireClient, find_function: Callable[[str], Function | None]
+    ) -> ExecutionRoles | None:
+        """Open what assumes functions' roles; None where everything acts as the service."""
         if not self._settings.assumes_roles:
-            return lambda _: wire
-        roles = ExecutionRoles(wire, registry.find, self._log)
+            return None
+        roles = ExecutionRoles(wire, find_function, self._log)
         self._closing.callback(roles.close)
-        self._role_check = RoleCheck(roles, wire.clock)
-        hosts.credentials_for = roles.credentials_for
-        return roles.wire_for
+        return roles
 
     async def _open_logs(
-        self,
-        wire: WireClient,
-        wire_for: Callable[[str], WireClient],
-        hosts: LocalHosts,
-        metrics: NodeMetrics,
-    ) -> None:
+        self, wire: WireClient, wire_for: Callable[[str], WireClient], metrics: NodeMetrics
+    ) -> LogDelivery | None:
         settings = self._settings
         logs = await open_function_logs(
             settings.function_logs, wire, wire_for, region=settings.region, log=self._log
         )
         if logs is not None:
-            hosts.logs = logs
             metrics.watch_lost_log_lines(logs.lost_count)
             self._closing.push_async_callback(self._stop_logs, logs)
+        return logs
 
     async def _stop_logs(self, logs: LogDelivery) -> None:
         # The functions have ended, and what they printed last is short: it always has its chance.

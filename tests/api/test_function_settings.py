@@ -67,6 +67,12 @@ def test_concurrency_that_is_deleted_is_the_default_again(client: Any, server: S
     assert found.concurrency == 10
 
 
+def test_concurrency_of_a_declared_function_is_shown_as_reserved(client: Any) -> None:
+    shown = client.get_function_concurrency(FunctionName="ship")
+
+    assert shown["ReservedConcurrentExecutions"] == 10
+
+
 def test_more_than_the_account_has_is_refused(client: Any) -> None:
     create_active(client, "other")
     client.put_function_concurrency(FunctionName="other", ReservedConcurrentExecutions=500)

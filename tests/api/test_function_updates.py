@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from api_fakes import QUEUE_ARN
 from api_server import Server
 from function_calls import (
     ARN,
@@ -105,6 +106,14 @@ def test_update_while_pending_is_refused(client: Any, server: Server) -> None:
         ),
     )
     assert wait_until_active(client)["State"] == "Active"
+
+
+def test_mapping_of_a_pending_function_is_made(client: Any, server: Server) -> None:
+    with server.code_that_waits():
+        create(client)
+        made = client.create_event_source_mapping(EventSourceArn=QUEUE_ARN, FunctionName="made")
+
+    assert (made["State"], made["FunctionArn"]) == ("Creating", f"{ARN}made")
 
 
 def test_second_update_while_one_is_in_progress_is_refused(client: Any, server: Server) -> None:

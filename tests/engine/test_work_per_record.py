@@ -18,10 +18,10 @@ from penstock.core.record_filter import RecordFilter
 from penstock.core.scaling import RampPolicy
 from penstock.core.stream_event import KinesisRecord, kinesis_records
 from penstock.driver import Driver
-from penstock.engine.clock import SystemClock
 from penstock.model.filtering import FilterSource
 from penstock.model.message import DeleteReport, Message, QueueAttributes
 from penstock.model.stream import StreamRecord
+from penstock.simulation.loop import VirtualClock, run_virtual
 
 MESSAGES = 100
 RECORDS = 50
@@ -88,7 +88,7 @@ def consume(batch_size: int) -> tuple[Counter[str], Counter[str]]:
         driver: Driver[q.Input, q.Command] = Driver(
             QueueConsumer(policy, RampPolicy(initial=10)),
             backlog.carry_out,
-            clock=SystemClock(),
+            clock=VirtualClock(asyncio.get_running_loop()),
             deadline_reached=q.DeadlineReached(),
             observe=observe,
         )
@@ -96,7 +96,7 @@ def consume(batch_size: int) -> tuple[Counter[str], Counter[str]]:
         async with asyncio.timeout(10):
             await driver.run(q.Started())
 
-    asyncio.run(run())
+    run_virtual(run)
     return inputs, backlog.counts
 
 

@@ -106,8 +106,8 @@ def test_what_runs_is_not_unmade_by_an_edit_with_which_it_cannot(left_out: str) 
         compare_projects(before, after)
 
     assert str(raised.value) == (
-        f"None: edit not taken, the {left_out} runs: AWS X: not made; no java; to let go of it,"
-        " start dev again"
+        f"None: edit not taken: the {left_out} runs, and could not with it: no java; to let go of"
+        " it, start dev again"
     )
 
 

@@ -611,6 +611,11 @@ MISTAKES = [
         id="filter-text",
     ),
     pytest.param(
+        '[[queues]]\nname = "orders"\nVisibilityTimeout = "30"',
+        "queues[0].VisibilityTimeout: expected int, got str ('30')",
+        id="visibility-in-quotes",
+    ),
+    pytest.param(
         f'{FUNCTION}{QUEUE}{MAPPING}queue = "orders"\nBatchSize = "10"',
         "mappings[0].BatchSize: expected integer, got str ('10') in mapping 'orders'",
         id="batch-size-in-quotes",

@@ -91,6 +91,12 @@ def test_an_error_that_has_the_timeline_shows_it_once(project: Path) -> None:
         pytest.param("penstock.map(queue, print, BatchSize='1')", "'batchSize'", id="type"),
         pytest.param("penstock.queue(VisibilityTimeout=-1)", "VisibilityTimeout", id="queue"),
         pytest.param("penstock.map(queue, 'no.such')", "'no' cannot be imported", id="handler"),
+        pytest.param("queue.send(object())", "object is not JSON", id="cause of Python's own"),
+        pytest.param(
+            "penstock.map(queue, print, FilterCriteria={'Filters': [{'Pattern': '{'}]})",
+            "FilterPatternError: pattern 1: a pattern is JSON",
+            id="cause of ours",
+        ),
     ],
 )
 def test_an_error_shows_the_users_line_and_its_message(
@@ -103,7 +109,19 @@ def test_an_error_shows_the_users_line_and_its_message(
 
     assert f">       {line}\n" in told
     assert message in told
-    assert "penstock/testing" not in told
+    assert ".py" not in told.replace("test_user.py", "")
+
+
+def test_an_import_that_fails_shows_where_in_the_handlers_file(project: Path) -> None:
+    (project / "app.py").write_text("import json\n\nlimit = 1 / 0\n")
+
+    told = pytest_of(
+        project,
+        "def test_orders(penstock):\n    penstock.map(penstock.queue('orders'), 'app.handler')\n",
+    )
+
+    assert ">   limit = 1 / 0" in told
+    assert "module 'app' cannot be imported: ZeroDivisionError: division by zero" in told
 
 
 def test_a_user_of_none_of_it_imports_none_of_it(project: Path) -> None:

@@ -51,7 +51,12 @@ class Supervisor:
         task.add_done_callback(lambda _: self._keepers.pop(mapping.uuid, None))
 
     def function_changed(self, function_arn: str) -> None:
-        """Let every mapping of a function, by whatever version or alias, follow what it is now."""
+        """Let a function's slots, and every mapping of it, follow what it is now.
+
+        Args:
+            function_arn: Of whatever version or alias: mappings of all of them follow.
+        """
+        self._surroundings.slots.function_changed(function_arn)
         changed = unqualified_function_arn(function_arn)
         for keeper in self._keepers.values():
             if unqualified_function_arn(keeper.function_arn) == changed:

@@ -95,7 +95,8 @@ def _refuse_what_cannot_run(before: Project, after: Project) -> None:
     running |= {f"mapping {each.name}" for each in before.mappings}
     for omission in after.omissions:
         if omission.left_out in running:
+            reason = omission.text.removeprefix("not made; ")
             raise ConfigurationError(
-                f"{after.path}: edit not taken, the {omission.left_out} runs: {omission}; to let go"
-                " of it, start dev again"
+                f"{after.path}: edit not taken: the {omission.left_out} runs, and could not with"
+                f" it: {reason}; to let go of it, start dev again"
             )

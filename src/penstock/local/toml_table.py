@@ -112,6 +112,7 @@ def _explain(message: str, table: Mapping[str, object], place: Place) -> Configu
     expected = wrong["text"].replace("`", "").split(", got ")[0]
     expected = expected[0].lower() + expected[1:]
     expected = expected.replace("expected object", "expected a table")  # as TOML calls it
+    expected = expected.removesuffix(" | null")  # which TOML does not have
     inner = wrong["rest"] if wrong["rest"] != "[...]" else ""
     value = _value_at(table[wrong["key"]], inner)
     return place.at(wrong["key"] + inner).error(f"{expected}, got {describe(value)}")

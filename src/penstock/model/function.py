@@ -9,7 +9,8 @@ from penstock.model.arn import FunctionReference, Scope
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024  # AWS quota: synchronous invocation request, and response
 TIMEOUT_S_DEFAULT = 3  # Lambda's own default
 TIMEOUT_S_MAX = 900  # Lambda's longest; it stands for a timeout that is not known
-MEMORY_MB_DEFAULT = 128  # Lambda's own default
+MEMORY_MB_DEFAULT = 128  # Lambda's own default, and its least
+MEMORY_MB_MAX = 10_240  # Lambda's most
 CONCURRENCY_DEFAULT = 10  # ours: of a function that asks for none, since it runs on one machine
 LATEST = "$LATEST"  # the version that is changed; a declared function has no other
 

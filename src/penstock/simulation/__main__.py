@@ -46,6 +46,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     is_many = options.seeds is not None or options.minutes is not None or options.first
     if options.seed is not None and is_many:
         parser.error("--seed runs one world: leave out --seeds, --first and --minutes")
+    if any(each is not None and each <= 0 for each in (options.seeds, options.minutes)):
+        parser.error("--seeds and --minutes are above 0")
     return options
 
 

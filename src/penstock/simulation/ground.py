@@ -1,6 +1,8 @@
 """What the parts of a world stand on together: one loop, clock, trace, store, and node."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import Store
@@ -69,6 +71,22 @@ class Ground:
     async def stop_node(self) -> None:
         """Stop the node gracefully."""
         await self.node.stop()
+
+    async def live(self, life: Coroutine[Any, Any, None], *broken: asyncio.Event) -> None:
+        """Let a world live until its end, or until a rule is broken.
+
+        Args:
+            life: The world's; cut off where a rule is broken.
+            broken: Set by whoever judges.
+        """
+        living = self.loop.create_task(life, name="world")
+        judges = [self.loop.create_task(each.wait(), name="judge") for each in broken]
+        await asyncio.wait([living, *judges], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*judges, living):
+            task.cancel()
+        await asyncio.wait([living, *judges])
+        if not living.cancelled():
+            living.result()
 
     async def wait_for_row(self, find: FindRow) -> EventSourceMapping:
         """Wait until a row is there."""

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from penstock.engine.surroundings import EngineSettings
-from penstock.model.function import Function, InvokeEndpoint
+from penstock.model.function import TIMEOUT_S_MAX, Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.message import QueueAttributes
 from penstock.simulation.auditor import Auditor
@@ -37,7 +37,7 @@ from penstock.simulation.workload import WorldPlan
 
 Befall = Callable[[Incident], Coroutine[Any, Any, None]]
 
-UNTIMED_S = 900  # Lambda's longest timeout: what was lost of a function that was gone runs so long
+UNTIMED_S = TIMEOUT_S_MAX  # what was lost of a function that was gone may run so long
 IDLE_S = 120  # how long an idle world is watched
 STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
 LIT_ONLY = '{"body":[{"prefix":"good"},{"prefix":"poison"}]}'
@@ -123,16 +123,7 @@ class World:
         self.declare()
         for row in self.rows():
             self.ground.store.insert_mapping(row)
-        loop = self.loop
-        life = loop.create_task(self._live(befall), name="world")
-        broken = loop.create_task(self.auditor.books.broken.wait(), name="judge")
-        await asyncio.wait([life, broken], return_when=asyncio.FIRST_COMPLETED)
-        broken.cancel()
-        if not life.done():
-            life.cancel()
-        await asyncio.wait([life, broken])
-        if not life.cancelled():
-            life.result()
+        await self.ground.live(self._live(befall), self.auditor.books.broken)
         return self._outcome()
 
     def _outcome(self) -> Outcome:

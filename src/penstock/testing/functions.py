@@ -15,6 +15,7 @@ from penstock.model.errors import (
 )
 from penstock.model.function import (
     MEMORY_MB_DEFAULT,
+    MEMORY_MB_MAX,
     TIMEOUT_S_DEFAULT,
     TIMEOUT_S_MAX,
     Function,
@@ -140,7 +141,7 @@ class Functions:
                 f"handler {handler!r} cannot be called; give a function, or 'module.function'"
             )
         _check_number("Timeout", timeout_s, 1, TIMEOUT_S_MAX)
-        _check_number("MemorySize", memory_mb, 128, 10_240)
+        _check_number("MemorySize", memory_mb, MEMORY_MB_DEFAULT, MEMORY_MB_MAX)
         _check_number("ReservedConcurrentExecutions", concurrency, 1, 1_000_000)
         if isinstance(duration_s, bool) or not 0 <= duration_s <= TIMEOUT_S_MAX:
             raise ConfigurationError(f"duration={duration_s!r}: give seconds, 0..{TIMEOUT_S_MAX}")

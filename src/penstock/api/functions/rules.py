@@ -14,11 +14,10 @@ import msgspec
 from penstock.api.errors import VALIDATION, ApiError, invalid_parameter
 from penstock.api.functions.configuration import STORAGE_MB, this_architecture
 from penstock.functions.host.variables import RESERVED
+from penstock.model.function import MEMORY_MB_MAX, TIMEOUT_S_MAX
 from penstock.model.function_log import log_group
 
 NAME_LENGTH_MAX = 64
-TIMEOUT_S_MAX = 900  # the model's own is of managed instances
-MEMORY_MB_MAX = 10_240  # likewise
 ENVIRONMENT_BYTES_MAX = 4096
 
 # AWS reserves credentials, too. Here a function has no others where roles are not assumed.
@@ -92,7 +91,7 @@ def refuse_lacking(parameters: Mapping[str, object], function_name: str) -> None
 
 
 def check_limits(*, timeout_s: int | None, memory_mb: int | None) -> None:
-    """Refuse what only Lambda's managed instances may have.
+    """Refuse what only Lambda's managed instances may have, whose limits are the model's.
 
     Raises:
         ApiError: Above the maximum.

@@ -173,16 +173,7 @@ class StreamWorld:
         self.declare()
         for index, mapping in enumerate(self.plan.mappings):
             self.loop.call_at(mapping.created_ms / 1000, self._create, index)
-        loop = self.loop
-        life = loop.create_task(self._live(befall), name="world")
-        broken = loop.create_task(self.auditor.books.broken.wait(), name="judge")
-        await asyncio.wait([life, broken], return_when=asyncio.FIRST_COMPLETED)
-        broken.cancel()
-        if not life.done():
-            life.cancel()
-        await asyncio.wait([life, broken])
-        if not life.cancelled():
-            life.result()
+        await self.ground.live(self._live(befall), self.auditor.books.broken)
         return self._outcome()
 
     def _outcome(self) -> Outcome:

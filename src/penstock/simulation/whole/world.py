@@ -115,19 +115,11 @@ class WholeWorld:
         for index, _ in enumerate(self._plan.queues.functions):
             most = self._plan.concurrency_max(index)
             self._streams.auditor.books.concurrency[function_arn(index)] = most
-        loop = self._ground.loop
-        life = loop.create_task(self._live(), name="world")
-        broken = [
-            loop.create_task(books.broken.wait(), name="judge")
-            for books in (self._queues.auditor.books, self._streams.auditor.books)
-        ]
-        await asyncio.wait([life, *broken], return_when=asyncio.FIRST_COMPLETED)
-        for task in [*broken, life]:
-            task.cancel()
-        await asyncio.wait([life, *broken])
-        self._ground.store.close()
-        if not life.cancelled():
-            life.result()
+        books = (self._queues.auditor.books, self._streams.auditor.books)
+        try:
+            await self._ground.live(self._live(), *[each.broken for each in books])
+        finally:
+            self._ground.store.close()
         return self._outcome()
 
     def _outcome(self) -> Outcome:
