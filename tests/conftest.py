@@ -12,6 +12,8 @@ from penstock.pytest_plugin import penstock
 
 __all__ = ["penstock"]
 
+pytest_plugins = ["moto_of_file"]  # of the acceptance tests
+
 # No deadline: a shared machine may stall. In CI the examples are the same in every run.
 settings.register_profile("penstock", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("penstock")

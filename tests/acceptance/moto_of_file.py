@@ -1,4 +1,4 @@
-"""A moto server for the tests of one file, emptied before each test."""
+"""A moto server for the acceptance tests of one file, emptied before each test."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -10,8 +10,6 @@ from infrastructure_tools import CloudFormation, Terraform
 from queue_harness import make_queue, queue_project, serving_queue
 from serve_harness import ACCOUNT, REGION, Moto, Penstock, arn_of
 
-pytest_plugins = ["moto_of_file"]
-
 STREAM_ARN = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/clicks"
 
 

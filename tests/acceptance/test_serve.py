@@ -18,8 +18,6 @@ from serve_harness import (
     wait_for,
 )
 
-pytest_plugins = ["moto_of_file"]
-
 COUNT = 500
 POISON = 20
 KILLS = 5

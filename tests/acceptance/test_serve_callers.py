@@ -12,8 +12,6 @@ from botocore.exceptions import ClientError
 from serve_harness import REGION, SERVE, Moto, Penstock, project_text
 from upstream_harness import beside
 
-pytest_plugins = ["moto_of_file"]
-
 SECRET = "0123456789abcdef0123"
 CALLERS = f"[ci]\naws_access_key_id = AKIDCI\naws_secret_access_key = {SECRET}\n"
 

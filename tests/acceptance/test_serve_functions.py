@@ -23,8 +23,6 @@ from function_project import (
 )
 from serve_harness import Moto, Penstock, Queues, arn_of, make_client, running, wait_for
 
-pytest_plugins = ["moto_of_file"]
-
 KILLS = 3
 CREATED_MIN = 5  # before each kill
 

@@ -14,7 +14,6 @@ GROUP = "/aws/lambda/talk"
 TALK = """
 import os
 
-pytest_plugins = ["moto_of_file"]
 
 
 def handler(event, context):

@@ -27,8 +27,6 @@ from queue_harness import (
 )
 from serve_harness import Moto, Penstock, arn_of, wait_for
 
-pytest_plugins = ["moto_of_file"]
-
 MIB = 1024 * 1024
 
 

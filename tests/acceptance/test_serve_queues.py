@@ -26,8 +26,6 @@ from queue_harness import (
 )
 from serve_harness import Moto, arn_of, wait_for
 
-pytest_plugins = ["moto_of_file"]
-
 KEEPS_GROUPS = True  # of the server, read by its fixture
 FIFO_RAISES = 'EventSourceArn = "{arn}"\nBatchSize = 10\n{tags}'
 

@@ -20,8 +20,6 @@ from stream_harness import (
     succeeded_numbers,
 )
 
-pytest_plugins = ["moto_of_file"]
-
 COUNT = 300
 KEYS = 8
 POISON = 17

@@ -12,8 +12,6 @@ from botocore.exceptions import ClientError
 from serve_harness import SERVE, Moto, Penstock, Queues, project_text, wait_for
 from upstream_harness import beside, make_function, map_queue
 
-pytest_plugins = ["moto_of_file"]
-
 UPSTREAM_PROJECT = '[service]\naccount_id = "123456789012"\nlong_poll_s = 2\n'
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:there"
 
