@@ -8,7 +8,7 @@ from penstock.model.deployed_function import DeployedFunction
 from penstock.model.failure import Failure, FailureReport
 from penstock.model.function import Function, FunctionResult
 from penstock.model.instant import Instant
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, MappingQuery
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.position import CheckpointSave, PositionChange, StreamPlace, Tenure
 from penstock.model.stream import (
@@ -216,6 +216,10 @@ class MappingStore(Protocol):
         """Read every mapping of a scope (None: of all) and of a source, ordered by uuid."""
         ...
 
+    def read_page(self, asked: MappingQuery) -> list[EventSourceMapping]:
+        """Read a part of a scope's mappings, ordered by uuid."""
+        ...
+
     def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
         """Write the mapping if the row's version is still ``mapping.version``; gives the row back.
 
@@ -393,6 +397,6 @@ class StoreCalls(Protocol):
         """Run ``call`` on the store and give back its result; its errors are raised here.
 
         A call that has begun runs to its end even when the caller is cancelled. One call may read
-        and write several times: nobody else of this process comes between.
+        and write several times: nobody else of this process comes between, and an error undoes all.
         """
         ...
