@@ -193,10 +193,7 @@ class FunctionInvoker(Protocol):
 
 
 class MappingStore(Protocol):
-    """Mappings that survive a restart.
-
-    Every write is durable when the method returns. Raises ``StoreError`` only.
-    """
+    """Mappings that survive a restart once a call has been answered; raises ``StoreError`` only."""
 
     def insert_mapping(self, mapping: EventSourceMapping) -> None:
         """Add a mapping.

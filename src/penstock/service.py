@@ -18,7 +18,11 @@ from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_fraction, draw_uuid
 from penstock.engine.metrics import NodeMetrics
-from penstock.engine.open_files import open_files_needed, raise_open_files_limit
+from penstock.engine.open_files import (
+    open_files_needed,
+    open_files_spare,
+    raise_open_files_limit,
+)
 from penstock.engine.queue_log import Log
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
@@ -248,7 +252,10 @@ class Service:
         scope = Scope(self._settings.account_id, self._settings.region)
         await Reconciliation(context, scope=scope).run(self._declared_mappings)
         mappings = await calls.run(lambda store: store.list_mappings())
-        raise_open_files_limit(open_files_needed(mappings, self._declared_functions))
+        needed = open_files_needed(mappings, self._declared_functions)
+        warning = raise_open_files_limit(needed, open_files_spare(mappings))
+        if warning is not None:
+            self._log.warning(warning)
 
     async def _supervise(self, supervisor: Supervisor) -> None:
         """Start the engine and wait until it has taken up its mappings."""
