@@ -24,6 +24,7 @@ from penstock.engine.open_files import (
     raise_open_files_limit,
 )
 from penstock.engine.queue_log import Log
+from penstock.engine.short_collections import ShortCollections
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, Surroundings
@@ -128,6 +129,7 @@ class Service:
         self._listener = self._closing.enter_context(listen(settings.host, settings.port))
         await self._check_functions()
         clock = SystemClock()
+        self._closing.enter_context(ShortCollections(clock.precise_ms).kept())
         metrics = NodeMetrics(clock)
         store_calls = self._open_store()
         wire = await self._open_wire(clock)
