@@ -1,1 +1,1 @@
-"""Worlds of a single machine of the core: no loop of asyncio, no drivers, rules to the millisecond."""
+"""Worlds of a single machine of the core: no asyncio, no drivers, rules to the millisecond."""

@@ -2,8 +2,6 @@
 
 from random import Random
 
-import msgspec
-
 from penstock.simulation.machines.queue.plan import QueueMachinePlan
 from penstock.simulation.machines.queue.world import QueueMachineWorld
 from penstock.simulation.machines.rule import RuleBrokenError

@@ -21,6 +21,7 @@ from penstock.simulation.machines.turns import Turns
 REJECTED_MS = 200  # the first pause of a batch whose function did not run
 REJECTED_MS_MAX = 10_000
 DESCRIBE_MS = 300_000
+SMALL_BYTES = 10_000  # of a receive: no batch of such is closed by its bytes
 HELD = "what is held stays hidden"
 
 
@@ -34,7 +35,9 @@ class QueueAudit:
         is_stopping: A stop was asked for.
     """
 
-    def __init__(self, plan: QueueMachinePlan, settings: QueueSettings, shelf: Shelf, turns: Turns) -> None:
+    def __init__(
+        self, plan: QueueMachinePlan, settings: QueueSettings, shelf: Shelf, turns: Turns
+    ) -> None:
         self.plan = plan
         self.settings = settings
         self.shelf = shelf
@@ -73,8 +76,14 @@ class QueueAudit:
     @property
     def room(self) -> Room:
         """Say what could be taken now."""
-        free = self.slots.free(self.settings.function)
-        return Room(free, self.capacity, self.used, self.receives.pace)
+        room = Room(self.settings, self.hiding, is_fifo=self.is_fifo)
+        used = self.used
+        room.capacity = self.capacity
+        room.free = min(self.slots.free(self.settings.function), room.capacity)
+        room.soon = self.receives.pace.soon(room.free + used)
+        growing = self.batches.growing
+        room.gathered = len(growing.copies) if growing is not None else 0
+        return room
 
     def copies_of(self, messages: Sequence[Message]) -> tuple[Copy, ...]:
         """Find what the machine speaks of."""
@@ -102,7 +111,7 @@ class QueueAudit:
         """A receive brought messages."""
         now_ms, settings = self.turns.now_ms, self.settings
         size_bytes = sum([len(message.body) for message in messages])
-        self.receives.is_small = self.receives.is_small and size_bytes < 10_000
+        self.receives.is_small = self.receives.is_small and size_bytes < SMALL_BYTES
         running = self.receives.end(
             receive_id, len(messages), size_bytes, has_window=settings.window_s > 0
         )

@@ -15,6 +15,7 @@ from penstock.simulation.machines.queue.shelf import Entry
 EVENT_UNITS_MAX = 23  # of 256 KiB, and metadata beside them, in an event of 6 MB
 RELIED_ON = 20  # all but a twentieth of a visibility timeout: the server's clock began earlier
 HEARTBEAT_S = 30
+CALL_MAX = 10  # SQS: entries of one call
 START_MS_MIN = 10_000  # that long a function's environment may take to start, at least
 
 
@@ -215,9 +216,7 @@ class BatchBook:
             if not batch.groups:
                 batch.groups = {copy.entry.group for copy in batch.copies if copy.entry.group}
 
-    def take_groups(
-        self, copies: Iterable[Copy], settings: QueueSettings, now_ms: int
-    ) -> None:
+    def take_groups(self, copies: Iterable[Copy], settings: QueueSettings, now_ms: int) -> None:
         """Cut what was received into batches of one message group each."""
         by_group: dict[str, list[Copy]] = {}
         for copy in copies:
@@ -247,6 +246,4 @@ class BatchBook:
 
     @staticmethod
     def _has_room(batch: Batch, units: int, settings: QueueSettings) -> bool:
-        return (
-            len(batch.copies) < settings.batch_size and batch.units + units <= EVENT_UNITS_MAX
-        )
+        return len(batch.copies) < settings.batch_size and batch.units + units <= EVENT_UNITS_MAX

@@ -5,7 +5,7 @@ from typing import assert_never
 from penstock.core import queue_contract as q
 from penstock.model.message import MessageBatch
 from penstock.simulation.machines.queue.audit import QueueAudit
-from penstock.simulation.machines.queue.books import Batch, Copy, Stage
+from penstock.simulation.machines.queue.books import CALL_MAX, Batch, Copy, Stage
 from penstock.simulation.machines.queue.receive_audit import BLOCKED_MAX, NOT_WAITING
 from penstock.simulation.machines.queue.renewal_audit import keep_running
 from penstock.simulation.machines.rule import RuleBrokenError
@@ -49,17 +49,22 @@ class CommandAudit:
                 audit.slots.request(name_of(function_arn), count)
             case q.ReturnSlots(function_arn, count):
                 audit.slots.give_back(name_of(function_arn), count)
+            case q.ReportFilteredOut() | q.Forget() | q.AbandonReceives():
+                self._judge_told(command)
+            case _:
+                assert_never(command)
+
+    def _judge_told(self, command: q.ReportFilteredOut | q.Forget | q.AbandonReceives) -> None:
+        match command:
             case q.ReportFilteredOut(count):
-                if count != audit.unreported:
+                if count != self._audit.unreported:
                     raise RuleBrokenError("what a filter leaves out is told", count)
-                audit.unreported = 0
+                self._audit.unreported = 0
             case q.Forget(batch):
                 self._judge_forget(batch)
             case q.AbandonReceives():
-                if not audit.is_stopping:
+                if not self._audit.is_stopping:
                     raise RuleBrokenError("receives are abandoned at a stop alone")
-            case _:
-                assert_never(command)
 
     def _judge_receive(self, command: q.Receive) -> None:
         audit = self._audit
@@ -75,15 +80,7 @@ class CommandAudit:
             pollers_limit, now_ms
         ):
             raise RuleBrokenError("1 MB per second and poller")
-        audit.receives.start(
-            command,
-            audit.settings,
-            audit.hiding,
-            audit.room,
-            audit.batches,
-            is_fifo=audit.is_fifo,
-            now_ms=now_ms,
-        )
+        audit.receives.start(command, audit.room, now_ms)
 
     def _judge_invoke(self, command: q.Invoke) -> None:
         audit, settings, now_ms = self._audit, self._audit.settings, self._audit.turns.now_ms
@@ -141,7 +138,7 @@ class CommandAudit:
         for other in (*audit.flying.values(), *audit.unknown):
             if other.groups & batch.groups:
                 raise RuleBrokenError(ONE_OF_GROUP, *batch.copies, "beside", *other.copies)
-        if self._has_one_group() and len(batch.groups) > 1:
+        if self._has_one_group() and len(batch.groups) > 1 and not batch.is_loose:
             raise RuleBrokenError("with fifo-one-group a batch is of one group", *batch.copies)
         before: set[int] = set()
         for copy in batch.copies:
@@ -160,7 +157,7 @@ class CommandAudit:
     def _judge_change(self, command: q.ChangeVisibility) -> None:
         audit = self._audit
         copies = audit.copies_of([change.message for change in command.changes])
-        if not 1 <= len(copies) <= 10:
+        if not 1 <= len(copies) <= CALL_MAX:
             raise RuleBrokenError("a call has 1 to 10 entries", len(copies))
         for copy, change in zip(copies, command.changes, strict=True):
             if copy.stage is Stage.DELAYED:

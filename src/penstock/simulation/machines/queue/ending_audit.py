@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from penstock.core import queue_contract as q
-from penstock.simulation.machines.queue.books import Batch, Copy, Stage
+from penstock.simulation.machines.queue.books import CALL_MAX, Batch, Copy, Stage
 from penstock.simulation.machines.queue.plan import QueueSettings
 from penstock.simulation.machines.rule import RuleBrokenError
 
@@ -45,7 +45,7 @@ class DeleteBook:
         self, command: q.DeleteMessages, copies: tuple[Copy, ...], now_ms: int, *, at_once: bool
     ) -> None:
         """A call begins."""
-        if not 1 <= len(copies) <= 10:
+        if not 1 <= len(copies) <= CALL_MAX:
             raise RuleBrokenError("a call has 1 to 10 entries", len(copies))
         for copy in copies:
             if copy.stage is not Stage.DONE:
@@ -56,7 +56,7 @@ class DeleteBook:
                 )
             copy.stage = Stage.DELETING
         if command.attempt == 1:
-            if len(copies) < 10 and not at_once and now_ms < self._gather_ms + GATHER_MS:
+            if len(copies) < CALL_MAX and not at_once and now_ms < self._gather_ms + GATHER_MS:
                 raise RuleBrokenError(
                     "deletes of concurrent batches share calls", len(copies), "alone"
                 )
@@ -90,7 +90,7 @@ class DeleteBook:
         """Nothing is overdue."""
         due_ms = self.due_ms()
         is_due = due_ms is not None and due_ms <= now_ms
-        if is_due or len(self.gathering) >= 10 or (at_once and self.gathering):
+        if is_due or len(self.gathering) >= CALL_MAX or (at_once and self.gathering):
             raise RuleBrokenError(AT_ONCE, *self.gathering, *self.retries)
 
 

@@ -9,12 +9,18 @@ from penstock.core import queue_contract as q
 from penstock.core.queue_outcome import queue_outcome
 from penstock.model.function import FunctionResult
 from penstock.model.message import MessageBatch
+from penstock.simulation.machines.dice import strikes
 from penstock.simulation.machines.rule import RuleBrokenError
 
 if TYPE_CHECKING:
     from penstock.simulation.machines.queue.world import QueueMachineWorld
 
-SPOILT = (b"oops", b"7", b'{"batchItemFailures":7}', b'{"batchItemFailures":[{"itemIdentifier":""}]}')
+SPOILT = (
+    b"oops",
+    b"7",
+    b'{"batchItemFailures":7}',
+    b'{"batchItemFailures":[{"itemIdentifier":""}]}',
+)
 WELL = (b"", b"null", b"{}", b'{"batchItemFailures":[]}', b'{"batchItemFailures":null}')
 
 
@@ -33,9 +39,11 @@ class Functions:
         """Begin an invocation."""
         world, rates = self._world, self._world.rates
         if world.strikes(rates.throttled):
-            world.complete(world.delay_ms(), partial(self._reject, command.batch, True))
+            world.complete(world.delay_ms(), partial(self._reject, command.batch, is_throttle=True))
         elif world.strikes(rates.rejected):
-            world.complete(world.delay_ms(), partial(self._reject, command.batch, False))
+            world.complete(
+                world.delay_ms(), partial(self._reject, command.batch, is_throttle=False)
+            )
         else:
             low, high = world.plan.run_ms
             timeout_s = world.audit.settings.timeout_s or 900
@@ -44,7 +52,7 @@ class Functions:
             end = partial(self._lose if is_unknown else self._end, command)
             world.complete(run_ms, end)
 
-    def _reject(self, batch: MessageBatch, is_throttle: bool) -> None:  # noqa: FBT001 - of a partial
+    def _reject(self, batch: MessageBatch, *, is_throttle: bool) -> None:
         self._world.audit.reject_invocation(batch.id, is_throttle=is_throttle)
         self._world.feed(q.InvocationRejected(batch, "busy", is_throttle))
 
@@ -58,7 +66,7 @@ class Functions:
         failing = self._failing(batch)
         ids = {message.message_id for message in batch.messages}
         is_raised = not command.report_batch_item_failures and bool(failing)
-        if world.strikes(world.rates.function_fails) or (is_raised and world.rng.random() < 0.9):
+        if world.strikes(world.rates.function_fails) or (is_raised and strikes(world.rng, 0.9)):
             result = FunctionResult(b'{"errorMessage":"oops"}', function_error="Unhandled")
             failed, is_error = ids, True
         elif not command.report_batch_item_failures:

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 
 from penstock.core import queue_contract as q
-from penstock.simulation.machines.queue.books import START_MS_MIN, Batch, Copy, Hiding, Stage
+from penstock.simulation.machines.queue.books import (
+    CALL_MAX,
+    START_MS_MIN,
+    Batch,
+    Copy,
+    Hiding,
+    Stage,
+)
 from penstock.simulation.machines.rule import RuleBrokenError
 
 KEPT = "what waits is kept hidden, what runs with a heartbeat too"
@@ -21,7 +28,7 @@ class RenewalBook:
         self, command: q.ExtendVisibility, copies: tuple[Copy, ...], hiding: Hiding, now_ms: int
     ) -> None:
         """A call begins: it is of copies that are held, none twice, and it is due."""
-        if not 1 <= len(copies) <= 10:
+        if not 1 <= len(copies) <= CALL_MAX:
             raise RuleBrokenError("a call has 1 to 10 entries", len(copies))
         if command.timeout_s != hiding.timeout_s:
             raise RuleBrokenError(KEPT, f"for {command.timeout_s} s, not {hiding.timeout_s}")
@@ -29,6 +36,9 @@ class RenewalBook:
             self._check(copy, now_ms)
         for batch in batches_of(copies):
             _check_due(batch, now_ms)
+            has_failed = any(copy.is_failed and not copy.is_refused for copy in batch.copies)
+            if has_failed and not all(copy.is_failed for copy in copies if copy.batch is batch):
+                raise RuleBrokenError("an extension that failed is made again, it alone", *copies)
             batch.renewals += 1
         for copy in copies:
             copy.is_extending = True
@@ -56,7 +66,13 @@ class RenewalBook:
             raise RuleBrokenError(NOT_KEPT, copy, "since", batch.kept_until_ms)
 
     def end(
-        self, renewal_id: int, *, asked_ms: int, hiding: Hiding, refused: set[str] | None, now_ms: int
+        self,
+        renewal_id: int,
+        *,
+        asked_ms: int,
+        hiding: Hiding,
+        refused: set[str] | None,
+        now_ms: int,
     ) -> list[Batch]:
         """A call ended; ``refused`` None: it failed.
 

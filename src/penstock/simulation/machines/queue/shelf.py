@@ -8,6 +8,7 @@ from penstock.model.message import Message
 from penstock.simulation.machines.queue.plan import MessagePlan
 
 UNIT_BYTES = 256 * 1024
+ATTEMPT_MS = 300_000  # so long a receive is taken for the same by its number
 _TEXT = {False: b'"{\\"kind\\":\\"order\\"}', True: b'"{\\"kind\\":\\"offer\\"}'}
 _BODIES = {
     (units, is_dark): msgspec.Raw(text + b" " * max(0, units * UNIT_BYTES - len(text) - 1) + b'"')
@@ -86,7 +87,7 @@ class Shelf:
         """Hand messages out; an attempt that is made again within 5 minutes gets the same."""
         if attempt is not None and attempt in self._attempts:
             began_ms, messages = self._attempts[attempt]
-            if now_ms - began_ms < 300_000 and all(map(self.is_held, messages)):
+            if now_ms - began_ms < ATTEMPT_MS and all(map(self.is_held, messages)):
                 for message in messages:
                     self.entry_of(message).visible_ms = now_ms + hidden_s * 1000
                 return messages
@@ -99,7 +100,9 @@ class Shelf:
     def is_held(self, message: Message) -> bool:
         """Tell whether a receipt handle is the message's last, and nobody has deleted it."""
         entry = self.entry_of(message)
-        return not entry.is_gone and message.receipt_handle == f"h{entry.index}.{entry.receive_count}"
+        return (
+            not entry.is_gone and message.receipt_handle == f"h{entry.index}.{entry.receive_count}"
+        )
 
     def delete(self, message: Message) -> bool:
         """Delete one, by the handle of its last receive."""
@@ -115,6 +118,11 @@ class Shelf:
             return False
         entry.visible_ms = now_ms + timeout_s * 1000
         return True
+
+    def show(self, message: Message, now_ms: int) -> None:
+        """Show one at once, as somebody else may who holds it too."""
+        if self.is_held(message):
+            self.entry_of(message).visible_ms = min(self.entry_of(message).visible_ms, now_ms)
 
     def _available(self, now_ms: int) -> list[Entry]:
         there = [e for e in self.entries if not e.is_gone and e.plan.sent_ms <= now_ms]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core import queue_contract as q
 from penstock.model.message import DeleteReport, Message, QueueAttributes
+from penstock.simulation.machines.dice import strikes
 from penstock.simulation.machines.queue.books import Hiding
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ class Source:
         is_lost = world.strikes(world.rates.delete_fails)
         for message in command.messages:
             if not is_lost and world.strikes(world.rates.delete_fails):
-                (retryable if world.rng.random() < 0.8 else refused).append(message)
-            elif is_lost and world.rng.random() < 0.5:
+                (retryable if strikes(world.rng, 0.8) else refused).append(message)
+            elif is_lost and strikes(world.rng, 0.5):
                 retryable.append(message)
             elif world.shelf.is_held(message):
                 world.shelf.delete(message)
@@ -168,15 +169,23 @@ class Source:
         world, now_ms = self._world, self._world.turns.now_ms
         is_failed = world.strikes(world.rates.extend_fails)
         refused: list[Message] = []
-        if not is_failed or world.rng.random() < 0.5:
-            for message in command.messages:
-                if not world.shelf.hide(message, command.timeout_s, now_ms):
-                    refused.append(message)
+        if not is_failed or strikes(world.rng, 0.5):
+            refused += [
+                message
+                for message in command.messages
+                if not self._hide(message, command.timeout_s, now_ms)
+            ]
         if life == world.life:
             told = None if is_failed else tuple(refused)
             world.complete(
                 world.delay_ms(), partial(self._end_extend, command, hiding, began_ms, told)
             )
+
+    def _hide(self, message: Message, timeout_s: int, now_ms: int) -> bool:
+        world = self._world
+        if strikes(world.rng, world.rates.extend_refused):
+            world.shelf.show(message, now_ms)
+        return world.shelf.hide(message, timeout_s, now_ms)
 
     def _end_extend(
         self,
@@ -197,7 +206,7 @@ class Source:
         world, now_ms = self._world, self._world.turns.now_ms
         is_failed = world.strikes(world.rates.change_fails)
         for change in command.changes:
-            if not is_failed or world.rng.random() < 0.5:
+            if not is_failed or strikes(world.rng, 0.5):
                 world.shelf.hide(change.message, change.timeout_s, now_ms)
         self._wake_polls()
         if life == world.life:
@@ -212,8 +221,8 @@ class Source:
     def _record(self, command: q.SendToDestination) -> None:
         world, discard = self._world, command.discard
         is_failed = world.strikes(world.rates.destination_fails)
-        is_final = is_failed and world.rng.random() < 0.2
-        if not is_failed or (not is_final and world.rng.random() < 0.3):
+        is_final = is_failed and strikes(world.rng, 0.2)
+        if not is_failed or (not is_final and strikes(world.rng, 0.3)):
             world.shelf.entry_of(discard.message).has_succeeded = True
         world.audit.end_discard(discard.id, is_accepted=not is_failed, is_final=is_final)
         if is_failed:

@@ -18,7 +18,7 @@ WANTED = "as many slots are held and wanted as there is work for"
 WAKES = "a machine wakes when something is due"
 
 
-def judge_turn(audit: QueueAudit, machine: QueueConsumer) -> None:
+def judge_turn(audit: QueueAudit, machine: QueueConsumer, deadline_ms: int | None) -> None:
     """Judge what the machine has not done, now that it has spoken."""
     now_ms = audit.turns.now_ms
     _check_load(audit, machine.load(audit.turns.now))
@@ -29,15 +29,17 @@ def judge_turn(audit: QueueAudit, machine: QueueConsumer) -> None:
     audit.failures.check(now_ms)
     if audit.is_stopping:
         audit.slots.check_left(None)
-        if machine.is_finished() != is_over(audit):
-            raise RuleBrokenError("a stop ends when nothing is left", machine.is_finished())
+        is_finished = machine.is_finished()
+        if is_finished != is_over(audit):
+            raise RuleBrokenError("a stop ends when nothing is left", is_finished)
+        if is_finished:
+            return
     else:
         least, most = ready_bounds(audit)
         _check_slots(audit, least, most)
         _check_receives(audit, now_ms)
         _check_describes(audit, now_ms)
-    if not machine.is_finished():
-        _check_deadline(audit, machine.deadline_ms(), now_ms)
+    _check_deadline(audit, deadline_ms, now_ms)
 
 
 def is_over(audit: QueueAudit) -> bool:
@@ -99,9 +101,7 @@ def _check_receives(audit: QueueAudit, now_ms: int) -> None:
     limit = audit.ramp.limit(now_ms)
     if audit.settings.pollers is not None and not audit.receives.throughput.is_open(limit, now_ms):
         return
-    if audit.receives.is_missing(
-        audit.settings, audit.room, audit.batches, now_ms, is_fifo=audit.is_fifo
-    ):
+    if audit.receives.is_missing(audit.room, now_ms):
         raise RuleBrokenError(RECEIVING, len(audit.receives.running), "run")
 
 
@@ -134,8 +134,12 @@ def _dues(audit: QueueAudit, now_ms: int) -> Iterator[tuple[int, str]]:
         if due_ms <= now_ms:
             raise RuleBrokenError(KEPT, *batch.copies, "since", due_ms)
         yield due_ms, "an extension"
-    if audit.is_stopping:
-        return
+    if not audit.is_stopping:
+        yield from _dues_of_running(audit, now_ms)
+
+
+def _dues_of_running(audit: QueueAudit, now_ms: int) -> Iterator[tuple[int, str]]:
+    """Give what is due next of a machine that has not been stopped."""
     for batch in audit.unknown:
         yield batch.over_ms, "an invocation's end"
     for batch in audit.batches.waiting:
@@ -149,6 +153,9 @@ def _dues(audit: QueueAudit, now_ms: int) -> Iterator[tuple[int, str]]:
         yield max(audit.describe_due_ms, audit.receives.book.retry_ms), "a description"
     if not audit.capacity and audit.ramp.is_rising(now_ms):
         yield now_ms + RAMP_MS, "the ramp"
+    limit = audit.ramp.limit(now_ms)
+    if audit.settings.pollers is not None and not audit.receives.throughput.is_open(limit, now_ms):
+        yield audit.receives.throughput.opens_ms(limit, now_ms), "the pollers' throughput"
     if not audit.receives.running:
         yield max(audit.receives.book.retry_ms, audit.receives.pause_until_ms), "a receive"
 

@@ -20,7 +20,7 @@ from penstock.simulation.machines.rule import RuleBrokenError
 from penstock.simulation.machines.turns import Turns
 
 QUEUE_ARN = "arn:aws:sqs:us-east-2:123456789012:orders"
-SAFETY_TURNS_MAX = 120
+SAFETY_TURNS_MAX = 80
 SETTLED_MS_PER_MESSAGE = 30_000
 SETTLED_MS = 400_000
 IDLE_MS = 45_000
@@ -84,12 +84,11 @@ class QueueMachineWorld:
 
     def _begin(self) -> None:
         plan = self.plan
-        ramp = RampPolicy(
-            initial=plan.initial, per_minute=plan.per_minute, maximum=plan.maximum
-        )
+        ramp = RampPolicy(initial=plan.initial, per_minute=plan.per_minute, maximum=plan.maximum)
         self.machine = QueueConsumer(self._policy(), ramp)
         self.audit = QueueAudit(plan, self._settings, self.shelf, self.turns)
         self._commands = CommandAudit(self.audit)
+        self._deadline_ms: int | None = None
         self._in_use = 0  # slots of the function, those on their way included
         self._arriving = 0
 
@@ -114,7 +113,7 @@ class QueueMachineWorld:
         )
 
     def _take_turn(self, until_ms: int) -> bool:
-        return self.turns.take_turn(self.machine.deadline_ms(), self._wake, until_ms)
+        return self.turns.take_turn(self._deadline_ms, self._wake, until_ms)
 
     def _wake(self) -> None:
         self.feed(q.DeadlineReached())
@@ -127,7 +126,8 @@ class QueueMachineWorld:
         for command in commands:
             self.turns.trace.note("  commands", type(command).__name__, command)
             self._commands.judge(command)
-        judge_turn(self.audit, self.machine)
+        self._deadline_ms = self.machine.deadline_ms()
+        judge_turn(self.audit, self.machine, self._deadline_ms)
         for command in commands:
             self._carry_out(command)
         self._grant()
@@ -192,7 +192,9 @@ class QueueMachineWorld:
         until_ms = self.turns.now_ms + STOP_MS_MAX
         while not self.machine.is_finished() or self._arriving:
             if not self._take_turn(until_ms):
-                raise RuleBrokenError("everything ends after a stop", self.machine.load(self.turns.now))
+                raise RuleBrokenError(
+                    "everything ends after a stop", self.machine.load(self.turns.now)
+                )
         if any(self.audit.slots.held.values()):
             raise RuleBrokenError("every slot comes back, once", self.audit.slots.held)
         self.life += 1
@@ -203,6 +205,8 @@ class QueueMachineWorld:
         self.rates = Rates()
         self.functions.is_healed = True
         until_ms = self.turns.now_ms + SETTLED_MS + SETTLED_MS_PER_MESSAGE * self.message_count
+        if self.audit.unknown:  # of a function whose timeout is not known
+            until_ms = max(each.over_ms for each in self.audit.unknown) + SETTLED_MS
         while self.shelf.open_count:
             if not self._take_turn(until_ms):
                 stuck = [f"m{entry.index}" for entry in self.shelf.entries if not entry.is_gone]
