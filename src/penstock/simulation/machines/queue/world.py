@@ -8,9 +8,8 @@ from penstock.core import queue_contract as q
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.queue_options import read_queue_options
 from penstock.core.scaling import RampPolicy
-from penstock.model.message import QueueAttributes
 from penstock.simulation.machines.queue.audit import QueueAudit
-from penstock.simulation.machines.queue.command_audit import FUNCTION_ARN, CommandAudit, name_of
+from penstock.simulation.machines.queue.command_audit import FUNCTION_ARN, CommandAudit
 from penstock.simulation.machines.queue.functions import Functions
 from penstock.simulation.machines.queue.plan import FILTER, QueueMachinePlan, QueueSettings, Rates
 from penstock.simulation.machines.queue.shelf import Shelf
@@ -18,6 +17,7 @@ from penstock.simulation.machines.queue.source import Source
 from penstock.simulation.machines.queue.turn_audit import judge_turn
 from penstock.simulation.machines.rule import RuleBrokenError
 from penstock.simulation.machines.turns import Turns
+from penstock.simulation.machines.words import Words
 
 QUEUE_ARN = "arn:aws:sqs:us-east-2:123456789012:orders"
 SAFETY_TURNS_MAX = 80
@@ -120,11 +120,11 @@ class QueueMachineWorld:
 
     def feed(self, inp: q.Input) -> None:
         """Feed an input, judge what comes of it, and begin it."""
-        self.turns.trace.note("machine", type(inp).__name__, inp)
+        self.turns.trace.note("machine", type(inp).__name__, Words(inp))
         self.audit.begin_turn()
         commands = self.machine.handle(inp, self.turns.now)
         for command in commands:
-            self.turns.trace.note("  commands", type(command).__name__, command)
+            self.turns.trace.note("  commands", type(command).__name__, Words(command))
             self._commands.judge(command)
         self._deadline_ms = self.machine.deadline_ms()
         judge_turn(self.audit, self.machine, self._deadline_ms)
@@ -230,11 +230,3 @@ class QueueMachineWorld:
         for entry in self.shelf.entries:
             if not (entry.has_succeeded or entry.is_dead):
                 raise RuleBrokenError("every message ends succeeded or recorded", f"m{entry.index}")
-
-
-def attributes_of(plan: QueueMachinePlan) -> QueueAttributes:
-    """Give what a queue says of itself."""
-    return QueueAttributes(plan.visibility_s, plan.max_receive_count)
-
-
-__all__ = ["QueueMachineWorld", "attributes_of", "name_of"]
