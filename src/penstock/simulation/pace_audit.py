@@ -1,6 +1,9 @@
 """Checks how often things are tried: an idle mapping costs little, a failing one backs off."""
 
+from collections.abc import Sequence
+
 from penstock.simulation.ledger import AuditedReceives, Books, HandedMessage, Rule
+from penstock.simulation.ramp_audit import RampAudit
 
 IDLE_MS = 45_000  # two long polls, and some
 FAILING_WINDOW_MS = 10_000
@@ -12,8 +15,9 @@ REJECTED_MAX = 10  # per window; a doubling back-off from 150 ms makes 6
 class PaceAudit:
     """The auditor's watch."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, ramps: RampAudit) -> None:
         self._books = books
+        self._ramps = ramps
         self._receives: dict[str, AuditedReceives] = {}
 
     def message_moved(self, queue_arn: str) -> None:
@@ -25,7 +29,10 @@ class PaceAudit:
         now_ms = self._books.now_ms()
         receives = self._of(queue_arn)
         receives.running_count += 1
+        self._ramps.receive_started(self._books.mappings[queue_arn])
         receives.short_count += wait_s == 0
+        if wait_s:
+            receives.filled_count = receives.wasted_count = 0
         if receives.running_count > 1 and now_ms - receives.active_ms > IDLE_MS:
             self._books.report(Rule.IDLE_POLLS, f"{receives.running_count} on idle {queue_arn}")
         starts_ms = receives.failing_starts_ms
@@ -47,6 +54,29 @@ class PaceAudit:
             receives.failing_starts_ms = None
         elif receives.failing_starts_ms is None:
             receives.failing_starts_ms = []
+
+    def answered(self, queue_arn: str, wait_s: int, bodies: Sequence[bytes]) -> None:
+        """Check what a receive has brought: those in parallel bring something, but for the last.
+
+        Each that comes back full lets one more run beside it; an empty one leaves but a long poll.
+        """
+        mapping = self._books.mappings[queue_arn]
+        receives = self._of(queue_arn)
+        if bodies:
+            receives.filled_count += 1
+            self._ramps.received(mapping, sum(map(len, bodies)))
+            return
+        is_idle = not (
+            mapping.running_count
+            or self._books.held(mapping)
+            or mapping.lost
+            or mapping.was_rejected
+        )
+        self._ramps.found_nothing(mapping, is_idle=is_idle)
+        receives.wasted_count += wait_s == 0
+        if self._books.is_calm and receives.wasted_count > receives.filled_count + 1:
+            text = f"{receives.wasted_count} receives of {queue_arn} found nothing at once"
+            self._books.report(Rule.WASTED, f"{text}; {receives.filled_count} brought something")
 
     def is_receiving_shortly(self, queue_arn: str) -> bool:
         """Tell whether a receive runs that does not wait: its slot is bound until it ends."""

@@ -64,6 +64,7 @@ class SimulatedQueueSource:
             self._auditor.pace.receive_ended(arn, wait_s, has_failed=has_failed)
         handles = [message.receipt_handle for message in messages]
         self._note("is given", messages)
+        self._auditor.pace.answered(arn, wait_s, [bytes(each.body) for each in messages])
         self._auditor.queues.messages_delivered(arn, handles)
         return messages
 
@@ -82,6 +83,7 @@ class SimulatedQueueSource:
         asked_ms = self._queue.now_ms()
         for change in changes:
             self._note(f"asks to hide {change.timeout_s}", [change.message])
+            self._auditor.queues.hiding_asked(change.message.receipt_handle, change.timeout_s)
         returned = [c.message.receipt_handle for c in changes if c.timeout_s == 0]
         self._auditor.queues.return_asked(returned)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from penstock.core.scaling import RampPolicy
 from penstock.engine.surroundings import EngineSettings
 from penstock.model.function import TIMEOUT_S_MAX, Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
@@ -30,6 +31,7 @@ from penstock.simulation.node import Node, SimulatedSources
 from penstock.simulation.option_tags import tags_of
 from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.queue import SimulatedQueue
+from penstock.simulation.ramp_audit import AWS_RAMP
 from penstock.simulation.requests import DirectRequests
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.wire import Wire
@@ -39,6 +41,7 @@ Befall = Callable[[Incident], Coroutine[Any, Any, None]]
 
 UNTIMED_S = TIMEOUT_S_MAX  # what was lost of a function that was gone may run so long
 IDLE_S = 120  # how long an idle world is watched
+LOOK_EVERY_S = 0.5  # at what waits in a calm world
 STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
 LIT_ONLY = '{"body":[{"prefix":"good"},{"prefix":"poison"}]}'
 _TEXT_BYTES = 40  # of a body, without its filler
@@ -159,6 +162,11 @@ class World:
 
     def declare(self) -> None:
         """Declare functions, and let messages be sent when it is their time."""
+        books = self.auditor.books
+        books.ramp = AWS_RAMP if self.plan.ramp == RampPolicy() else self.plan.ramp
+        books.is_calm = self.plan.is_calm() and self.ground.is_undisturbed
+        if books.is_calm:
+            self.loop.call_later(LOOK_EVERY_S, self._look)
         for index, each in enumerate(self.plan.functions):
             self.declare_function(index, each.concurrency)
         for index, plan in enumerate(self.plan.mappings):
@@ -173,6 +181,16 @@ class World:
             for number, at_ms in enumerate(plan.sent_at_ms):
                 for _ in range(2 if number in plan.resent else 1):
                     self.loop.call_at(at_ms / 1000, self._send, index, number)
+
+    def _look(self) -> None:
+        """Look at every queue, as long as something may come."""
+        for arn, queue in self.queues.items():
+            visible, hidden = queue.counts()
+            # What waits behind a hidden message of its group is not for anybody.
+            is_given = not queue.is_fifo or not hidden
+            self.auditor.promptness.looked_at(arn, visible if is_given else 0)
+        if self.now_ms() <= self.plan.safety_ms or not self.auditor.is_settled():
+            self.loop.call_later(LOOK_EVERY_S, self._look)
 
     def rows(self) -> list[EventSourceMapping]:
         """Give the mappings as they are wanted."""
