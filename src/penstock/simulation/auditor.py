@@ -48,6 +48,10 @@ class Auditor:
         for message in self.unsettled():
             self.books.report(Rule.LOST, f"{message.message_id} of {message.queue_arn}")
 
+    def first_limit(self, mapping: AuditedMapping) -> int:
+        """Count the invocations that may run of a mapping that was idle."""
+        return self._audits.ramps.first_limit(mapping)
+
     def mapping_changed(self, row: EventSourceMapping) -> None:
         """Take note of a mapping's row, from now on in force."""
         mapping = self.books.mappings.setdefault(
@@ -62,6 +66,7 @@ class Auditor:
             self.functions.forget_lost(mapping)
         mapping.waited_through = 0
         self._audits.ramps.began(mapping)
+        self.pace.consumer_changed(mapping.queue_arn)
         if is_changed:
             self.calm_broken([row.event_source_arn])
 
@@ -110,6 +115,7 @@ class Auditor:
                 copy.holding = Holding.UNKNOWN
         for mapping in self.books.mappings.values():
             mapping.held.clear()
+            self.pace.consumer_changed(mapping.queue_arn)
             self.functions.forget_lost(mapping)
             mapping.is_stopping = bool(mapping.rows) and not mapping.row.enabled
             mapping.waited_through = 0

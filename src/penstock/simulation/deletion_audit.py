@@ -11,7 +11,7 @@ class DeletionAudit:
     What succeeded is asked to be deleted within 20 ms; of a FIFO queue at once, since until then
     its group is locked.
 
-    Source: the README's guarantees, and docs/semantics.md
+    Source: docs/semantics.md#outcomes
     """
 
     def __init__(self, books: Books) -> None:

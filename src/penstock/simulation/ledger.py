@@ -47,6 +47,10 @@ class Rule(enum.StrEnum):
     NOT_RETURNED = "a graceful stop gives back what it does not invoke"
     RAMP = "concurrency rises no faster than its ramp"
     POLLER_BYTES = "a provisioned poller receives no more than 1 MB per second"
+    CALL = "a call is one that SQS takes"
+    UNKEPT = "what waits is kept hidden"
+    REPEATED = "a FIFO receive whose answer was lost is asked for again"
+    COUNTED = "the status says what has happened"
     PROMPT = "what may be invoked does not wait"
     WASTED = "receives in parallel only while they come back full"
     IDLE_POLLS = "an idle mapping holds one long poll"
@@ -228,6 +232,7 @@ class AuditedMapping(msgspec.Struct):
         rows: (since_ms, row), oldest first.
         held: Copies delivered and not yet dispatched, by receipt handle.
         expired: Copies held until they were visible, since the last dispatch.
+        excluded_count: Copies delivered that the filter leaves out.
         running_count: Calls of the function port under way, and lost ones that still run.
         lost: Invocations of unknown outcome, those that have ended included.
         waited_through: Invocations of others on the same function while this one held messages and
@@ -248,6 +253,7 @@ class AuditedMapping(msgspec.Struct):
     rows: list[tuple[int, EventSourceMapping]] = []
     held: dict[str, HandedMessage] = {}
     expired: list[HandedMessage] = []
+    excluded_count: int = 0
     running_count: int = 0
     lost: list[AuditedInvocation] = []
     waited_through: int = 0
@@ -291,27 +297,6 @@ class AuditedMapping(msgspec.Struct):
         """Tell whether a call to its queue failed or was slow at ``since_ms`` or later."""
         is_slow = any(now_ms - began_ms > SLOW_MS for began_ms in self.calls_ms.values())
         return is_slow or self.troubled_ms >= since_ms
-
-
-class AuditedReceives(msgspec.Struct):
-    """The receives of one queue's mapping.
-
-    Attributes:
-        running_count: Receives under way.
-        short_count: Those of them that do not wait for messages.
-        filled_count: Receives that have brought something, since the last long poll began.
-        wasted_count: Those since then that have found nothing, and did not wait for it.
-        active_ms: When a message last moved.
-        failing_starts_ms: Receives begun since the first failure that no success has followed;
-            None while they succeed.
-    """
-
-    running_count: int = 0
-    short_count: int = 0
-    filled_count: int = 0
-    wasted_count: int = 0
-    active_ms: int = 0
-    failing_starts_ms: list[int] | None = None
 
 
 class Findings:
@@ -377,8 +362,18 @@ class Books(Findings):
         expired = [copy for copy in mapping.held.values() if copy.believed_until_ms <= now_ms]
         for copy in expired:
             del mapping.held[copy.receipt_handle]
+            self._check_kept(mapping, copy)
         mapping.expired += expired
         return list(mapping.held.values())
+
+    def _check_kept(self, mapping: AuditedMapping, copy: HandedMessage) -> None:
+        """Check of what became visible while it waited that nobody could help it."""
+        since_ms = copy.believed_until_ms - copy.timeout_ms
+        is_troubled = mapping.is_troubled(since_ms, self.now_ms()) or copy.is_doubled
+        is_ending = mapping.is_stopping or mapping.stopping_ms >= since_ms
+        if copy.believed_until_ms and not (is_troubled or is_ending):
+            text = f"{copy.message.message_id} is visible since {copy.believed_until_ms} ms"
+            self.report(Rule.UNKEPT, text)
 
     def running_count(self, function_arn: str) -> int:
         """Count the calls of a function under way."""

@@ -20,6 +20,7 @@ from penstock.simulation.option_tags import options_of
 OVERPULL_CALM_MS = 30_000  # after trouble or a change, what is held may not fit what is free
 BELIEVED_PERCENT = 95  # of a timeout: a careful holder counts on no more of it
 RECEIVE_MAX = 10  # SQS: messages per ReceiveMessage
+ENTRIES_MAX = 10  # SQS: entries of a batch
 
 
 class QueueAudit:
@@ -118,6 +119,7 @@ class QueueAudit:
             copy.delivered_ms = now_ms
             if copy.message.is_excluded:
                 copy.holding = Holding.FINISHED
+                mapping.excluded_count += 1
                 self._deletions.done(copy)
                 continue
             copy.holding = Holding.HELD
@@ -162,6 +164,11 @@ class QueueAudit:
             if copy.holding is not Holding.FINISHED and not is_recorded:
                 text = f"{copy.message.message_id} is {copy.holding.name}; its delete was asked for"
                 self._books.report(Rule.DELETED_UNFINISHED, text)
+
+    def call_asked(self, queue_arn: str, entry_count: int) -> None:
+        """Check how much a call asks for: 1 to 10 messages."""
+        if not 1 <= entry_count <= ENTRIES_MAX:
+            self._books.report(Rule.CALL, f"a call to {queue_arn} for {entry_count} messages")
 
     def call_began(self, queue_arn: str, call_id: int) -> None:
         """Take note of a call that deletes or hides."""

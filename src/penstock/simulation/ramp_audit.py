@@ -53,6 +53,10 @@ class RampAudit:
         ramp = self._rise(mapping)
         ramp.level = max(ramp.level, self._initial(mapping))
 
+    def first_limit(self, mapping: AuditedMapping) -> int:
+        """Count the invocations that may run of a mapping that was idle."""
+        return self._limit_at(mapping, self._initial(mapping))
+
     def dispatched(self, mapping: AuditedMapping) -> None:
         """Check a batch that is sent to its function, before it is counted."""
         ramp = self._rise(mapping)
@@ -119,6 +123,9 @@ class RampAudit:
         level = ramp.level
         if self._books.now_ms() - ramp.fell_ms <= ROW_GRACE_MS:
             level = max(level, ramp.before)
+        return self._limit_at(mapping, level)
+
+    def _limit_at(self, mapping: AuditedMapping, level: float) -> int:
         limits: list[int] = []
         for row in self._rows(mapping):
             policy = self._policy(row)

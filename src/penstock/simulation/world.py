@@ -9,6 +9,7 @@ from penstock.core.scaling import RampPolicy
 from penstock.engine.surroundings import EngineSettings
 from penstock.model.function import TIMEOUT_S_MAX, Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.mapping_status import QueueLoad
 from penstock.model.message import QueueAttributes
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.chance import Chance
@@ -271,9 +272,26 @@ class World:
             self._report_stuck("did not settle")
         if not self.auditor.books.violations:
             await pass_s(self.idle_s())
+            self._check_status()
             await self.check_slots()
             await self.stop_node()
             self.auditor.check_final()
+
+    def _check_status(self) -> None:
+        """Check what is told of each mapping, when all is done and nobody began anew meanwhile."""
+        books = self.auditor.books
+        for index, _ in enumerate(self.plan.mappings) if books.is_calm else ():
+            row = self.find_row(index)
+            assert row is not None, "the mapping was there when the world settled"
+            status = self.node.metrics.status_of(row.uuid)
+            mapping = books.mappings[row.event_source_arn]
+            if status.filtered_out_count != mapping.excluded_count:
+                text = f"{status.filtered_out_count} of {mapping.excluded_count} are filtered out"
+                books.report(Rule.COUNTED, text)
+            idle = QueueLoad(0, 0, self.auditor.first_limit(mapping))
+            if status.load != idle:
+                text = f"{row.uuid} is idle; its load is {status.load}, not {idle}"
+                books.report(Rule.COUNTED, text)
 
     def idle_s(self) -> int:
         """Say how long an idle world is watched."""
