@@ -90,7 +90,7 @@ class PaceAudit:
             self._books.report(Rule.REPEATED, f"{attempt_id} is new; {known} were lost")
 
     def consumer_changed(self, queue_arn: str) -> None:
-        """Take note of a consumer that may be a new one, which knows nothing of earlier attempts."""
+        """Take note of a consumer that may be new, and know nothing of earlier attempts."""
         self._of(queue_arn).lost_attempts.clear()
 
     def receive_ended(
