@@ -24,6 +24,12 @@ from penstock.store.sqlite import READ_ONLY, open_sqlite, parse_url
 _mapping_decoder = msgspec.json.Decoder(EventSourceMapping)
 _JOURNAL_LIMITS = JournalLimits()
 
+_get_mapping = sa.select(tables.mappings.c.document).where(
+    tables.mappings.c.uuid == sa.bindparam("uuid"),
+    tables.mappings.c.account == sa.bindparam("account"),
+    tables.mappings.c.region == sa.bindparam("region"),
+)
+
 
 class SqlStore:
     """Mappings, functions, places in streams and failures in an SQL database.
@@ -58,13 +64,9 @@ class SqlStore:
 
     def get_mapping(self, scope: Scope, uuid: str) -> EventSourceMapping | None:
         """Read one mapping of that scope."""
-        query = sa.select(tables.mappings.c.document).where(
-            tables.mappings.c.uuid == uuid,
-            tables.mappings.c.account == scope.account,
-            tables.mappings.c.region == scope.region,
-        )
+        bound = {"uuid": uuid, "account": scope.account, "region": scope.region}
         with self._reading() as connection:
-            document = connection.scalar(query)
+            document = connection.scalar(_get_mapping, bound)
             return None if document is None else _mapping_decoder.decode(document)
 
     def list_mappings(
