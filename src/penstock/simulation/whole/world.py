@@ -184,17 +184,12 @@ class WholeWorld:
                 await pass_s(safety_s)
                 self._queues.heal()
                 self._streams.heal()
-            while not self._is_settled():
+            while not (self._queues.is_settled() and self._streams.is_settled()):
                 await pass_s(LOOK_EVERY_S)
 
     async def _create(self, row: EventSourceMapping, at_ms: int) -> None:
         await pass_s(at_ms / 1000)
         await self._requests.create(row)
-
-    def _is_settled(self) -> bool:
-        if not self._ground.node.is_running:
-            return False
-        return self._queues.is_settled() and not self._streams.owing()
 
     def _settle_s_max(self) -> float:
         """Bound both parts; a tumbling window waits for a clock that was set back to come up."""
