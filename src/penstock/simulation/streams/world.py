@@ -79,6 +79,10 @@ class StreamWorld:
         self.auditor.books.is_wall_steady = not any(
             isinstance(each, JumpWall) for each in plan.incidents
         )
+        self.auditor.books.is_alone = ground is None
+        self.auditor.reading.pace = plan.pace
+        self.auditor.reading.capacity_bytes = plan.held_bytes_max
+        self.auditor.reading.is_sound = plan.reads_soundly() and self.ground.is_undisturbed
         self.streams = [self._build_stream(index, rng) for index in range(len(plan.streams))]
         self.functions = SimulatedStreamFunctions(
             chance=self._part_of(rng), watch=self.auditor.functions, trace=self.trace
@@ -210,6 +214,7 @@ class StreamWorld:
             )
             self.functions.declare(function, temper)
             self.auditor.books.concurrency[function.arn] = plan.concurrency
+            self.auditor.books.timeout_ms[function.arn] = plan.timeout_s * 1000
         for index, stream in enumerate(self.plan.streams):
             for put in stream.puts:
                 self.loop.call_at(put.at_ms / 1000, self._put, self.streams[index], put)
