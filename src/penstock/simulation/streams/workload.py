@@ -161,7 +161,13 @@ def _widen(rng: Random, world: StreamWorldPlan) -> StreamWorldPlan:
         puts = tuple(
             Put(at_ms=0, key=rng.randrange(3), filler_bytes=DENSE_BYTES) for _ in range(DENSE_COUNT)
         )
-        changes: dict[str, object] = {"batch_size": 10_000, "has_filter": False}
+        changes: dict[str, object] = {
+            "batch_size": 10_000,
+            "batching_window_s": 5,
+            "factor": 1,
+            "has_filter": False,
+            "tumbling_window_s": 0,
+        }
         world = msgspec.structs.replace(world, rates=StreamFaultRates(), incidents=())
     else:
         # One lane is full, again and again, while others take what comes.
@@ -170,7 +176,10 @@ def _widen(rng: Random, world: StreamWorldPlan) -> StreamWorldPlan:
             for number in range(rng.randint(8, 24))
         )
         changes = {"factor": rng.choice((3, 10)), "tumbling_window_s": 0}
-    stream = msgspec.structs.replace(world.streams[0], puts=puts, shard_count=1)
+    traits = msgspec.structs.replace(
+        world.streams[0].traits, answer_count_max=1_000, answer_bytes_max=10 * MIB
+    )
+    stream = msgspec.structs.replace(world.streams[0], puts=puts, shard_count=1, traits=traits)
     return msgspec.structs.replace(
         world,
         streams=(stream, *world.streams[1:]),
