@@ -11,6 +11,7 @@ from penstock.core import lane_failures, lane_filling, shard_consumer, shard_pro
 from penstock.core import shard_contract as s
 from penstock.core import stream_contract as t
 from penstock.core.batch_forming import BatchForming
+from penstock.core.byte_budget import ByteLedger
 from penstock.core.lane import Lane, PendingBatch
 from penstock.core.lane_failures import LaneFailures
 from penstock.core.lane_filling import LaneFilling
@@ -259,6 +260,19 @@ class ReportsNothingHeld(ShardWork):
         return None if isinstance(command, s.ReportHeldBytes) else super().carry_out(command)
 
 
+class NeverBesideItself(ByteLedger):
+    """Gives room only to an account that holds nothing."""
+
+    def want(self, account: str, count_bytes: int) -> list[str]:
+        self._capacity_bytes = 0
+        return super().want(account, count_bytes)
+
+
+class CountsTwice(LaneFilling):
+    def take_filtered_out(self) -> int:
+        return 2 * super().take_filtered_out()
+
+
 class SecondHalfFirst(LaneFailures):
     """Works on the halves of a batch in the wrong order."""
 
@@ -339,6 +353,11 @@ def horizon(*_: object) -> TrimHorizon:
     return TrimHorizon()
 
 
+def never_passed(*_: object) -> bool:
+    """Say that no record is settled yet."""
+    return False
+
+
 def always_reading(*_: object, **__: object) -> ShardState:
     """Say that every shard is being read."""
     return ShardState.READING
@@ -367,6 +386,11 @@ def part(defect: type[Any]) -> Plant:
 def work(defect: type[ShardWork]) -> Plant:
     """Plant a defect in the executor."""
     return lambda patch: patch.setattr(stream_work, "ShardWork", defect)
+
+
+def rooms(patch: pytest.MonkeyPatch) -> None:
+    """Plant another choice of who has room."""
+    patch.setattr("penstock.engine.byte_budget.ByteLedger", NeverBesideItself)
 
 
 def ready_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,13 @@ PLANTED = [
         ("journals no payload", planted.work(planted.JournalsNoPayload), {Rule.JOURNAL}),
         ("invokes backwards", planted.work(planted.InvokesBackwards), {Rule.MIXED}),
         ("reports nothing held", planted.work(planted.ReportsNothingHeld), {Rule.BUDGET}),
+        ("gives room to nobody who holds something", planted.rooms, {Rule.ROOM}),
+        ("counts twice what it leaves out", planted.part(planted.CountsTwice), {Rule.COUNTED}),
+        (
+            "skips what is settled",
+            planted.constant("shard_positions._is_passed", planted.never_passed),
+            {Rule.SKIPPED},
+        ),
         ("works on the second half first", planted.part(planted.SecondHalfFirst), {Rule.ORDER}),
         ("waits for no batching window", planted.part(planted.WaitsForNoWindow), {Rule.EARLY}),
         ("leaves one record behind", planted.part(planted.LeavesOneBehind), {Rule.SMALL}),

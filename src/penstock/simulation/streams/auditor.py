@@ -6,6 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from penstock.core.shard_positions import describe_positions
+from penstock.engine.stream_counts import StreamCounts
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.position import StreamPlace
 from penstock.model.stream import FetchedRecords, StartingPosition
@@ -87,9 +88,24 @@ class StreamAuditor:
         """Take note that a read must be made again."""
         self.reading.failed(self._shard(mapping, shard_id))
 
+    def answer_served(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """Take note of an answer that waits for room: is there some?"""
+        self.reading.served(self._shard(mapping, shard_id), fetched)
+
     def records_given(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
         """Check that there was room for an answer, and take it in."""
         self.reading.given(self.books.mappings[mapping], self._shard(mapping, shard_id), fetched)
+
+    def check_counts(self, row: EventSourceMapping, counts: StreamCounts) -> None:
+        """Check what a mapping has counted that read all of its stream once."""
+        if row.starting_position is not StartingPosition.TRIM_HORIZON:
+            return
+        shards = self.books.mappings[row.uuid].shards.values()
+        excluded = sum(each.is_excluded for shard in shards for each in shard.records)
+        sent = self.functions.sent_by_mapping.get(row.uuid, 0)
+        if (counts.filtered_out, counts.invoked) != (excluded, sent):
+            text = f"filtered {counts.filtered_out} of {excluded}, invoked {counts.invoked}"
+            self.books.report(StreamRule.COUNTED, f"{row.uuid}: {text} of {sent}")
 
     def _shard(self, mapping: str, shard_id: str) -> AuditedShard:
         return self.books.mappings[mapping].shard(shard_id)

@@ -162,6 +162,9 @@ class DiscardAudit:
             case Condition.SKIPPED:
                 skipped = {number for _, number in mapping.skipped}
                 is_due = all(audited.number in skipped for audited in records)
+        tried = max(1, *[audited.failures for audited in records]) if records else invoke_count
+        if condition is not Condition.RETRY_ATTEMPTS_EXHAUSTED and invoke_count > tried:
+            is_due = False
         if not is_due:
             numbers = [(audited.number, audited.failures) for audited in records]
             text = f"{mapping.name}: {condition.value} of {numbers} after {invoke_count}"

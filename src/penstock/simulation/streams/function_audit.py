@@ -32,6 +32,7 @@ class StreamFunctionAudit:
 
     Attributes:
         invocation_count: Batches that were sent to functions.
+        sent_by_mapping: Records that were sent, each as often as it was.
         turns: When it is a lane's turn.
     """
 
@@ -40,11 +41,14 @@ class StreamFunctionAudit:
         self._windows = WindowAudit(books)
         self.turns = TurnAudit(books)
         self.invocation_count = 0
+        self.sent_by_mapping: dict[str, int] = {}
 
     def dispatched(self, function_arn: str, payload: bytes, event: StreamEvent) -> Invocation:
         """Check a batch that is sent to its function."""
         self.invocation_count += 1
         mapping = self._books.mappings[function_arn.rpartition(":")[2]]
+        sent = self.sent_by_mapping.get(mapping.uuid, 0)
+        self.sent_by_mapping[mapping.uuid] = sent + len(event.records)
         invocation = Invocation(
             mapping=mapping,
             function_arn=unqualified(function_arn),

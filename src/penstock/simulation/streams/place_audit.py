@@ -210,6 +210,9 @@ class PlaceAudit:
             case ToRecord(shard_id, number):
                 self._to_record(mapping, description.shards, shard_id, number)
             case SkipRecord(shard_id, number):
+                checkpoint = before.checkpoints.get(shard_id)
+                if checkpoint is not None and _rank_of(checkpoint) >= number:
+                    self._books.report(StreamRule.SKIPPED, f"{number} is at {checkpoint}")
                 mapping.skipped.add((shard_id, number))
 
     def _to_record(

@@ -18,6 +18,7 @@ FAILURE_MS_MAX = 10_000
 ASKED_BYTES_MIN = 512 * 1024
 RECORD_BYTES_FIRST = 1024  # nobody knows how large records are before some have come
 FAR_BELOW_QUOTA_BYTES = 100_000  # records below leave no lane without room
+ANSWER_BYTES_MORE = 200  # than its records have
 ROOM_BYTES = 1024 * 1024
 
 
@@ -72,10 +73,30 @@ class ReadingAudit:
             text = f"{mapping.name} asks {shard.shard_id} for {limit}; BatchSize is {size}"
             self._books.report(StreamRule.READ_SMALL, text)
 
+    def served(self, shard: AuditedShard, fetched: FetchedRecords) -> None:
+        """Take note of an answer that waits for room, by the most that the node may hold."""
+        reading = shard.reading
+        reading.waiting_bytes = sum(len(record.event) for record in fetched.records)
+        mappings = self._books.mappings.values()
+        others = [other for mapping in mappings for other in mapping.shards.values()]
+        is_known = not any(other.reading.is_foreign for other in others)
+        most_bytes = sum(
+            ANSWER_BYTES_MORE
+            + other.reading.waiting_bytes
+            + sum(len(each.record.event) for each in other.held)
+            for other in others
+        )
+        has_room = is_known and most_bytes < self.capacity_bytes // 2
+        reading.room_ms = self._books.now_ms() if has_room else None
+
     def given(self, mapping: AuditedMapping, shard: AuditedShard, fetched: FetchedRecords) -> None:
         """Take an answer in for which there was room: was there?"""
         now_ms = self._books.now_ms()
         reading = shard.reading
+        if reading.room_ms is not None and now_ms > reading.room_ms + TURN_MS:
+            text = f"{mapping.name} let {shard.shard_id} wait for {now_ms - reading.room_ms} ms"
+            self._books.report(StreamRule.ROOM, text)
+        reading.waiting_bytes, reading.room_ms = 0, None
         if mapping.is_moving or mapping.incarnation != mapping.stream.incarnation:
             reading.is_foreign = True
             return

@@ -135,12 +135,16 @@ class ReadTurn(msgspec.Struct):
         late_ms: The next read is due by then; None: one runs, or nobody can say.
         failures: In a row.
         recent_ms: When a read last brought records.
+        waiting_bytes: Of an answer that waits for room.
+        room_ms: When there was room for it; None: perhaps there was none.
         is_foreign: Records came of which nobody can say whether they are invoked.
     """
 
     late_ms: int | None = None
     failures: int = 0
     recent_ms: int = NEVER_MS
+    waiting_bytes: int = 0
+    room_ms: int | None = None
     is_foreign: bool = False
 
 

@@ -41,6 +41,10 @@ class ReadWatch(Protocol):
         """A mapping learns that a read has failed."""
         ...
 
+    def answer_served(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """An answer is there, and waits for room."""
+        ...
+
     def records_given(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
         """A mapping has room for an answer, and is given it."""
         ...
@@ -109,6 +113,7 @@ class SimulatedStreamSource:
             return self._stream.fetch(iterator.token, limit, is_empty=is_empty)
 
         fetched = await self._read(shard_id, serve)
+        self._watch.answer_served(self._mapping, shard_id, fetched)
         await budget.take(sum([len(record.event) for record in fetched.records]) + 100)
         self._watch.records_given(self._mapping, shard_id, fetched)
         if fetched.records or fetched.next_iterator is None:

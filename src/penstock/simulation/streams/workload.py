@@ -141,6 +141,10 @@ class StreamWorldPlan(msgspec.Struct, frozen=True, kw_only=True):
             for incident in self.incidents
         )
 
+    def reads_once(self) -> bool:
+        """Tell whether every mapping reads each record of its stream once."""
+        return self.rates.is_calm() and not self.incidents
+
     def isolates(self) -> bool:
         """Tell whether nothing can keep a lane without poison from going on."""
         return (

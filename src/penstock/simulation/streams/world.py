@@ -314,6 +314,9 @@ class StreamWorld:
         """Check the end of the world: nothing is owed."""
         for text in self.owing():
             self.auditor.report(StreamRule.LOST, text)
+        if self.plan.reads_once() and self.ground.is_undisturbed:
+            for row in self.rows():
+                self.auditor.check_counts(row, self.node.metrics.stream_counts_of(row.uuid))
 
     async def wait_until_idle(self) -> None:
         """Wait for what may run although nothing is owed: records that were trimmed meanwhile."""

@@ -66,6 +66,9 @@ class _Unwatched:
     def read_failed(self, mapping: str, shard_id: str) -> None:
         """A read has failed."""
 
+    def answer_served(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """An answer waits for room."""
+
     def records_given(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
         """A read has ended."""
 
