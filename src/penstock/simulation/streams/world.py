@@ -80,6 +80,10 @@ class StreamWorld:
         self.auditor.books.is_wall_steady = not any(
             isinstance(each, JumpWall) for each in plan.incidents
         )
+        self.auditor.books.is_alone = ground is None
+        self.auditor.reading.pace = plan.pace
+        self.auditor.reading.capacity_bytes = plan.held_bytes_max
+        self.auditor.reading.is_sound = plan.reads_soundly() and self.ground.is_undisturbed
         self.streams = [self._build_stream(index, rng) for index in range(len(plan.streams))]
         self.functions = SimulatedStreamFunctions(
             chance=self._part_of(rng), watch=self.auditor.functions, trace=self.trace
@@ -211,6 +215,7 @@ class StreamWorld:
             )
             self.functions.declare(function, temper)
             self.auditor.books.concurrency[function.arn] = plan.concurrency
+            self.auditor.books.timeout_ms[function.arn] = plan.timeout_s * 1000
         for index, stream in enumerate(self.plan.streams):
             for put in stream.puts:
                 self.loop.call_at(put.at_ms / 1000, self._put, self.streams[index], put)
@@ -285,6 +290,9 @@ class StreamWorld:
         """Check the end of the world: nothing is owed."""
         for text in self.owing():
             self.auditor.report(StreamRule.LOST, text)
+        if self.plan.reads_once() and self.ground.is_undisturbed:
+            for row in self.rows():
+                self.auditor.check_counts(row, self.node.metrics.stream_counts_of(row.uuid))
 
     async def wait_until_idle(self) -> None:
         """Wait for what may run although nothing is owed: records that were trimmed meanwhile."""
