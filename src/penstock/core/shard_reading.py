@@ -19,11 +19,19 @@ Rules:
 """
 
 from collections import deque
+from typing import TypeGuard
 
 import msgspec
 
 from penstock.core.retry import backoff_ms
-from penstock.core.shard_contract import Fetch, FetchFailure, ReadPace
+from penstock.core.shard_contract import (
+    DeadlineReached,
+    Fetch,
+    FetchFailure,
+    Input,
+    ReadPace,
+    RecordsFetched,
+)
 from penstock.model.instant import Instant
 from penstock.model.stream import (
     AfterSequenceNumber,
@@ -68,6 +76,13 @@ def mark_of(record: StreamRecord) -> Mark:
     return Mark(record.sequence_number, int(record.sequence_number), record.arrived_ms)
 
 
+def brings_nothing(inp: Input) -> TypeGuard[RecordsFetched | DeadlineReached]:
+    """Tell whether an input brings nothing but the time: so it goes with a shard that is idle."""
+    if isinstance(inp, RecordsFetched):
+        return not inp.fetched.records
+    return isinstance(inp, DeadlineReached)
+
+
 class ShardReading:
     """The reader of one shard.
 
@@ -110,6 +125,11 @@ class ShardReading:
     def is_backfilling(self) -> bool:
         """Tell whether reading has gone back for lanes with gaps."""
         return self._backfill_from is not None
+
+    @property
+    def is_going_on_at_head(self) -> bool:
+        """Tell whether all reading is from the head, now and next."""
+        return not (self.has_ended or self.is_behind_head or self.is_backfilling)
 
     def close(self, ending_sequence_number: str) -> None:
         """The shard takes no more records; reading at an idle pace may find its end at once."""
