@@ -49,10 +49,7 @@ from penstock.core.stream_contract import ShardStart
 from penstock.core.tumbling_window import TumblingWindow
 from penstock.model.failure import Condition
 from penstock.model.instant import Instant
-from penstock.model.stream import (
-    FetchedRecords,
-    StreamRecord,
-)
+from penstock.model.stream import FetchedRecords, StreamRecord
 
 MS_PER_S = 1000
 
@@ -102,6 +99,8 @@ class ShardConsumer:
     @property
     def oldest_arrived_ms(self) -> int | None:
         """Tell when the oldest record that is held and not done arrived, Unix ms."""
+        if self._is_reading_alone:
+            return None
         arrivals = [lane.oldest_arrived_ms() for lane in self._lanes]
         return min([each for each in arrivals if each is not None], default=None)
 
@@ -152,6 +151,8 @@ class ShardConsumer:
 
     def is_finished(self) -> bool:
         """Tell whether nothing is under way, and either all is done or a stop was asked for."""
+        if self._is_reading_alone:
+            return False
         is_idle = not (
             self._reading.is_fetching
             or self._progress.is_saving

@@ -168,10 +168,10 @@ class ShardReading:
 
     def due_ms(self, *, wants_head: bool = True) -> int:
         """Give the monotonic time of the next read."""
-        moments = [self._head_ms] if wants_head else []
-        if self.is_backfilling:
-            moments.append(self._backfill_ms)
-        due_ms = max(self._next_ms, min(moments, default=0))
+        due_ms = self._head_ms if wants_head else 0
+        if self._backfill_from is not None:
+            due_ms = min(due_ms, self._backfill_ms) if wants_head else self._backfill_ms
+        due_ms = max(due_ms, self._next_ms)
         if self._pace.reads_per_s_max and len(self._recent_ms) == self._recent_ms.maxlen:
             return max(due_ms, self._recent_ms[0] + 1000)
         return due_ms
