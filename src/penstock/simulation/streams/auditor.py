@@ -167,4 +167,4 @@ class StreamAuditor:
 
 def _asks_for(row: EventSourceMapping) -> EventSourceMapping:
     """Give a row without what the engine writes into it."""
-    return msgspec.structs.replace(row, state=State.ENABLED, version=0)
+    return msgspec.structs.replace(row, state=State.ENABLED, last_modified_ms=0, version=0)
