@@ -160,7 +160,7 @@ class StreamAuditor:
         is_troubled = self.books.trouble_ms() > self.books.now_ms() - TROUBLE_MS
         if place is not None and not mapping.is_moving and not is_troubled:
             self.places.check_left(mapping, place)
-        if place is not None and place.incarnation == mapping.stream.incarnation:
+        if place is not None and place.incarnation == mapping.stream.incarnation != "":
             shards = mapping.stream.describe().shards
             self.places.check_shown(mapping, place, describe_positions(place, shards, {}))
 

@@ -39,7 +39,9 @@ from penstock.simulation.wire import Wire
 
 Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
 
-IDLE_S = 8  # a world in which nothing begins for so long is idle: longer than a batching window
+# A world in which nothing begins for so long is idle: longer than a batching window, and than the
+# read that ends a tumbling window, whose records may have left the stream.
+IDLE_S = 8
 LOOK_EVERY_S = 4  # how often a healed world is asked whether it has settled
 STOP_S_MAX = 120  # the longest function timeout, twice, and a destination that is slow
 
@@ -299,7 +301,7 @@ class StreamWorld:
         is_idle = False
         while not is_idle:
             count = self.auditor.functions.invocation_count
-            await pass_s(IDLE_S)
+            await pass_s(IDLE_S + self.plan.pace.idle_ms / 1000)
             is_idle = count == self.auditor.functions.invocation_count
             is_idle &= not any(each.invocations for each in self.auditor.books.mappings.values())
 

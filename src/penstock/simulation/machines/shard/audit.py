@@ -288,14 +288,19 @@ class ShardAudit:
         part = lane.parts[0]
         if part.records and is_too_large(part.records[0], self.settings):
             return Condition.MAXIMUM_PAYLOAD_SIZE_EXCEEDED
-        if self.settings.age_s is not None and self.oldest_expires_ms(part) <= self.turns.now.wall_ms:
+        if (
+            self.settings.age_s is not None
+            and self.oldest_expires_ms(part) <= self.turns.now.wall_ms
+        ):
             self._isolate(lane, part)
             if part.is_final or self._is_expired(lane.parts[0].records[0]):
                 return Condition.RECORD_AGE_EXCEEDED
             return None
-        return Condition.RETRY_ATTEMPTS_EXHAUSTED if part.is_given_up and (
-            part.due_by_ms <= self.now_ms
-        ) else None
+        return (
+            Condition.RETRY_ATTEMPTS_EXHAUSTED
+            if part.is_given_up and (part.due_by_ms <= self.now_ms)
+            else None
+        )
 
     def oldest_expires_ms(self, part: Part) -> int:
         """From when on, by the wall clock, some of a part is too old."""
