@@ -22,7 +22,12 @@ from penstock.simulation.requests import DirectRequests
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.streams.auditor import StreamAuditor
 from penstock.simulation.streams.function import SimulatedStreamFunctions
-from penstock.simulation.streams.incident_plans import JumpWall, StreamIncident, UpdateMapping
+from penstock.simulation.streams.incident_plans import (
+    JumpWall,
+    PauseNode,
+    StreamIncident,
+    UpdateMapping,
+)
 from penstock.simulation.streams.mapping_rows import wanted_row
 from penstock.simulation.streams.names import mapping_uuid, stream_arn
 from penstock.simulation.streams.report import decode_report
@@ -360,7 +365,8 @@ class StreamWorld:
         """Bound how long a healed world may take: every record, one after another."""
         longest_s = max(each.timeout_s for each in self.plan.functions)
         count = sum(len(stream.puts) for stream in self.plan.streams)
-        total_s = 1_800.0
+        pauses = [each for each in self.plan.incidents if isinstance(each, PauseNode)]
+        total_s = 1_800.0 + sum(each.for_ms for each in pauses) / 1000
         for plan in self.plan.mappings:
             attempts = 2 + (plan.retry_attempts or 0)
             each_s = longest_s + plan.batching_window_s + plan.tumbling_window_s + 2
