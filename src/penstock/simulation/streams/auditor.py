@@ -131,6 +131,7 @@ class StreamAuditor:
         """Take note of its end."""
         known_ms = self._paused_ms - POLICY_GRACE_MS
         now_ms = self.books.now_ms()
+        self.books.pause = (now_ms, now_ms - self._paused_ms)
         for mapping in self.books.mappings.values():
             mapping.rows = [
                 (at_ms if at_ms < known_ms else now_ms, row) for at_ms, row in mapping.rows
