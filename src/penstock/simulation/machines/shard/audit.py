@@ -2,16 +2,16 @@
 
 from penstock.core import shard_contract as s
 from penstock.model.failure import Condition
-from penstock.model.stream import AfterSequenceNumber, Checkpoint, FetchedRecords
+from penstock.model.stream import Checkpoint, FetchedRecords
 from penstock.simulation.machines.rule import RuleBrokenError
 from penstock.simulation.machines.shard.books import (
+    QUIET_MS,
     REJECTED_MS,
     REJECTED_MS_MAX,
     RETRY_MS,
     RETRY_MS_MAX,
     SPLIT_MS,
     SPLIT_MS_MAX,
-    QUIET_MS,
     Discarded,
     LaneBook,
     Part,
@@ -72,9 +72,7 @@ class ShardAudit:
             if marks.factor == len(self.lanes):
                 for lane in self.lanes:
                     lane.settled = int(marks.settled.get(lane.index, "-1"))
-        position = checkpoint.position
-        if isinstance(position, AfterSequenceNumber):
-            self.progress.begin_after(int(position.sequence_number), checkpoint)
+        self.progress.begin_after(checkpoint)
 
     def stop(self) -> None:
         """A stop is asked for."""
@@ -87,13 +85,13 @@ class ShardAudit:
         """Records were read: they go to their lanes."""
         head = self.reading.head
         self.reading.end(fetched, self.turns)
-        new = [self.rec_of(record.sequence_number) for record in fetched.records]
-        new = [rec for rec in new if rec.number > head and not rec.is_settled]
-        dark = [rec for rec in new if self.plan.is_filtered and rec.plan.is_dark]
+        read = [self.rec_of(record.sequence_number) for record in fetched.records]
+        read = [rec for rec in read if rec.number > head and not rec.is_settled]
+        dark = [rec for rec in read if self.plan.is_filtered and rec.plan.is_dark]
         self.unreported = len(dark)
         for rec in dark:
             rec.is_settled = rec.has_ended = True
-        kept = [rec for rec in new if not rec.is_settled]
+        kept = [rec for rec in read if not rec.is_settled]
         for lane in self.lanes:
             lane.take([rec for rec in kept if rec.lane(len(self.lanes)) == lane.index], self.now_ms)
         window = self.window
@@ -288,14 +286,19 @@ class ShardAudit:
         part = lane.parts[0]
         if part.records and is_too_large(part.records[0], self.settings):
             return Condition.MAXIMUM_PAYLOAD_SIZE_EXCEEDED
-        if self.settings.age_s is not None and self.oldest_expires_ms(part) <= self.turns.now.wall_ms:
+        if (
+            self.settings.age_s is not None
+            and self.oldest_expires_ms(part) <= self.turns.now.wall_ms
+        ):
             self._isolate(lane, part)
             if part.is_final or self._is_expired(lane.parts[0].records[0]):
                 return Condition.RECORD_AGE_EXCEEDED
             return None
-        return Condition.RETRY_ATTEMPTS_EXHAUSTED if part.is_given_up and (
-            part.due_by_ms <= self.now_ms
-        ) else None
+        return (
+            Condition.RETRY_ATTEMPTS_EXHAUSTED
+            if part.is_given_up and (part.due_by_ms <= self.now_ms)
+            else None
+        )
 
     def oldest_expires_ms(self, part: Part) -> int:
         """From when on, by the wall clock, some of a part is too old."""

@@ -242,5 +242,3 @@ class LaneBook:
 def is_too_large(rec: Rec, settings: ShardSettings) -> bool:
     """Tell whether no event takes a record."""
     return rec.plan.units > (TUMBLING_UNITS_MAX if settings.tumbling_s else UNITS_MAX)
-
-

@@ -34,10 +34,12 @@ class ProgressBook:
         self._factor = settings.factor
         self._reached = -1
 
-    def begin_after(self, number: int, checkpoint: Checkpoint) -> None:
+    def begin_after(self, checkpoint: Checkpoint) -> None:
         """A life begins with what is durable."""
-        self._reached = number
         self.saved = checkpoint
+        position = checkpoint.position
+        if isinstance(position, AfterSequenceNumber):
+            self._reached = int(position.sequence_number)
 
     def start(
         self,
@@ -138,7 +140,17 @@ class ProgressBook:
         if has_ended and all(rec.is_settled for rec in recs):
             return True
         number = int(position.sequence_number) if isinstance(position, AfterSequenceNumber) else -1
-        return max(number, self._reached) < least_position(recs, lanes, head)
+        least = max(self._reached, least_position(recs, lanes, head))  # what was tried, too
+        return number < least or self._has_unsaved_marks(lanes, number)
+
+    def _has_unsaved_marks(self, lanes: Sequence[LaneBook], number: int) -> bool:
+        """Tell whether lanes have settled more, beyond what is saved, than that says."""
+        if self._factor == 1:
+            return False
+        own = {lane.index: str(lane.settled) for lane in lanes if lane.settled > number}
+        told = self.saved.lanes if self.saved is not None else ()
+        saved = next((marks.settled for marks in told if marks.factor == self._factor), {})
+        return any(saved.get(index) != mark for index, mark in own.items())
 
 
 def least_position(recs: Sequence[Rec], lanes: Sequence[LaneBook], head: int) -> int:

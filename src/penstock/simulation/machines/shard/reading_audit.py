@@ -15,6 +15,7 @@ from penstock.simulation.machines.turns import Turns
 PACE = "a shard is read at once while it is behind, else at its pace"
 HOT_MS, IDLE_MS, HOT_FOR_MS = 250, 1_000, 60_000
 READS_PER_S = 5
+SECOND_MS = 1_000
 FAILED_MS, THROTTLED_MS, FAILED_MS_MAX = 200, 500, 10_000
 LIMIT_MAX = {StreamKind.KINESIS: 10_000, StreamKind.DYNAMODB: 1_000}
 ITERATOR_MS_MAX = {StreamKind.KINESIS: 300_000, StreamKind.DYNAMODB: 900_000}
@@ -48,7 +49,7 @@ class ReadingBook:
             raise RuleBrokenError("one read at a time, and none after the end")
         if turns.now_ms < self.due_from_ms:
             raise RuleBrokenError(PACE, "not before", self.due_from_ms)
-        self._recent_ms = [each for each in self._recent_ms if turns.now_ms - each < 1_000]
+        self._recent_ms = [each for each in self._recent_ms if turns.now_ms - each < SECOND_MS]
         if len(self._recent_ms) >= READS_PER_S:
             raise RuleBrokenError("a shard is read five times per second at most")
         if not 1 <= command.limit <= LIMIT_MAX[self._kind]:

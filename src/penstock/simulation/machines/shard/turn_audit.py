@@ -32,9 +32,7 @@ def judge(audit: ShardAudit, command: s.Command) -> None:
         case s.SendToDestination():
             _judge_send(audit, command)
         case s.SaveCheckpoint():
-            audit.progress.start(
-                command, audit.recs, audit.lanes, audit.reading.head, audit.now_ms
-            )
+            audit.progress.start(command, audit.recs, audit.lanes, audit.reading.head, audit.now_ms)
         case s.RequestSlots(_, count):
             audit.slots.request(FUNCTION, count)
         case s.ReturnSlots(_, count):
@@ -228,4 +226,3 @@ def _dues_of_lane(audit: ShardAudit, lane: LaneBook) -> Iterator[tuple[int, str]
             yield audit.now_ms + expires_ms, "a record's age"
     elif lane.buffer:
         yield lane.since_ms + audit.settings.window_s * 1000, "a window's end"
-
