@@ -4,7 +4,7 @@ Sources: each piece of advice names its page.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -54,7 +54,7 @@ def advise(
     queue: QueueAttributes,
     *,
     function: Function | None,
-    mappings: Sequence[EventSourceMapping] = (),
+    mappings: Iterable[EventSourceMapping] = (),
 ) -> list[Advice]:
     """Say what AWS would have otherwise.
 
@@ -123,7 +123,7 @@ def _advise_redrive(mapping: EventSourceMapping, queue: QueueAttributes) -> Advi
 
 
 def _advise_concurrency(
-    mapping: EventSourceMapping, function: Function, mappings: Sequence[EventSourceMapping]
+    mapping: EventSourceMapping, function: Function, mappings: Iterable[EventSourceMapping]
 ) -> Advice | None:
     if maximum_of(mapping) is None:
         if function.concurrency >= CONCURRENCY_MIN:
@@ -151,7 +151,7 @@ def _advise_concurrency(
 
 
 def _competitors(
-    mapping: EventSourceMapping, mappings: Sequence[EventSourceMapping]
+    mapping: EventSourceMapping, mappings: Iterable[EventSourceMapping]
 ) -> list[EventSourceMapping]:
     """Give the mapping as it is, and the enabled queue mappings of the same function."""
     function_arn = unqualified_function_arn(mapping.function_arn)

@@ -78,15 +78,10 @@ def kinesis_records(
     Source: docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html; member order as in the
         recorded answers of AWS
     """
+    if not wire:
+        return ()
     _refuse_odd_numbers([record.sequence_number for record in wire])
-    before_number = (
-        b'},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":%b:'
-        % (_encode(shard_id)[:-1])
-    )
-    tail = (
-        b'","eventName":"aws:kinesis:record","invokeIdentityArn":%b,"awsRegion":%b,'
-        b'"eventSourceARN":%b}'
-    ) % (_encode(invoke_identity_arn), _encode(_region_of(stream_arn)), _encode(stream_arn))
+    before_number, tail = _kinesis_frame(shard_id, stream_arn, invoke_identity_arn)
     written, last_arrival, shown_arrival, arrived_ms = [], b"", b"", 0
     for record in wire:
         number, key, blob = record.sequence_number, record.partition_key, record.blob
@@ -120,6 +115,19 @@ def kinesis_records(
     return tuple(written)
 
 
+def _kinesis_frame(shard_id: str, stream_arn: str, invoke_identity_arn: str) -> tuple[bytes, bytes]:
+    """Write what stands around the second sequence number of all records of a shard."""
+    before_number = (
+        b'},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":%b:'
+        % (_encode(shard_id)[:-1])
+    )
+    tail = (
+        b'","eventName":"aws:kinesis:record","invokeIdentityArn":%b,"awsRegion":%b,'
+        b'"eventSourceARN":%b}'
+    ) % (_encode(invoke_identity_arn), _encode(_region_of(stream_arn)), _encode(stream_arn))
+    return before_number, tail
+
+
 def dynamodb_records(
     wire: Sequence[DynamoDbRecord], *, stream_arn: str
 ) -> tuple[StreamRecord, ...]:
@@ -137,6 +145,8 @@ def dynamodb_records(
     Source: docs.aws.amazon.com/lambda/latest/dg/with-ddb.html; member order, eventVersion and the
         timestamp's form as in the recorded answers of AWS
     """
+    if not wire:
+        return ()
     _refuse_odd_numbers([record.dynamodb.sequence_number for record in wire])
     region = _encode(_region_of(stream_arn))
     head = (

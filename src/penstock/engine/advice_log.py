@@ -60,7 +60,7 @@ class AdviceLog:
             self._mapping,
             self._queue,
             function=self._find_function(self._mapping.function_arn),
-            mappings=tuple(self._list_mappings()),
+            mappings=self._list_mappings(),
         )
         for each in advice:
             if each not in self._told:

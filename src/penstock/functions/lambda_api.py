@@ -18,7 +18,7 @@ from penstock.aws.errors import (
     TransportError,
     WireError,
 )
-from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Timeouts
+from penstock.aws.exchange import ExchangeRules, HttpResponse, Timeouts
 from penstock.aws.json_protocol import UNREADABLE, parse_error
 from penstock.model.arn import parse_arn
 from penstock.model.errors import (
@@ -101,7 +101,8 @@ class LambdaApiInvoker:
         try:
             service, target = await self._open(function, function_arn)
             response = await service.send(
-                HttpRequest("POST", target, _HEADERS, payload),
+                service.find_form("POST", target, _HEADERS),
+                payload,
                 _rules(function.timeout_s),
                 unsigned_allowed=is_emulator,
             )

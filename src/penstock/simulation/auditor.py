@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from penstock.model.mapping import EventSourceMapping, State
-from penstock.simulation.failure_audit import FailureAudit
+from penstock.simulation.audits import Audits
 from penstock.simulation.function_audit import FunctionAudit
-from penstock.simulation.group_audit import GroupAudit
 from penstock.simulation.ledger import AuditedMapping, Books, Fate, Holding, Rule, SentMessage
-from penstock.simulation.pace_audit import PaceAudit
 from penstock.simulation.queue_audit import QueueAudit
-from penstock.simulation.visibility_audit import VisibilityAudit
 
 
 class Auditor:
@@ -26,16 +23,17 @@ class Auditor:
         functions: Told by the simulated functions.
         pace: Told by the simulated queues' clients.
         failures: Told by the simulated on-failure destination.
+        promptness: Told now and then what is visible.
     """
 
     def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
         self.books = Books(now_ms, last_lines)
-        self.pace = PaceAudit(self.books)
-        groups = GroupAudit(self.books)
-        visibility = VisibilityAudit(self.books)
-        self.failures = FailureAudit(self.books)
-        self.queues = QueueAudit(self.books, self.pace, groups, visibility, self.failures)
-        self.functions = FunctionAudit(self.books, self.pace, groups, visibility)
+        self._audits = Audits(self.books)
+        self.pace = self._audits.pace
+        self.promptness = self._audits.promptness
+        self.failures = self._audits.failures
+        self.queues = QueueAudit(self.books, self._audits)
+        self.functions = FunctionAudit(self.books, self._audits)
 
     def is_settled(self) -> bool:
         """Tell whether every message sent so far has ended."""
@@ -50,6 +48,10 @@ class Auditor:
         for message in self.unsettled():
             self.books.report(Rule.LOST, f"{message.message_id} of {message.queue_arn}")
 
+    def first_limit(self, mapping: AuditedMapping) -> int:
+        """Count the invocations that may run of a mapping that was idle."""
+        return self._audits.ramps.first_limit(mapping)
+
     def mapping_changed(self, row: EventSourceMapping) -> None:
         """Take note of a mapping's row, from now on in force."""
         mapping = self.books.mappings.setdefault(
@@ -63,6 +65,8 @@ class Auditor:
             mapping.stopping_ms = self.books.now_ms()
             self.functions.forget_lost(mapping)
         mapping.waited_through = 0
+        self._audits.ramps.began(mapping)
+        self.pace.consumer_changed(mapping.queue_arn)
         if is_changed:
             self.calm_broken([row.event_source_arn])
 
@@ -91,8 +95,11 @@ class Auditor:
 
     def node_crashed(self) -> None:
         """Take note that the engine was killed: it owes nothing to what had failed by then."""
+        self._audits.deletions.node_crashed()
         for message in self.books.messages.values():
             message.not_before_ms = 0
+            if message.failed_copy is not None:
+                message.failed_copy.delays_s = []
         for mapping in self.books.mappings.values():
             mapping.stopping_ms = self.books.now_ms()
 
@@ -108,6 +115,7 @@ class Auditor:
                 copy.holding = Holding.UNKNOWN
         for mapping in self.books.mappings.values():
             mapping.held.clear()
+            self.pace.consumer_changed(mapping.queue_arn)
             self.functions.forget_lost(mapping)
             mapping.is_stopping = bool(mapping.rows) and not mapping.row.enabled
             mapping.waited_through = 0

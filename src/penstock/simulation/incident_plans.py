@@ -221,7 +221,7 @@ def _invoke(scene: IncidentScene) -> InvokeDirectly:
 
 
 def _jump(scene: IncidentScene) -> JumpWall:
-    return JumpWall(at_ms=scene.at_ms(), by_ms=scene.rng.choice((-3_600_000, 86_400_000)))
+    return JumpWall(at_ms=scene.at_ms(), by_ms=scene.rng.choice((-600_000, 86_400_000)))
 
 
 CALM_KINDS: tuple[Callable[[IncidentScene], Incident], ...] = (_update, _invoke, _jump)

@@ -3,6 +3,7 @@
 Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 """
 
+import struct
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -18,13 +19,21 @@ from penstock.model.errors import (
     SourceThrottledError,
     SourceUnavailableError,
 )
-from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
+from penstock.model.message import (
+    BATCH_ENTRIES_MAX,
+    DeleteReport,
+    Message,
+    QueueAttributes,
+    VisibilityChange,
+)
 from penstock.sources.calls import SourceCalls, SourceService, open_calls
 
 RECEIVE_MARGIN_S = 10.0  # beyond the long poll: the server's and the network's own time
 # Ten messages of 1 MiB, three times over where an emulator writes every character as an escape.
 RECEIVE_BYTES_MAX = 32 * 1024 * 1024
-QUOTE = ord('"')
+_QUOTE = (ord('"'),)
+_read_first_byte = struct.Struct("B").unpack_from
+_ENTRY_IDS = tuple(str(index) for index in range(BATCH_ENTRIES_MAX))
 
 _SERVICE = SourceService(
     endpoint_name="sqs",
@@ -199,7 +208,7 @@ class SqsQueue:
         answer = await self._calls.call("ReceiveMessage", _encode(ask), self._rules_of(wait_s))
         self._calls.refuse_other_text(answer)  # bodies stay as they are from here on
         messages = self._calls.decode(_received_decoder, answer).messages or ()
-        if [each for each in messages if memoryview(each.body)[0] != QUOTE]:
+        if [each for each in messages if _read_first_byte(each.body) != _QUOTE]:
             raise self._calls.unreadable(ValueError("the Body of a message is not a string"))
         return messages
 
