@@ -165,7 +165,7 @@ def _kinds_of(module: str) -> tuple[str, ...]:
     if module in QUEUE_MODULES:
         return ("machines", "queues")
     if module in STREAM_MODULES:
-        return ("streams",)
+        return ("machines", "streams")
     return ("machines", "queues", "streams")
 
 
