@@ -8,6 +8,7 @@ from penstock.simulation.machines.queue import (
     command_audit,
     ending_audit,
     receive_audit,
+    renewal_audit,
     turn_audit,
 )
 from penstock.simulation.machines.run import run_machine_world
@@ -29,7 +30,7 @@ PLANTED = [
         (
             "extends nothing",
             planted_machines.queue(planted_machines.ExtendsNothing),
-            turn_audit.KEPT,
+            renewal_audit.KEPT,
         ),
         (
             "rises twice as fast",

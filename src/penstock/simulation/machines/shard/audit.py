@@ -49,7 +49,7 @@ class ShardAudit:
         self.lanes = [LaneBook(index) for index in range(settings.factor)]
         self.window = WindowBook(settings.tumbling_s) if settings.tumbling_s else None
         self.slots = SlotBook()
-        self.reading = ReadingBook(plan.kind)
+        self.reading = ReadingBook(plan.kind, plan.pace)
         self.progress = ProgressBook(settings)
         self.is_stopping = False
         self.held_bytes = 0
@@ -204,7 +204,7 @@ class ShardAudit:
                 self._end_discarded(lane, discarded)
             elif is_final or not self._may_try_again(discarded):
                 discarded.has_cause = True
-                self.progress.journal.append(discarded)
+                self.progress.add(discarded)
                 self._end_discarded(lane, discarded)
 
     def _may_try_again(self, discarded: Discarded) -> bool:
@@ -257,7 +257,7 @@ class ShardAudit:
             lane.discarded = Discarded(part, records, count, condition)
             lane.splits = 0
             if not self.settings.has_destination:
-                self.progress.journal.append(lane.discarded)
+                self.progress.add(lane.discarded)
                 self._end_discarded(lane, lane.discarded)
 
     def _form(self, lane: LaneBook) -> bool:
@@ -330,7 +330,7 @@ class ShardAudit:
     def check_told(self) -> None:
         """What is left out, and what is held, is told as it is."""
         held = [rec.size_bytes for lane in self.lanes for rec in self._held(lane)]
-        expected = sum(held) + self.progress.journal_bytes()
+        expected = sum(held) + self.progress.journal_bytes
         if self.unreported or self.held_bytes != expected:
             raise RuleBrokenError(
                 "what is held and left out is told", self.unreported, self.held_bytes, expected

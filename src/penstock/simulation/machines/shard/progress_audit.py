@@ -27,6 +27,7 @@ class ProgressBook:
 
     def __init__(self, settings: ShardSettings) -> None:
         self.journal: list[Discarded] = []
+        self.journal_bytes = 0
         self.saved: Checkpoint | None = None
         self.saving: s.SaveCheckpoint | None = None
         self.retry_ms = 0
@@ -104,7 +105,9 @@ class ProgressBook:
         assert saving is not None, "it was begun"
         if is_well:
             self.saved = saving.checkpoint
-            del self.journal[: len(saving.journal)]
+            done = self.journal[: len(saving.journal)]
+            del self.journal[: len(done)]
+            self.journal_bytes -= sum([each.size_bytes for each in done])
         else:
             self.failures += 1
             self.retry_ms = now_ms + RETRY_MS
@@ -117,16 +120,17 @@ class ProgressBook:
     @property
     def is_full(self) -> bool:
         """Tell whether so much waits for the journal that nothing more may fail."""
-        return self.journal_bytes() > JOURNAL_BYTES_MAX
+        return self.journal_bytes > JOURNAL_BYTES_MAX
 
     def stop(self) -> None:
         """A stop does not wait after a save that failed."""
         self.failures = 0
         self.retry_ms = 0
 
-    def journal_bytes(self) -> int:
-        """Add up the records that wait for the journal."""
-        return sum([rec.size_bytes for each in self.journal for rec in each.records])
+    def add(self, discarded: Discarded) -> None:
+        """The journal is to have these: with the next save."""
+        self.journal.append(discarded)
+        self.journal_bytes += discarded.size_bytes
 
     def is_due(
         self, recs: Sequence[Rec], lanes: Sequence[LaneBook], head: int, *, has_ended: bool
