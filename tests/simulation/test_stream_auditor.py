@@ -156,3 +156,15 @@ def test_auditor_sees(
     first = next(filter(None, violations), "no seed shows it")
 
     assert any(f": {rule}: " in first for rule in rules), first
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(1508, id="a mapping stops whose stream is gone"),
+        pytest.param(2276, id="a window of records that have left ends with the next read"),
+        pytest.param(2643, id="a move has what was settled delivered again"),
+    ],
+)
+def test_auditor_finds_nothing_where_nothing_is_wrong(seed: int) -> None:
+    assert run_stream_world(seed).violation == ""

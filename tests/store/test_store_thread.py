@@ -167,6 +167,7 @@ def test_call_sees_what_those_before_it_wrote(tmp_path: Path) -> None:
 class _NeverCommitted(SqlStore):
     """Fails when a row is to be made durable."""
 
+    error: Exception
     is_written = False
     depth = 0
 
@@ -181,17 +182,19 @@ class _NeverCommitted(SqlStore):
             with super().together():
                 yield
                 if self.depth == 1 and self.is_written:
-                    raise StoreUnavailableError("disk is full")
+                    raise self.error
         finally:
             self.depth -= 1
 
 
-def test_nobody_is_answered_when_the_commit_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [StoreUnavailableError("disk is full"), RuntimeError("a defect")])
+def test_nobody_is_answered_when_the_commit_fails(tmp_path: Path, error: Exception) -> None:
     store = _NeverCommitted(f"sqlite:///{tmp_path}/penstock.db")
+    store.error = error
 
     outcomes = ask_together(store, inserting(1), inserting(2))
 
-    assert [str(each) for each in outcomes] == ["disk is full"] * 2
+    assert [repr(each) for each in outcomes] == [repr(error)] * 2
     assert listing(on_disk(tmp_path)) == []
 
 

@@ -13,7 +13,7 @@ SUCCESS_STATUSES = range(200, 300)
 Headers = tuple[tuple[str, str], ...]
 
 HEAD_END = b"\r\n\r\n"
-_INTERIM = re.compile(rb"HTTP/1\.\d 1")  # 100 Continue
+_STATUS_AT = len("HTTP/1.1 ")
 _SENDABLE = re.compile(r"[!-~]+")  # what a request line can hold; the rest must be percent-encoded
 
 
@@ -105,19 +105,14 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
     def sent_headers(self) -> Headers:
         """Read back the headers that go over the wire, without Content-Length."""
-        lines = self.encode_head().decode("latin-1").split("\r\n")[1:-3]
-        return tuple([_split_header(line) for line in lines])
+        headers = [_split_header(line) for line in self.encode_head().split(b"\r\n")[1:-3]]
+        return tuple([(name.decode(), text.decode("latin-1")) for name, text in headers])
 
 
 def write_head(method: str, target: str, headers: Headers) -> str:
     """Write a request line and headers."""
     lines = [f"{name}: {text}\r\n" for name, text in headers]
     return f"{method} {target} HTTP/1.1\r\n{''.join(lines)}"
-
-
-def _split_header(line: str) -> tuple[str, str]:
-    name, _, text = line.partition(":")
-    return name, text[1:]
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
@@ -152,14 +147,14 @@ def _read_headers(head: bytes) -> list[tuple[bytes, bytes]]:
     while True:
         end = head.find(HEAD_END, start)
         status_line, *lines = head[start:end].lstrip(b"\r\n").split(b"\r\n")
-        if not _INTERIM.match(status_line):
-            break
-        start = end + len(HEAD_END)
-    headers = []
-    for line in lines:
-        name, _, text = line.partition(b":")
-        headers.append((name, text.strip(b" \t")))
-    return headers
+        if status_line[_STATUS_AT : _STATUS_AT + 1] != b"1":
+            return [_split_header(line) for line in lines]
+        start = end + len(HEAD_END)  # behind an interim answer (100 Continue)
+
+
+def _split_header(line: bytes) -> tuple[bytes, bytes]:
+    name, _, text = line.partition(b":")
+    return name, text.strip(b" \t")
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,13 +36,16 @@ class DeletionAudit:
         if copy is not None and not copy.is_delete_asked:
             self._check(copy)
 
-    def node_crashed(self) -> None:
-        """Take note that nobody is left to delete what was done."""
+    def node_stands_still(self) -> None:
+        """Take note that nobody deletes in time what was done by now."""
         for message in self._books.messages.values():
             message.done_copy = None
 
     def _check(self, copy: HandedMessage) -> None:
         is_owed = copy.message.done_copy is copy
+        mapping = self._books.mappings[copy.message.queue_arn]
+        if mapping.unreachable_ms >= copy.delete_by_ms - DELETE_WAIT_MS:
+            return
         if is_owed and copy.delete_by_ms < self._books.now_ms():
             text = f"{copy.message.message_id} was to be deleted by {copy.delete_by_ms} ms"
             self._books.report(Rule.DELETED_LATE, text)

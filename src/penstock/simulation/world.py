@@ -18,7 +18,7 @@ from penstock.simulation.failure_reports import decode_report
 from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
 from penstock.simulation.ground import Ground
-from penstock.simulation.incident_plans import ChangeOptions, Incident
+from penstock.simulation.incident_plans import ChangeOptions, Incident, PauseNode
 from penstock.simulation.ledger import DARK, AuditedMapping, Rule
 from penstock.simulation.loop import pass_s
 from penstock.simulation.mapping_plans import BIG_BODY_BYTES, MappingPlan
@@ -337,6 +337,8 @@ class World:
         longest_s = max(each.duration_ms[1] for each in self.plan.functions) / 1000
         tagged = [each.options for each in self.plan.incidents if isinstance(each, ChangeOptions)]
         total_s = 300.0 + max(each.timeout_s for each in self.plan.functions)
+        pauses = [each for each in self.plan.incidents if isinstance(each, PauseNode)]
+        total_s += sum(each.for_ms for each in pauses) / 1000
         for plan in self.plan.mappings:
             tries = plan.receives_max + 2
             # The messages of one group may each have to fail for the last time, in turn.

@@ -10,7 +10,7 @@ from penstock.engine.stream_counts import StreamCounts
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.position import StreamPlace
 from penstock.model.stream import FetchedRecords, StartingPosition
-from penstock.simulation.streams.books import AuditedMapping, StreamBooks
+from penstock.simulation.streams.books import POLICY_GRACE_MS, AuditedMapping, StreamBooks
 from penstock.simulation.streams.discard_audit import DiscardAudit
 from penstock.simulation.streams.function_audit import StreamFunctionAudit
 from penstock.simulation.streams.isolation_audit import IsolationAudit
@@ -43,6 +43,7 @@ class StreamAuditor:
         trouble_ms: Callable[[], int],
     ) -> None:
         self.books = StreamBooks(now_ms, last_lines, wall_ms=wall_ms, trouble_ms=trouble_ms)
+        self._paused_ms = 0
         self.functions = StreamFunctionAudit(self.books)
         self.discards = DiscardAudit(self.books)
         self.places = PlaceAudit(self.books, self.discards)
@@ -122,6 +123,19 @@ class StreamAuditor:
         """Take note that every mapping is asked to stop."""
         self._note_stop()
 
+    def node_paused(self) -> None:
+        """Take note of a pause; what was new before it has not got about yet."""
+        self._paused_ms = self.books.now_ms()
+
+    def node_resumed(self) -> None:
+        """Take note of its end."""
+        known_ms = self._paused_ms - POLICY_GRACE_MS
+        now_ms = self.books.now_ms()
+        for mapping in self.books.mappings.values():
+            mapping.rows = [
+                (at_ms if at_ms < known_ms else now_ms, row) for at_ms, row in mapping.rows
+            ]
+
     def node_crashed(self) -> None:
         """Take note that the engine was killed."""
         self.books.crashes_ms.append(self.books.now_ms())
@@ -160,7 +174,7 @@ class StreamAuditor:
         is_troubled = self.books.trouble_ms() > self.books.now_ms() - TROUBLE_MS
         if place is not None and not mapping.is_moving and not is_troubled:
             self.places.check_left(mapping, place)
-        if place is not None and place.incarnation == mapping.stream.incarnation:
+        if place is not None and place.incarnation == mapping.stream.incarnation != "":
             shards = mapping.stream.describe().shards
             self.places.check_shown(mapping, place, describe_positions(place, shards, {}))
 

@@ -8,7 +8,7 @@ from penstock.core.shard_contract import ReadPace
 from penstock.model.stream import FetchedRecords
 from penstock.simulation.streams.books import AuditedMapping, StreamBooks
 from penstock.simulation.streams.rules import StreamRule
-from penstock.simulation.streams.shard_books import AuditedShard
+from penstock.simulation.streams.shard_books import AuditedShard, Fate
 
 READS_PER_S_MAX = 5
 MS_PER_S = 1000
@@ -106,6 +106,8 @@ class ReadingAudit:
             if audited is None or not audited.is_required:
                 reading.is_foreign |= audited is None or not audited.is_excluded
                 continue
+            # What a move of the position has cut off is delivered again: nobody can say how much.
+            reading.is_foreign |= audited.fate is not Fate.OPEN
             if audited.given_ms < 0:
                 audited.given_ms = now_ms
                 shard.held.append(audited)

@@ -22,7 +22,12 @@ from penstock.simulation.requests import DirectRequests
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.streams.auditor import StreamAuditor
 from penstock.simulation.streams.function import SimulatedStreamFunctions
-from penstock.simulation.streams.incident_plans import JumpWall, StreamIncident, UpdateMapping
+from penstock.simulation.streams.incident_plans import (
+    JumpWall,
+    PauseNode,
+    StreamIncident,
+    UpdateMapping,
+)
 from penstock.simulation.streams.mapping_rows import wanted_row
 from penstock.simulation.streams.names import mapping_uuid, stream_arn
 from penstock.simulation.streams.report import decode_report
@@ -39,7 +44,9 @@ from penstock.simulation.wire import Wire
 
 Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
 
-IDLE_S = 8  # a world in which nothing begins for so long is idle: longer than a batching window
+# A world in which nothing begins for so long is idle: longer than a batching window, and than the
+# read that ends a tumbling window, whose records may have left the stream.
+IDLE_S = 8
 LOOK_EVERY_S = 4  # how often a healed world is asked whether it has settled
 STOP_S_MAX = 120  # the longest function timeout, twice, and a destination that is slow
 
@@ -299,7 +306,7 @@ class StreamWorld:
         is_idle = False
         while not is_idle:
             count = self.auditor.functions.invocation_count
-            await pass_s(IDLE_S)
+            await pass_s(IDLE_S + self.plan.pace.idle_ms / 1000)
             is_idle = count == self.auditor.functions.invocation_count
             is_idle &= not any(each.invocations for each in self.auditor.books.mappings.values())
 
@@ -358,7 +365,8 @@ class StreamWorld:
         """Bound how long a healed world may take: every record, one after another."""
         longest_s = max(each.timeout_s for each in self.plan.functions)
         count = sum(len(stream.puts) for stream in self.plan.streams)
-        total_s = 1_800.0
+        pauses = [each for each in self.plan.incidents if isinstance(each, PauseNode)]
+        total_s = 1_800.0 + sum(each.for_ms for each in pauses) / 1000
         for plan in self.plan.mappings:
             attempts = 2 + (plan.retry_attempts or 0)
             each_s = longest_s + plan.batching_window_s + plan.tumbling_window_s + 2

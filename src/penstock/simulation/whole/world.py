@@ -49,6 +49,16 @@ class BothAuditors:
         for auditor in self._both:
             auditor.node_crashed()
 
+    def node_paused(self) -> None:
+        """The engine does nothing from now on."""
+        for auditor in self._both:
+            auditor.node_paused()
+
+    def node_resumed(self) -> None:
+        """It goes on."""
+        for auditor in self._both:
+            auditor.node_resumed()
+
     def report(self, rule: enum.StrEnum, text: str) -> None:
         """Write a violation down."""
         self._both[0].report(rule, text)
