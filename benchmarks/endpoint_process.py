@@ -10,9 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parent.parent / "tests"
-sys.path.insert(0, str(TESTS / "acceptance"))
-sys.path.insert(0, str(TESTS / "aws"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "acceptance"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "aws"))
 
 from self_signed import write_bundle
 from serve_harness import free_port, wait_for
