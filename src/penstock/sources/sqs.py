@@ -32,9 +32,8 @@ from penstock.sources.calls import SourceCalls, SourceService, open_calls
 RECEIVE_MARGIN_S = 10.0  # beyond the long poll: the server's and the network's own time
 # Ten messages of 1 MiB, three times over where an emulator writes every character as an escape.
 RECEIVE_BYTES_MAX = 32 * 1024 * 1024
-_STRINGS = {(ord('"'),)}  # what their JSON begins with
+_STRING = (ord('"'),)  # what its JSON begins with
 _read_first_byte = struct.Struct("B").unpack_from
-_body_of = operator.attrgetter("body")
 _handle_of = operator.attrgetter("receipt_handle")
 _ENTRY_IDS = tuple(str(index) for index in range(BATCH_ENTRIES_MAX))
 
@@ -219,7 +218,7 @@ class SqsQueue:
         )
         self._calls.refuse_other_text(answer)  # bodies stay as they are from here on
         messages = self._calls.decode(_received_decoder, answer).messages or ()
-        if not _STRINGS.issuperset(map(_read_first_byte, map(_body_of, messages))):
+        if [each for each in messages if _read_first_byte(each.body) != _STRING]:
             raise self._calls.unreadable(ValueError("the Body of a message is not a string"))
         return messages
 
