@@ -1,8 +1,9 @@
 """Does the swarm alone see a defect of the core? ``make mutants`` answers with a table.
 
-Each mutant is run in a process of its own, one after another, until a world notices or its seeds
-end. What was found is kept in ``build/mutants``: a run that was cut off goes on where it stood, and
-what has changed since (the module or the simulator) is run again.
+Each mutant is run in a process of its own until a world notices or its seeds end. What was found
+is kept in ``build/mutants`` by the text of the mutant's module: a run that was cut off goes on
+where it stood, and only what has changed since is run again. ``--again`` asks a simulator that has
+learnt to see more for what survived.
 """
 
 import argparse
@@ -12,12 +13,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 from mutant_worlds import Verdict
 from mutations import (
+    MODULES,
     QUEUE_MODULES,
     STREAM_MODULES,
     Mutant,
@@ -55,25 +58,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when enough were killed; 1 when not, or when the time was over before the last one.
     """
     options = _parse(argv)
-    mutants = draw_mutants(options.seed, options.count)
-    began_s = time.monotonic()
+    drawn = draw_mutants(options.seed, options.count)
+    chosen = [mutant for mutant in drawn if mutant.module in options.only][options.part]
     KEPT.mkdir(parents=True, exist_ok=True)
     known = _read_results()
-    results: list[Result] = []
-    for number, mutant in enumerate(mutants, 1):
-        result = known.get(_key_of(mutant))
-        if result is None or (options.again and not result.is_killed):
-            if options.minutes and time.monotonic() - began_s > options.minutes * 60:
-                continue
-            result = _run(mutant)
-            _keep(result)
-            print(f"{number}/{len(mutants)} {_row(result)}", flush=True)
-        results.append(result)
+    if options.again:
+        known = {key: result for key, result in known.items() if result.is_killed}
+    waiting = [mutant for mutant in chosen if _key_of(mutant) not in known]
+    for number, result in enumerate(_run_all(waiting, options.processes, options.minutes), 1):
+        known[result.key] = result
+        print(f"{number}/{len(waiting)} {_row(result)}", flush=True)
+    results = [known[key] for mutant in chosen if (key := _key_of(mutant)) in known]
     print(_table(results))
     killed = sum(result.is_killed for result in results)
-    print(f"{killed} of {len(results)} killed; drawn: {len(mutants)}, by seed {options.seed}")
-    is_whole = len(results) == len(mutants)
-    return 0 if is_whole and killed >= ENOUGH * len(mutants) else 1
+    print(f"{killed} of {len(results)} killed; drawn: {len(chosen)}, by seed {options.seed}")
+    is_whole = len(results) == len(chosen)
+    return 0 if is_whole and killed >= ENOUGH * len(chosen) else 1
+
+
+def _run_all(
+    mutants: Sequence[Mutant], process_count: int, minutes: float | None
+) -> Iterator[Result]:
+    """Run mutants, so many at once; begin none after so many minutes."""
+    ends_s = None if minutes is None else time.monotonic() + minutes * 60
+
+    def run(mutant: Mutant) -> Result | None:
+        return _run(mutant) if ends_s is None or time.monotonic() < ends_s else None
+
+    with ThreadPoolExecutor(process_count) as threads:
+        for result in threads.map(run, mutants):
+            if result is not None:
+                yield result
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -84,12 +99,39 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--again", action="store_true", help="run what survived once more: the simulator changed"
     )
+    parser.add_argument(
+        "--only",
+        type=_modules,
+        default=MODULES,
+        metavar="MODULE,...",
+        help="of these modules alone",
+    )
+    parser.add_argument(
+        "--part", type=_part, default=slice(None), metavar="N/M", help="the N-th of M parts alone"
+    )
+    parser.add_argument("--processes", type=int, default=1, help="how many run side by side")
     return parser.parse_args(argv)
+
+
+def _modules(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = sorted(set(names) - set(MODULES))
+    if unknown:
+        known = ", ".join(sorted(MODULES))
+        raise argparse.ArgumentTypeError(f"no mutants are drawn of {unknown}; of these: {known}")
+    return names
+
+
+def _part(text: str) -> slice:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part; the first of two is 1/2")
+    return slice(int(number) - 1, None, int(count))
 
 
 def _run(mutant: Mutant) -> Result:
     key = _key_of(mutant)
-    path = KEPT / f"{mutant.module}_{key[:12]}.py"
+    path = KEPT / f"{mutant.module}_{key[:12]}_{os.getpid()}.py"
     path.write_bytes(mutant.apply(read_module(mutant.module)))
     began_s = time.monotonic()
     try:
@@ -97,7 +139,9 @@ def _run(mutant: Mutant) -> Result:
     except subprocess.TimeoutExpired:
         verdict = Verdict("", None, "its time was over", 0)
     path.unlink()
-    return Result(key, mutant, verdict, round(time.monotonic() - began_s, 1))
+    result = Result(key, mutant, verdict, round(time.monotonic() - began_s, 1))
+    _keep(result)
+    return result
 
 
 def run_worlds(module: str, path: str, seed_count: int) -> Verdict:
@@ -117,12 +161,12 @@ def run_worlds(module: str, path: str, seed_count: int) -> Verdict:
 
 
 def _kinds_of(module: str) -> tuple[str, ...]:
-    """Choose the worlds that can notice: no other kind runs the module."""
+    """Choose the worlds that can notice, the cheapest first: no other kind runs the module."""
     if module in QUEUE_MODULES:
-        return ("queues",)
+        return ("machines", "queues")
     if module in STREAM_MODULES:
         return ("streams",)
-    return ("queues", "streams")
+    return ("machines", "queues", "streams")
 
 
 def _key_of(mutant: Mutant) -> str:
@@ -140,7 +184,8 @@ def _read_results() -> dict[str, Result]:
 
 
 def _keep(result: Result) -> None:
-    with (KEPT / "results.jsonl").open("ab") as file:
+    # One write at the end of the file: others may run other parts.
+    with (KEPT / "results.jsonl").open("ab", buffering=0) as file:
         file.write(msgspec.json.encode(result) + b"\n")
 
 

@@ -2,13 +2,17 @@
 
 What is drawn changes what the code does: operators and comparisons, boundaries by one, conditions
 negated or dropped, a call or a returned command left out, constants. Not drawn: texts, docstrings,
-annotations, and assertions, which say what must hold and decide nothing.
+annotations, assertions, which say what must hold and decide nothing, what compiles to the same
+code, and bounds that only something far larger than a world reaches.
 """
 
 import ast
-from collections.abc import Iterator
+import enum
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from random import Random
+from types import CodeType
 
 import msgspec
 
@@ -85,8 +89,31 @@ _ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Div: "*",
 }
 _SMALL = 10  # a constant above is halved or doubled: one more or less of 10,000 changes nothing
+# They bound memory, or an error's text, far above what any world holds: no run can tell them apart.
+_FAR_BOUNDS = {
+    "COMPILED_MAX",
+    "FACTORS_MARKED_MAX",
+    "JOURNAL_BYTES_PENDING_MAX",
+    "PENDING_MAX",
+    "RECEIVED_BYTES_MAX",
+    "SHARD_BYTES_MAX",
+    "SKIPS_MAX",
+    "_SECONDS_END",
+    "_SHARDS_NAMED_MAX",
+}
 _SILENT = ast.Raise | ast.Assert | ast.Import | ast.ImportFrom
 _TEXT_METHODS = {"__repr__", "__str__"}
+
+
+class Operator(enum.StrEnum):
+    """What a mutant does to a line."""
+
+    COMPARISON = enum.auto()  # a comparison is another
+    ARITHMETIC = enum.auto()  # a sum is a difference, a product a quotient, min is max
+    LOGIC = enum.auto()  # and is or
+    CONDITION = enum.auto()  # a condition is negated, always true, or never
+    CONSTANT = enum.auto()  # one more, one less; a large one halved or doubled
+    OMISSION = enum.auto()  # a call, or what is added to a list, is left out
 
 
 class Mutant(msgspec.Struct, frozen=True):
@@ -100,6 +127,7 @@ class Mutant(msgspec.Struct, frozen=True):
     """
 
     module: str
+    operator: Operator
     line: int
     start: int
     end: int
@@ -118,15 +146,47 @@ class Mutant(msgspec.Struct, frozen=True):
         return source[: self.start] + self.becomes.encode() + source[self.end :]
 
 
-def draw_mutants(seed: int, count: int, modules: tuple[str, ...] = MODULES) -> list[Mutant]:
-    """Draw defects that differ, over all modules alike: a long one has more of them."""
-    found = [mutant for module in modules for mutant in find_mutants(module)]
-    return sorted(
-        Random(seed).sample(  # noqa: S311 - a draw that can be made again
-            found, min(count, len(found))
-        ),
-        key=lambda mutant: (MODULES.index(mutant.module), mutant.start),
-    )
+def draw_mutants(seed: int, count: int, modules: Sequence[str] = MODULES) -> list[Mutant]:
+    """Draw defects that differ: of each module by its length, and of each operator alike.
+
+    Each is drawn by its own text: what changes elsewhere in the core, or above it in its module,
+    leaves the others as they were.
+    """
+    found = {module: find_mutants(module) for module in modules}
+    shares = _shares({module: len(mutants) for module, mutants in found.items()}, count)
+    drawn: list[Mutant] = []
+    for module, mutants in found.items():
+        chosen = _in_turn(mutants, seed)[: shares[module]]
+        drawn += sorted(chosen, key=lambda mutant: (mutant.start, mutant.becomes))
+    return drawn
+
+
+def _shares(sizes: dict[str, int], count: int) -> dict[str, int]:
+    """Share a count out by size, to each that has any at least one."""
+    shares = {name: min(1, size) for name, size in sizes.items()}
+    total = sum(sizes.values())
+    for _ in range(min(count, total) - sum(shares.values())):
+        behind = max(sizes, key=lambda name: sizes[name] * count / total - shares[name])
+        shares[behind] += 1
+    return shares
+
+
+def _in_turn(mutants: Sequence[Mutant], seed: int) -> list[Mutant]:
+    """Order mutants by chance, one of each operator in turn."""
+    seen: Counter[tuple[str, str]] = Counter()
+    ranked: list[tuple[bytes, Mutant]] = []
+    for mutant in mutants:
+        change = (mutant.was, mutant.becomes)
+        seen[change] += 1
+        text = f"{seed} {mutant.module} {mutant.operator} {change} {seen[change]}"
+        ranked.append((hashlib.sha256(text.encode()).digest(), mutant))
+    ranked.sort(key=lambda each: each[0])
+    turns: Counter[Operator] = Counter()
+    in_turn: list[tuple[int, bytes, Mutant]] = []
+    for rank, mutant in ranked:
+        in_turn.append((turns[mutant.operator], rank, mutant))
+        turns[mutant.operator] += 1
+    return [mutant for _, _, mutant in sorted(in_turn, key=lambda each: each[:2])]
 
 
 def read_module(module: str) -> bytes:
@@ -136,17 +196,34 @@ def read_module(module: str) -> bytes:
 
 def find_mutants(module: str) -> list[Mutant]:
     """Find every defect that can be drawn in a module."""
-    source = read_module(module)
+    return find_mutants_of(module, read_module(module))
+
+
+def find_mutants_of(module: str, source: bytes) -> list[Mutant]:
+    """Find every defect that can be drawn in a module's source."""
+    sound = _compiled(source)
     sites = _Sites(module, source)
-    return [each for each in sites.walk(ast.parse(source)) if _compiles(each, source)]
+    return [each for each in sites.walk(ast.parse(source)) if _differs(each, source, sound)]
 
 
-def _compiles(mutant: Mutant, source: bytes) -> bool:
+def _differs(mutant: Mutant, source: bytes, sound: object) -> bool:
     try:
-        compile(mutant.apply(source), mutant.module, "exec")
+        return _compiled(mutant.apply(source)) != sound
     except SyntaxError:
         return False
-    return True
+
+
+def _compiled(source: bytes) -> object:
+    """Give what a module's code does, wherever it stands: without assertions and docstrings."""
+    return _parts_of(compile(source, "a module of the core", "exec", optimize=2))
+
+
+def _parts_of(code: CodeType) -> object:
+    constants = tuple(
+        _parts_of(each) if isinstance(each, CodeType) else (type(each), each)
+        for each in code.co_consts
+    )
+    return code.co_code, constants, code.co_names, code.co_varnames
 
 
 class _Sites:
@@ -169,60 +246,65 @@ class _Sites:
     def _of(self, node: ast.AST) -> Iterator[Mutant]:
         match node:
             case ast.Compare(left=left, ops=[op], comparators=[right]):
-                yield from self._between(left, right, _COMPARISONS[type(op)])
+                yield from self._between(Operator.COMPARISON, left, right, _COMPARISONS[type(op)])
             case ast.BinOp(left=left, op=ast.Add()) if _is_list(left):
-                yield self._replaced(node, self._text(left))
+                yield self._replaced(Operator.OMISSION, node, self._text(left))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                yield from self._between(left, right, _ARITHMETIC[type(op)])
+                yield from self._between(Operator.ARITHMETIC, left, right, _ARITHMETIC[type(op)])
             case ast.BoolOp(op=op, values=[first, second, *_]):
-                yield from self._between(first, second, "or" if isinstance(op, ast.And) else "and")
+                becomes = "or" if isinstance(op, ast.And) else "and"
+                yield from self._between(Operator.LOGIC, first, second, becomes)
             case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
-                yield self._replaced(test, f"not ({self._text(test)})")
+                yield self._replaced(Operator.CONDITION, test, f"not ({self._text(test)})")
                 if isinstance(node, ast.If):
-                    yield self._replaced(test, "False")
-                    yield self._replaced(test, "True")
+                    yield self._replaced(Operator.CONDITION, test, "False")
+                    yield self._replaced(Operator.CONDITION, test, "True")
             case ast.Constant(value=int() as value):
                 yield from self._of_number(node, value)
             case ast.Call(func=ast.Name(id="min" | "max" as name) as func):
-                yield self._replaced(func, "max" if name == "min" else "min")
+                becomes = "max" if name == "min" else "min"
+                yield self._replaced(Operator.ARITHMETIC, func, becomes)
             case ast.AugAssign(target=target, op=ast.Add(), value=value) if (
                 _is_list(target) or _is_list(value) or isinstance(value, ast.Call)
             ):
-                yield self._replaced(node, "pass")
+                yield self._replaced(Operator.OMISSION, node, "pass")
             case ast.AugAssign(op=ast.Add() | ast.Sub() as op):
                 now = "-=" if isinstance(op, ast.Add) else "+="
-                yield from self._between(node.target, node.value, now)
+                yield from self._between(Operator.ARITHMETIC, node.target, node.value, now)
             case ast.Expr(value=ast.Call()):
-                yield self._replaced(node, "pass")
+                yield self._replaced(Operator.OMISSION, node, "pass")
             case ast.Return(value=ast.List(elts=[_, *_]) as commands):
-                yield self._replaced(commands, "[]")
+                yield self._replaced(Operator.OMISSION, commands, "[]")
 
     def _of_number(self, node: ast.expr, value: int) -> Iterator[Mutant]:
         """Change a constant to its neighbours; a large one to its half and its double."""
         if isinstance(value, bool):
-            yield self._replaced(node, str(not value))
+            yield self._replaced(Operator.CONSTANT, node, str(not value))
             return
-        yield self._replaced(node, str(value + 1 if value <= _SMALL else value * 2))
+        more, less = (value + 1, value - 1) if value <= _SMALL else (value * 2, value // 2)
+        yield self._replaced(Operator.CONSTANT, node, str(more))
         if value:
-            yield self._replaced(node, str(value - 1 if value <= _SMALL else value // 2))
+            yield self._replaced(Operator.CONSTANT, node, str(less))
 
-    def _replaced(self, node: ast.expr | ast.stmt, becomes: str) -> Mutant:
+    def _replaced(self, operator: Operator, node: ast.expr | ast.stmt, becomes: str) -> Mutant:
         start, end = self._span(node)
-        return self._mutant(start, end, becomes)
+        return self._mutant(operator, start, end, becomes)
 
-    def _between(self, left: ast.expr, right: ast.expr, becomes: str) -> Iterator[Mutant]:
-        """Replace the operator between two operands, when nothing else stands there."""
+    def _between(
+        self, operator: Operator, left: ast.expr, right: ast.expr, becomes: str
+    ) -> Iterator[Mutant]:
+        """Replace the sign between two operands, when nothing else stands there."""
         start, end = self._span(left)[1], self._span(right)[0]
         text = self._source[start:end].decode()
-        operator = text.strip()
-        if operator and not set(operator) & set("()#\n"):
-            first = start + len(text[: text.index(operator)].encode())
-            yield self._mutant(first, first + len(operator.encode()), becomes)
+        sign = text.strip()
+        if sign and not set(sign) & set("()#\n"):
+            first = start + len(text[: text.index(sign)].encode())
+            yield self._mutant(operator, first, first + len(sign.encode()), becomes)
 
-    def _mutant(self, start: int, end: int, becomes: str) -> Mutant:
+    def _mutant(self, operator: Operator, start: int, end: int, becomes: str) -> Mutant:
         line = self._source.count(b"\n", 0, start) + 1
         was = self._source[start:end].decode()
-        return Mutant(self._module, line, start, end, was, becomes)
+        return Mutant(self._module, operator, line, start, end, was, becomes)
 
     def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         assert node.end_lineno is not None, "ast.parse gives every node its place"
@@ -243,10 +325,12 @@ def _is_list(node: ast.expr) -> bool:
 
 
 def _is_passed_over(parent: ast.AST, node: ast.AST) -> bool:
-    """Tell what decides nothing: texts, assertions, annotations, how a struct is made."""
+    """Tell what decides nothing: texts, assertions, annotations, far bounds, a struct's making."""
     match node:
         case ast.FunctionDef(name=name):
             return name in _TEXT_METHODS
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name in _FAR_BOUNDS
         case ast.AnnAssign(value=None) | ast.JoinedStr() | ast.arg():
             return True
         case ast.keyword():

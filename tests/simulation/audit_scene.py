@@ -3,6 +3,7 @@
 import enum
 from typing import Any
 
+from penstock.core.scaling import RampPolicy
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.queue_options import QueueOptions
 from penstock.simulation.auditor import Auditor
@@ -12,6 +13,7 @@ from penstock.simulation.names import SCOPE, function_arn, queue_arn
 from penstock.simulation.option_tags import tags_of
 
 TIMEOUT_MS = 30_000
+AT_ONCE = RampPolicy(initial=1_000, maximum=1_000)
 BODY = b'"body"'
 
 
@@ -30,11 +32,13 @@ class Scene:
         slots: int = 1,
         is_fifo: bool = False,
         options: QueueOptions | None = None,
+        ramp: RampPolicy = AT_ONCE,
         **row: Any,
     ) -> None:
         self.now_ms = 0
         self.handles: dict[str, str] = {}
         self.auditor = Auditor(lambda: self.now_ms, list)
+        self.auditor.books.ramp = ramp
         self.auditor.concurrency_changed(function_arn(0), slots)
         self._arns = [queue_arn(index, is_fifo=is_fifo) for index in range(mapping_count)]
         for index, arn in enumerate(self._arns):
@@ -51,6 +55,11 @@ class Scene:
             )
             self.auditor.books.mappings[arn].max_receive_count = 3
         self.now_ms = 1_000
+
+    def settle(self) -> None:
+        """Let every mapping be seen to run, as its engine says by writing its row again."""
+        for mapping in list(self.auditor.books.mappings.values()):
+            self.auditor.mapping_changed(mapping.row)
 
     def send(self, *names: str, index: int = 0, body: bytes = BODY) -> None:
         """Send messages, each to the group that its first letter names."""
@@ -82,6 +91,10 @@ class Scene:
         """Let a function end, and say which messages failed."""
         self.auditor.functions.ended(invocation, Verdict(failed_ids=frozenset(failed)))
         self.auditor.functions.answered(invocation)
+
+    def hide(self, name: str, timeout_s: int) -> None:
+        """Ask for a message to be hidden for so long from now on."""
+        self.auditor.queues.hiding_asked(self.handles[name], timeout_s)
 
     def reject(self, *names: str) -> None:
         """Send a batch to its function, and be rejected."""

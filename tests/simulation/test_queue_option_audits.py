@@ -315,11 +315,53 @@ def test_failure_is_not_received_before_its_backoff(
     scene.send("m")
     scene.hand("m", count=count)
     scene.end(scene.dispatch("m"), "m")
+    scene.hide("m", min(60, 5 * 2 ** (count - 1)))
     scene.now_ms += waited_ms
 
     scene.hand("m", count=count + 1)
 
     assert scene.rules_broken() == broken
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "broken"),
+    [
+        pytest.param(4, [Rule.BACKOFF], id="too short"),
+        pytest.param(5, [], id="right"),
+        pytest.param(6, [Rule.BACKOFF], id="too long"),
+    ],
+)
+def test_failure_is_hidden_for_its_backoff(timeout_s: int, broken: list[Rule]) -> None:
+    scene = Scene(options=BACKOFF)
+    scene.deliver(0, "m")
+    scene.end(scene.dispatch("m"), "m")
+
+    scene.hide("m", timeout_s)
+
+    assert scene.rules_broken() == broken
+
+
+def test_group_is_hidden_for_the_longest_of_its_backoffs() -> None:
+    scene = Scene(options=BACKOFF, is_fifo=True)
+    scene.send("a1", "a2")
+    scene.hand("a1", count=2)
+    scene.hand("a2", count=1)
+    scene.end(scene.dispatch("a1", "a2"), "a1", "a2")
+
+    scene.hide("a2", 10)
+
+    assert scene.rules_broken() == []
+
+
+def test_audit_sees_that_nobody_cared_for_a_backoff() -> None:
+    scene = Scene(options=BACKOFF)
+    scene.deliver(0, "m")
+    scene.end(scene.dispatch("m"), "m")
+    scene.now_ms += TIMEOUT_MS
+
+    scene.hand("m", count=2)
+
+    assert scene.rules_broken() == [Rule.BACKOFF]
 
 
 def test_crash_takes_a_backoff_with_it() -> None:
@@ -416,6 +458,7 @@ def test_audit_sees_a_last_failure_in_the_dead_letter_queue(
     scene.end(scene.dispatch("m"), "m")
     if is_recorded:
         scene.auditor.failures.report_told(scene.report_of("m"))
+        scene.auditor.queues.delete_asked([scene.handles["m"]])
 
     scene.now_ms += 60_000
     scene.auditor.queues.message_dead_lettered("m")

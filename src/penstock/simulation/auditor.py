@@ -5,17 +5,26 @@ Written from docs/semantics.md and AWS's pages, not from the engine's code.
 
 import enum
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
 from penstock.model.mapping import EventSourceMapping, State
-from penstock.simulation.failure_audit import FailureAudit
-from penstock.simulation.function_audit import FunctionAudit
-from penstock.simulation.group_audit import GroupAudit
-from penstock.simulation.ledger import AuditedMapping, Books, Fate, Holding, Rule, SentMessage
-from penstock.simulation.pace_audit import PaceAudit
+from penstock.simulation.audits import Audits
+from penstock.simulation.function_audit import SLOT_GRACE_MS, FunctionAudit
+from penstock.simulation.ledger import (
+    ROW_GRACE_MS,
+    AuditedMapping,
+    Books,
+    Fate,
+    Holding,
+    Rule,
+    SentMessage,
+)
 from penstock.simulation.queue_audit import QueueAudit
-from penstock.simulation.visibility_audit import VisibilityAudit
+
+PAUSE = -1  # stands among the calls of a mapping that are under way
+AgedT = TypeVar("AgedT")
 
 
 class Auditor:
@@ -26,16 +35,18 @@ class Auditor:
         functions: Told by the simulated functions.
         pace: Told by the simulated queues' clients.
         failures: Told by the simulated on-failure destination.
+        promptness: Told now and then what is visible.
     """
 
     def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
         self.books = Books(now_ms, last_lines)
-        self.pace = PaceAudit(self.books)
-        groups = GroupAudit(self.books)
-        visibility = VisibilityAudit(self.books)
-        self.failures = FailureAudit(self.books)
-        self.queues = QueueAudit(self.books, self.pace, groups, visibility, self.failures)
-        self.functions = FunctionAudit(self.books, self.pace, groups, visibility)
+        self._paused_ms = 0
+        self._audits = Audits(self.books)
+        self.pace = self._audits.pace
+        self.promptness = self._audits.promptness
+        self.failures = self._audits.failures
+        self.queues = QueueAudit(self.books, self._audits)
+        self.functions = FunctionAudit(self.books, self._audits)
 
     def is_settled(self) -> bool:
         """Tell whether every message sent so far has ended."""
@@ -50,6 +61,10 @@ class Auditor:
         for message in self.unsettled():
             self.books.report(Rule.LOST, f"{message.message_id} of {message.queue_arn}")
 
+    def first_limit(self, mapping: AuditedMapping) -> int:
+        """Count the invocations that may run of a mapping that was idle."""
+        return self._audits.ramps.first_limit(mapping)
+
     def mapping_changed(self, row: EventSourceMapping) -> None:
         """Take note of a mapping's row, from now on in force."""
         mapping = self.books.mappings.setdefault(
@@ -63,6 +78,8 @@ class Auditor:
             mapping.stopping_ms = self.books.now_ms()
             self.functions.forget_lost(mapping)
         mapping.waited_through = 0
+        self._audits.ramps.began(mapping)
+        self.pace.consumer_changed(mapping.queue_arn)
         if is_changed:
             self.calm_broken([row.event_source_arn])
 
@@ -91,10 +108,37 @@ class Auditor:
 
     def node_crashed(self) -> None:
         """Take note that the engine was killed: it owes nothing to what had failed by then."""
+        self._audits.deletions.node_stands_still()
         for message in self.books.messages.values():
             message.not_before_ms = 0
+            if message.failed_copy is not None:
+                message.failed_copy.delays_s = []
         for mapping in self.books.mappings.values():
             mapping.stopping_ms = self.books.now_ms()
+
+    def node_paused(self) -> None:
+        """Take note of a pause: nothing is on time, and every call is a slow one."""
+        self._paused_ms = self.books.now_ms()
+        self.calm_broken()
+        self._audits.deletions.node_stands_still()
+        for queue_arn in self.books.mappings:
+            self.queues.call_began(queue_arn, PAUSE)
+
+    def node_resumed(self) -> None:
+        """Take note of its end: what was new before it has not got about yet."""
+        self.calm_broken()
+        for queue_arn, mapping in self.books.mappings.items():
+            self.queues.call_ended(queue_arn, PAUSE, has_failed=True)
+            self.pace.message_moved(queue_arn)
+            mapping.rows = self._aged(mapping.rows, ROW_GRACE_MS)
+        for function_arn, history in self.books.concurrency.items():
+            self.books.concurrency[function_arn] = self._aged(history, SLOT_GRACE_MS)
+
+    def _aged(self, history: list[tuple[int, AgedT]], grace_ms: int) -> list[tuple[int, AgedT]]:
+        """Give a history in which what had not got about before the pause has begun now."""
+        known_ms = self._paused_ms - grace_ms
+        now_ms = self.books.now_ms()
+        return [(at_ms if at_ms < known_ms else now_ms, value) for at_ms, value in history]
 
     def report(self, rule: enum.StrEnum, text: str) -> None:
         """Write a violation down."""
@@ -108,6 +152,7 @@ class Auditor:
                 copy.holding = Holding.UNKNOWN
         for mapping in self.books.mappings.values():
             mapping.held.clear()
+            self.pace.consumer_changed(mapping.queue_arn)
             self.functions.forget_lost(mapping)
             mapping.is_stopping = bool(mapping.rows) and not mapping.row.enabled
             mapping.waited_through = 0
@@ -115,4 +160,6 @@ class Auditor:
 
 def _asks_for(row: EventSourceMapping) -> EventSourceMapping:
     """Give a row without what the engine writes into it."""
-    return msgspec.structs.replace(row, state=State.ENABLED, version=0)
+    return msgspec.structs.replace(
+        row, state=State.ENABLED, state_transition_reason="", last_modified_ms=0, version=0
+    )

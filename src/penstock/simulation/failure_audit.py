@@ -1,5 +1,6 @@
 """Checks what is recorded at an on-failure destination: what failed for the last time, and that."""
 
+from penstock.simulation.deletion_audit import DeletionAudit
 from penstock.simulation.failure_reports import ReportedMessage
 from penstock.simulation.ledger import (
     CALM_FOR_EVER_MS,
@@ -14,8 +15,9 @@ from penstock.simulation.ledger import (
 class FailureAudit:
     """The auditor's eyes at the on-failure destination."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, deletions: DeletionAudit) -> None:
         self._books = books
+        self._deletions = deletions
         self._troubled_ms = CALM_FOR_EVER_MS
 
     def report_sent(self, report: ReportedMessage) -> None:
@@ -43,7 +45,11 @@ class FailureAudit:
 
     def report_told(self, report: ReportedMessage) -> None:
         """Take note that the engine knows that the destination has a message."""
-        self._books.messages[report.message_id].is_recorded = True
+        message = self._books.messages[report.message_id]
+        message.is_recorded = True
+        copy = message.failed_copy
+        if copy is not None and copy.receive_count == report.receive_count:
+            self._deletions.done(copy)
 
     def destination_troubled(self) -> None:
         """Take note that the destination failed, or was slow."""

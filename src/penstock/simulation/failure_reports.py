@@ -44,6 +44,7 @@ _decode = msgspec.json.Decoder(_Record).decode
 
 def decode_report(report: FailureReport) -> ReportedMessage:
     """Read a report: it holds the event, and that one message."""
+    report.record.decode()  # a decoder skims over what it does not read
     record = _decode(report.record)
     (message,) = record.request_payload.records
     return ReportedMessage(

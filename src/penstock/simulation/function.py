@@ -164,7 +164,8 @@ class SimulatedFunctions:
             self._auditor.functions.forsaken(invocation)
             raise
         self._trace.note("function", "rejected", type(error).__name__)
-        self._auditor.functions.rejected(invocation)
+        is_throttle = isinstance(error, InvokeThrottledError)
+        self._auditor.functions.rejected(invocation, is_throttle=is_throttle)
         raise error
 
     async def _run(
@@ -244,7 +245,7 @@ EMPTY_RESPONSES = (
 )
 # ... and those that fail the whole batch; KNOWN stands for a message of the batch.
 MALFORMED_RESPONSES = (
-    b"not json",
+    b'"neither JSON nor text: \xff"',
     b'{"batchItemFailures":[{"foo":"KNOWN"}]}',
     b'{"batchItemFailures":[{"itemIdentifier":""}]}',
     b'{"batchItemFailures":[{"itemIdentifier":null}]}',

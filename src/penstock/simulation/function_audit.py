@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Sequence
 
 from penstock.model.mapping import EventSourceMapping
+from penstock.simulation.audits import Audits
 from penstock.simulation.batch_audit import BatchAudit
-from penstock.simulation.group_audit import GroupAudit
 from penstock.simulation.ledger import (
     ROW_GRACE_MS,
     AuditedInvocation,
@@ -18,8 +18,6 @@ from penstock.simulation.ledger import (
     unqualified,
 )
 from penstock.simulation.option_tags import options_of
-from penstock.simulation.pace_audit import PaceAudit
-from penstock.simulation.visibility_audit import VisibilityAudit
 
 SLOT_GRACE_MS = 30_000  # slots granted before a function's concurrency fell may be used that long
 STARVING_SLACK = 10  # invocations that a function rejects end at once, and count here
@@ -32,17 +30,10 @@ class FunctionAudit:
         invocation_count: Batches that were sent to functions.
     """
 
-    def __init__(
-        self,
-        books: Books,
-        pace: PaceAudit,
-        groups: GroupAudit,
-        visibility: VisibilityAudit,
-    ) -> None:
+    def __init__(self, books: Books, audits: Audits) -> None:
         self._books = books
-        self._pace = pace
-        self._groups = groups
-        self._visibility = visibility
+        self._audits = audits
+        self._pace = audits.pace
         self._batches = BatchAudit(books)
         self.invocation_count = 0
 
@@ -53,6 +44,7 @@ class FunctionAudit:
 
     def direct_ended(self, function_arn: str) -> None:
         """Take note of a direct Invoke that has ended."""
+        self._audits.promptness.slot_left(function_arn)
         self._books.running_by_function[function_arn] -= 1
 
     def dispatched(
@@ -76,11 +68,13 @@ class FunctionAudit:
         self._check_mapping_concurrency(mapping, rows)
         self._check_concurrency(function_arn)
         self._check_starving(function_arn, mapping)
+        self._audits.ramps.dispatched(mapping)
+        self._audits.promptness.dispatched(mapping, copies)
         mapping.running_count += 1
         self._books.running_by_function[function_arn] = self._books.running_count(function_arn) + 1
         self.invocation_count += 1
         invocation = AuditedInvocation(function_arn, mapping.queue_arn, copies, rows, now_ms)
-        self._groups.dispatched(invocation)
+        self._audits.groups.dispatched(invocation)
         return invocation
 
     def _check_dispatched_copy(self, copy: HandedMessage, record: tuple[str, str, bytes]) -> None:
@@ -157,16 +151,26 @@ class FunctionAudit:
         for copy in invocation.copies:
             successes = _successes(invocation, copy)
             copy.holding = Holding.FINISHED if any(successes) else Holding.FAILED
-            if not all(successes):
+            if all(successes):
+                self._audits.deletions.done(copy)
+            else:
                 _keep_failed(copy)
-        self._visibility.answered(invocation)
+        self._audits.visibility.answered(invocation)
+        verdict = invocation.verdict
+        reports = any(row.report_batch_item_failures for row in invocation.rows)
+        if verdict is not None and verdict.is_error and not reports:
+            self._audits.ramps.failed(self._books.mappings[invocation.queue_arn])
         if any(copy.holding is Holding.FAILED for copy in invocation.copies):
             self._books.mappings[invocation.queue_arn].calm_since_ms = self._books.now_ms()
 
-    def rejected(self, invocation: AuditedInvocation) -> None:
+    def rejected(self, invocation: AuditedInvocation, *, is_throttle: bool = False) -> None:
         """Take note that the function did not run, and that the engine was told so."""
         self._leave(invocation)
-        self._books.mappings[invocation.queue_arn].calm_since_ms = self._books.now_ms()
+        mapping = self._books.mappings[invocation.queue_arn]
+        mapping.calm_since_ms = self._books.now_ms()
+        mapping.was_rejected = True
+        if is_throttle:
+            self._audits.ramps.throttled(mapping)
         for copy in invocation.copies:
             copy.holding = Holding.REJECTED
             copy.rejected_ms = [*copy.rejected_ms, self._books.now_ms()]
@@ -174,6 +178,7 @@ class FunctionAudit:
     def lost(self, invocation: AuditedInvocation) -> None:
         """Take note that the connection broke: until the function ends its slot is in use."""
         invocation.is_lost = True
+        self._audits.promptness.lost(invocation.function_arn)
         for copy in invocation.copies:
             copy.holding = Holding.UNKNOWN
         mapping = self._books.mappings[invocation.queue_arn]
@@ -198,9 +203,11 @@ class FunctionAudit:
     def _leave(self, invocation: AuditedInvocation) -> None:
         if invocation.is_running:
             invocation.is_running = False
+            mapping = self._books.mappings[invocation.queue_arn]
+            self._audits.promptness.left(mapping, invocation.function_arn)
             self._books.mappings[invocation.queue_arn].running_count -= 1
             self._books.running_by_function[invocation.function_arn] -= 1
-            self._groups.left(invocation)
+            self._audits.groups.left(invocation)
 
 
 def _keep_failed(copy: HandedMessage) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from penstock.core.scaling import RampPolicy
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.queue_options import QueueOptions
 from penstock.simulation.option_tags import options_of
@@ -20,6 +21,7 @@ class Rule(enum.StrEnum):
     """The rules that are checked; docs/simulation.md explains each."""
 
     DELETED_UNFINISHED = "a message is deleted only after its function succeeded with it"
+    DELETED_LATE = "what is done is deleted at once"
     LOST = "every message ends succeeded or in the dead-letter queue"
     FILTERED = "nothing is invoked that the mapping's filter leaves out"
     ALTERED = "a function sees what was sent"
@@ -43,6 +45,14 @@ class Rule(enum.StrEnum):
     STARVED = "no mapping starves another of the same function"
     SLOTS_LEAKED = "every slot comes back"
     NOT_RETURNED = "a graceful stop gives back what it does not invoke"
+    RAMP = "concurrency rises no faster than its ramp"
+    POLLER_BYTES = "a provisioned poller receives no more than 1 MB per second"
+    CALL = "a call is one that SQS takes"
+    UNKEPT = "what waits is kept hidden"
+    REPEATED = "a FIFO receive whose answer was lost is asked for again"
+    COUNTED = "the status says what has happened"
+    PROMPT = "what may be invoked does not wait"
+    WASTED = "receives in parallel only while they come back full"
     IDLE_POLLS = "an idle mapping holds one long poll"
     HOT_LOOP = "what fails is tried again with back-off"
     STUCK = "without faults everything settles"
@@ -79,6 +89,8 @@ class SentMessage(msgspec.Struct):
         is_recorded: The on-failure destination has it, and the engine was told.
         not_before_ms: After a failure: it must not be received before its back-off.
         failed_copy: The copy that failed last, by one of the rows that may have been in force.
+        done_copy: The copy of which the engine was told last that nothing is to be done with it but
+            to delete it.
     """
 
     message_id: str
@@ -92,6 +104,7 @@ class SentMessage(msgspec.Struct):
     is_recorded: bool = False
     not_before_ms: int = 0
     failed_copy: "HandedMessage | None" = None
+    done_copy: "HandedMessage | None" = None
 
     @property
     def is_settled(self) -> bool:
@@ -133,6 +146,12 @@ class HandedMessage(msgspec.Struct):
         was_pressed: An extension of it failed when half of its visibility timeout was over.
         rejected_ms: When its invocations were rejected.
         failed_ms: When the engine was told that it failed.
+        delays_s: For how long it is to be hidden then, by each row that may have been in force;
+            empty: as long as it happens to be.
+        longest_s: The longest of these of the messages that failed with it.
+        is_hiding_asked: That was asked for.
+        delete_by_ms: By when its delete is to be asked for, once it is done.
+        is_delete_asked: It was.
     """
 
     receipt_handle: str
@@ -148,6 +167,11 @@ class HandedMessage(msgspec.Struct):
     was_pressed: bool = False
     rejected_ms: list[int] = []
     failed_ms: int = 0
+    delays_s: list[int] = []
+    longest_s: int = 0
+    is_hiding_asked: bool = False
+    delete_by_ms: int = 0
+    is_delete_asked: bool = False
 
     def is_pressed(self, now_ms: int) -> bool:
         """Tell whether half of its visibility timeout is over."""
@@ -208,10 +232,12 @@ class AuditedMapping(msgspec.Struct):
         rows: (since_ms, row), oldest first.
         held: Copies delivered and not yet dispatched, by receipt handle.
         expired: Copies held until they were visible, since the last dispatch.
+        excluded_count: Copies delivered that the filter leaves out.
         running_count: Calls of the function port under way, and lost ones that still run.
         lost: Invocations of unknown outcome, those that have ended included.
         waited_through: Invocations of others on the same function while this one held messages and
             ran nothing.
+        was_rejected: Its function once did not run: a batch may wait that nobody holds.
         calm_since_ms: No throttle, error or change touched it since then; a start is no trouble.
         is_stopping: A graceful stop was asked for.
         stopping_ms: When one was asked for last, or the node was killed.
@@ -220,6 +246,7 @@ class AuditedMapping(msgspec.Struct):
         visibility_ms: Its queue's visibility timeout.
         max_receive_count: Its queue's; None without a redrive policy.
         troubled_ms: When a call to its queue last failed, or took long.
+        unreachable_ms: When a call of whatever kind last failed before it was made.
         calls_ms: When the calls to its queue began that are under way, long polls apart.
     """
 
@@ -227,9 +254,11 @@ class AuditedMapping(msgspec.Struct):
     rows: list[tuple[int, EventSourceMapping]] = []
     held: dict[str, HandedMessage] = {}
     expired: list[HandedMessage] = []
+    excluded_count: int = 0
     running_count: int = 0
     lost: list[AuditedInvocation] = []
     waited_through: int = 0
+    was_rejected: bool = False
     calm_since_ms: int = CALM_FOR_EVER_MS
     is_stopping: bool = False
     stopping_ms: int = CALM_FOR_EVER_MS
@@ -239,6 +268,7 @@ class AuditedMapping(msgspec.Struct):
     visibility_ms: int = 0
     max_receive_count: int | None = None
     troubled_ms: int = CALM_FOR_EVER_MS
+    unreachable_ms: int = CALM_FOR_EVER_MS
     calls_ms: dict[int, int] = {}
 
     @property
@@ -269,23 +299,6 @@ class AuditedMapping(msgspec.Struct):
         """Tell whether a call to its queue failed or was slow at ``since_ms`` or later."""
         is_slow = any(now_ms - began_ms > SLOW_MS for began_ms in self.calls_ms.values())
         return is_slow or self.troubled_ms >= since_ms
-
-
-class AuditedReceives(msgspec.Struct):
-    """The receives of one queue's mapping.
-
-    Attributes:
-        running_count: Receives under way.
-        short_count: Those of them that do not wait for messages.
-        active_ms: When a message last moved.
-        failing_starts_ms: Receives begun since the first failure that no success has followed;
-            None while they succeed.
-    """
-
-    running_count: int = 0
-    short_count: int = 0
-    active_ms: int = 0
-    failing_starts_ms: list[int] | None = None
 
 
 class Findings:
@@ -326,6 +339,8 @@ class Books(Findings):
         running_by_function: Calls of the function port under way, direct ones included, and lost
             ones that still run.
         untimed: Functions that were gone once: their timeout could not be looked up.
+        ramp: How fast the concurrency of mappings without pollers of their own rises.
+        is_calm: Nothing goes wrong in this world, and nobody takes a mapping away.
     """
 
     def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
@@ -340,6 +355,8 @@ class Books(Findings):
         self.concurrency: dict[str, list[tuple[int, int]]] = {}
         self.running_by_function: dict[str, int] = {}
         self.untimed: set[str] = set()
+        self.ramp = RampPolicy()
+        self.is_calm = False
 
     def held(self, mapping: AuditedMapping) -> list[HandedMessage]:
         """Give what a mapping holds; what it must take for visible is dropped from the books."""
@@ -347,8 +364,18 @@ class Books(Findings):
         expired = [copy for copy in mapping.held.values() if copy.believed_until_ms <= now_ms]
         for copy in expired:
             del mapping.held[copy.receipt_handle]
+            self._check_kept(mapping, copy)
         mapping.expired += expired
         return list(mapping.held.values())
+
+    def _check_kept(self, mapping: AuditedMapping, copy: HandedMessage) -> None:
+        """Check of what became visible while it waited that nobody could help it."""
+        since_ms = copy.believed_until_ms - copy.timeout_ms
+        is_troubled = mapping.is_troubled(since_ms, self.now_ms()) or copy.is_doubled
+        is_ending = mapping.is_stopping or mapping.stopping_ms >= since_ms
+        if copy.believed_until_ms and not (is_troubled or is_ending):
+            text = f"{copy.message.message_id} is visible since {copy.believed_until_ms} ms"
+            self.report(Rule.UNKEPT, text)
 
     def running_count(self, function_arn: str) -> int:
         """Count the calls of a function under way."""

@@ -98,6 +98,17 @@ def draw_function(rng: Random, *, is_calm: bool) -> FunctionPlan:
     )
 
 
+def add_weight(plan: MappingPlan) -> MappingPlan:
+    """Give provisioned pollers larger messages every other time: it is bytes that bound them.
+
+    What was drawn decides it: no other draw may depend on it.
+    """
+    is_heavy = plan.body_bytes != _SMALL_BODY_BYTES
+    if plan.pollers is None or is_heavy or sum(plan.sent_at_ms) % 2:
+        return plan
+    return msgspec.structs.replace(plan, body_bytes=_MIDDLE_BODY_BYTES)
+
+
 class MappingDraw:
     """Draws one mapping: its kind of queue first, since what it may have depends on that."""
 

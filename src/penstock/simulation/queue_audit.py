@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from penstock.simulation.failure_audit import FailureAudit
-from penstock.simulation.group_audit import GroupAudit
+from penstock.simulation.audits import Audits
 from penstock.simulation.ledger import (
     DARK,
     SLOW_MS,
@@ -17,30 +16,23 @@ from penstock.simulation.ledger import (
     unqualified,
 )
 from penstock.simulation.option_tags import options_of
-from penstock.simulation.pace_audit import PaceAudit
-from penstock.simulation.visibility_audit import VisibilityAudit
 
 OVERPULL_CALM_MS = 30_000  # after trouble or a change, what is held may not fit what is free
 BELIEVED_PERCENT = 95  # of a timeout: a careful holder counts on no more of it
 RECEIVE_MAX = 10  # SQS: messages per ReceiveMessage
+ENTRIES_MAX = 10  # SQS: entries of a batch
 
 
 class QueueAudit:
     """The auditor's eyes at the queues."""
 
-    def __init__(
-        self,
-        books: Books,
-        pace: PaceAudit,
-        groups: GroupAudit,
-        visibility: VisibilityAudit,
-        failures: FailureAudit,
-    ) -> None:
+    def __init__(self, books: Books, audits: Audits) -> None:
         self._books = books
-        self._pace = pace
-        self._groups = groups
-        self._visibility = visibility
-        self._failures = failures
+        self._pace = audits.pace
+        self._groups = audits.groups
+        self._visibility = audits.visibility
+        self._failures = audits.failures
+        self._deletions = audits.deletions
 
     def message_sent(
         self, queue_arn: str, message_id: str, body: bytes, *, group: str = ""
@@ -67,6 +59,7 @@ class QueueAudit:
             receive_count,
         )
         self._visibility.handed(copy)
+        self._deletions.came_again(message)
         self._pace.message_moved(message.queue_arn)
         if receive_count > 1 and message.queue_arn in self._books.never_twice:
             self._books.report(Rule.BURNT, f"{message_id} was received {receive_count} times")
@@ -107,6 +100,7 @@ class QueueAudit:
         """Take note of a message that was moved to the dead-letter queue."""
         message = self._books.messages[message_id]
         self._failures.dead_lettered(message)
+        self._deletions.came_again(message)
         self._settle(message, Fate.DEAD_LETTERED)
 
     def _settle(self, message: SentMessage, fate: Fate) -> None:
@@ -124,7 +118,9 @@ class QueueAudit:
             copy = self._books.copies[handle]
             copy.delivered_ms = now_ms
             if copy.message.is_excluded:
-                copy.holding = Holding.FINISHED  # there is nothing to do but to delete it
+                copy.holding = Holding.FINISHED
+                mapping.excluded_count += 1
+                self._deletions.done(copy)
                 continue
             copy.holding = Holding.HELD
             # Counted from when the answer came: of the server's clock nobody could know better.
@@ -163,10 +159,21 @@ class QueueAudit:
         for handle in handles:
             copy = self._books.copies[handle]
             self._groups.delete_asked(copy)
+            self._deletions.asked(copy)
             is_recorded = copy.holding is Holding.FAILED and copy.message.is_recorded
             if copy.holding is not Holding.FINISHED and not is_recorded:
                 text = f"{copy.message.message_id} is {copy.holding.name}; its delete was asked for"
                 self._books.report(Rule.DELETED_UNFINISHED, text)
+
+    def call_asked(self, queue_arn: str, entry_count: int) -> None:
+        """Check how much a call asks for: 1 to 10 messages."""
+        if not 1 <= entry_count <= ENTRIES_MAX:
+            self._books.report(Rule.CALL, f"a call to {queue_arn} for {entry_count} messages")
+
+    def queue_unreachable(self, queue_arn: str) -> None:
+        """Take note that some call was to be made, and never got as far."""
+        mapping = self._books.mappings[queue_arn]
+        mapping.troubled_ms = mapping.unreachable_ms = self._books.now_ms()
 
     def call_began(self, queue_arn: str, call_id: int) -> None:
         """Take note of a call that deletes or hides."""
@@ -178,6 +185,10 @@ class QueueAudit:
         took_ms = self._books.now_ms() - mapping.calls_ms.pop(call_id)
         if has_failed or took_ms > SLOW_MS:
             mapping.troubled_ms = self._books.now_ms()
+
+    def hiding_asked(self, receipt_handle: str, timeout_s: int) -> None:
+        """Take note that a message is to be hidden for so long from now on."""
+        self._visibility.hiding_asked(self._books.copies[receipt_handle], timeout_s)
 
     def return_asked(self, handles: Sequence[str]) -> None:
         """Take note of messages that are given back."""

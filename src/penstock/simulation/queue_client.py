@@ -47,7 +47,8 @@ class SimulatedQueueSource:
         ask = ReceiveAsk(max_messages, wait_s, visibility_timeout_s, attempt_id)
         arn = self._queue.arn
         has_failed = False
-        self._auditor.pace.receive_started(arn, wait_s)
+        self._auditor.queues.call_asked(arn, max_messages)
+        self._auditor.pace.receive_started(arn, wait_s, attempt_id)
 
         def serve(reply: Reply[tuple[Message, ...]]) -> None:
             if self.receives_denied is not None:
@@ -61,15 +62,17 @@ class SimulatedQueueSource:
             has_failed = True
             raise
         finally:
-            self._auditor.pace.receive_ended(arn, wait_s, has_failed=has_failed)
+            self._auditor.pace.receive_ended(arn, wait_s, attempt_id, has_failed=has_failed)
         handles = [message.receipt_handle for message in messages]
         self._note("is given", messages)
+        self._auditor.pace.answered(arn, wait_s, [bytes(each.body) for each in messages])
         self._auditor.queues.messages_delivered(arn, handles)
         return messages
 
     async def delete(self, messages: Sequence[Message]) -> DeleteReport:
         """Delete messages in one call."""
         self._note("asks to delete", messages)
+        self._auditor.queues.call_asked(self._queue.arn, len(messages))
         self._auditor.queues.delete_asked([message.receipt_handle for message in messages])
 
         def serve(reply: Reply[DeleteReport]) -> None:
@@ -80,8 +83,10 @@ class SimulatedQueueSource:
     async def change_visibility(self, changes: Sequence[VisibilityChange]) -> tuple[Message, ...]:
         """Hide messages, each for its time from now; 0 gives one back."""
         asked_ms = self._queue.now_ms()
+        self._auditor.queues.call_asked(self._queue.arn, len(changes))
         for change in changes:
             self._note(f"asks to hide {change.timeout_s}", [change.message])
+            self._auditor.queues.hiding_asked(change.message.receipt_handle, change.timeout_s)
         returned = [c.message.receipt_handle for c in changes if c.timeout_s == 0]
         self._auditor.queues.return_asked(returned)
 

@@ -26,7 +26,10 @@ class VisibilityAudit:
         message = copy.message
         failed = message.failed_copy
         now_ms = self._books.now_ms()
-        if failed is None or message.not_before_ms <= now_ms:
+        if failed is None:
+            return
+        self._check_backed_off(failed, now_ms)
+        if message.not_before_ms <= now_ms:
             return
         not_before_ms, message.not_before_ms = message.not_before_ms, 0
         mapping = self._books.mappings[message.queue_arn]
@@ -34,6 +37,26 @@ class VisibilityAudit:
         if not (failed.is_doubled or failed.has_failed_late or is_troubled):
             text = f"{message.message_id} failed at {failed.failed_ms} ms"
             self._books.report(Rule.BACKOFF, f"{text}, not before {not_before_ms} ms")
+
+    def _check_backed_off(self, failed: HandedMessage, now_ms: int) -> None:
+        """Check of a message that comes again that somebody has seen to when."""
+        mapping = self._books.mappings[failed.message.queue_arn]
+        is_troubled = mapping.is_troubled(failed.failed_ms, now_ms)
+        is_excused = failed.is_doubled or failed.has_failed_late or is_troubled
+        if failed.delays_s and not failed.is_hiding_asked and not is_excused:
+            text = f"{failed.message.message_id} failed at {failed.failed_ms} ms"
+            self._books.report(Rule.BACKOFF, f"{text}; nothing was done about it")
+
+    def hiding_asked(self, copy: HandedMessage, timeout_s: int) -> None:
+        """Check for how long a message is hidden that failed: neither longer nor shorter."""
+        if copy.holding is not Holding.FAILED or not copy.delays_s:
+            return
+        copy.is_hiding_asked = True
+        # The messages of a group come again together, after the longest of their times.
+        longest_s = copy.longest_s if copy.message.group else max(copy.delays_s)
+        if not min(copy.delays_s) <= timeout_s <= longest_s:
+            text = f"{copy.message.message_id} is to be hidden for {timeout_s} s"
+            self._books.report(Rule.BACKOFF, f"{text}; its back-off is {copy.delays_s} s")
 
     def changed(self, copy: HandedMessage) -> None:
         """Check for how long a copy is hidden that its function is not done with."""
@@ -59,6 +82,7 @@ class VisibilityAudit:
         if None not in beats:
             self._check_hidden(invocation)
         backoffs = [each.backoff for each in options if each.backoff is not None]
+        longest_s = 0
         for copy in invocation.copies:
             if copy.holding is Holding.FAILED:
                 copy.failed_ms = now_ms
@@ -67,8 +91,11 @@ class VisibilityAudit:
                 is_last = any(count and copy.receive_count >= count for count in counts)
                 is_newest = copy.message.failed_copy is copy
                 if len(backoffs) == len(options) and is_newest and not is_last:
-                    delays_s = [_delay_s(backoff, copy.receive_count) for backoff in backoffs]
-                    copy.message.not_before_ms = now_ms + 1000 * min(delays_s)
+                    copy.delays_s = [_delay_s(each, copy.receive_count) for each in backoffs]
+                    copy.message.not_before_ms = now_ms + 1000 * min(copy.delays_s)
+                    longest_s = max(longest_s, *copy.delays_s)
+        for copy in invocation.copies:
+            copy.longest_s = longest_s
 
     def _check_hidden(self, invocation: AuditedInvocation) -> None:
         now_ms = self._books.now_ms()

@@ -19,6 +19,7 @@ from penstock.simulation.mapping_plans import (
     FunctionPlan,
     MappingDraw,
     MappingPlan,
+    add_weight,
     draw_function,
 )
 
@@ -69,7 +70,11 @@ class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
             safety_ms=safety_ms,
         )
         filtered = [draw.add_filter(each) for draw, each in zip(draws, mappings, strict=True)]
-        return msgspec.structs.replace(plan, mappings=tuple(filtered))
+        return msgspec.structs.replace(plan, mappings=tuple(map(add_weight, filtered)))
+
+    def is_calm(self) -> bool:
+        """Tell whether nothing goes wrong, and nobody takes anything away."""
+        return self.rates.is_calm() and all(isinstance(each, HARMLESS) for each in self.incidents)
 
     def never_receives_twice(self, mapping: MappingPlan) -> bool:
         """Tell whether a message of this mapping's queue can have no reason to come again.
@@ -78,9 +83,8 @@ class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
         batch has waited up to the moment at which the wait is extended.
         """
         return (
-            self.rates.is_calm()
+            self.is_calm()
             and not mapping.poison
-            and all(isinstance(incident, HARMLESS) for incident in self.incidents)
             and all(function.capacity is None for function in self.functions)
             and (
                 mapping.options.heartbeat_s is not None

@@ -5,9 +5,11 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from penstock.core.scaling import RampPolicy
 from penstock.engine.surroundings import EngineSettings
 from penstock.model.function import TIMEOUT_S_MAX, Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.mapping_status import QueueLoad
 from penstock.model.message import QueueAttributes
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.chance import Chance
@@ -16,7 +18,7 @@ from penstock.simulation.failure_reports import decode_report
 from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
 from penstock.simulation.ground import Ground
-from penstock.simulation.incident_plans import ChangeOptions, Incident
+from penstock.simulation.incident_plans import ChangeOptions, Incident, PauseNode
 from penstock.simulation.ledger import DARK, AuditedMapping, Rule
 from penstock.simulation.loop import pass_s
 from penstock.simulation.mapping_plans import BIG_BODY_BYTES, MappingPlan
@@ -30,6 +32,7 @@ from penstock.simulation.node import Node, SimulatedSources
 from penstock.simulation.option_tags import tags_of
 from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.queue import SimulatedQueue
+from penstock.simulation.ramp_audit import AWS_RAMP
 from penstock.simulation.requests import DirectRequests
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.wire import Wire
@@ -39,6 +42,7 @@ Befall = Callable[[Incident], Coroutine[Any, Any, None]]
 
 UNTIMED_S = TIMEOUT_S_MAX  # what was lost of a function that was gone may run so long
 IDLE_S = 120  # how long an idle world is watched
+LOOK_EVERY_S = 0.5  # at what waits in a calm world
 STOP_S_MAX = 120  # the longest function timeout, a long poll, and the last tries of deletes
 LIT_ONLY = '{"body":[{"prefix":"good"},{"prefix":"poison"}]}'
 _TEXT_BYTES = 40  # of a body, without its filler
@@ -67,6 +71,7 @@ class World:
         self.clock = self.ground.clock
         self.trace = self.ground.trace
         self.auditor = Auditor(self.now_ms, self.trace.lines)
+        self._rows: dict[str, EventSourceMapping] = {}  # as the store has them, by queue
         self._faults = FaultModel(plan.rates)
         self.functions = SimulatedFunctions(
             chance_of=self._part_of, auditor=self.auditor, trace=self.trace
@@ -159,6 +164,11 @@ class World:
 
     def declare(self) -> None:
         """Declare functions, and let messages be sent when it is their time."""
+        books = self.auditor.books
+        books.ramp = AWS_RAMP if self.plan.ramp == RampPolicy() else self.plan.ramp
+        books.is_calm = self.plan.is_calm() and self.ground.is_undisturbed
+        if books.is_calm:
+            self.loop.call_later(LOOK_EVERY_S, self._look)
         for index, each in enumerate(self.plan.functions):
             self.declare_function(index, each.concurrency)
         for index, plan in enumerate(self.plan.mappings):
@@ -173,6 +183,16 @@ class World:
             for number, at_ms in enumerate(plan.sent_at_ms):
                 for _ in range(2 if number in plan.resent else 1):
                     self.loop.call_at(at_ms / 1000, self._send, index, number)
+
+    def _look(self) -> None:
+        """Look at every queue, as long as something may come."""
+        for arn, queue in self.queues.items():
+            visible, hidden = queue.counts()
+            # What waits behind a hidden message of its group is not for anybody.
+            is_given = not queue.is_fifo or not hidden
+            self.auditor.promptness.looked_at(arn, visible if is_given else 0)
+        if self.now_ms() <= self.plan.safety_ms or not self.auditor.is_settled():
+            self.loop.call_later(LOOK_EVERY_S, self._look)
 
     def rows(self) -> list[EventSourceMapping]:
         """Give the mappings as they are wanted."""
@@ -195,8 +215,7 @@ class World:
 
     def find_row(self, index: int) -> EventSourceMapping | None:
         """Give a mapping's row, whatever its uuid is by now."""
-        rows = self.ground.store.list_mappings(event_source_arn=self.queue_arn_of(index))
-        return rows[0] if rows else None
+        return self._rows.get(self.queue_arn_of(index))
 
     def declare_function(self, index: int, concurrency: int) -> None:
         """Declare a function, or declare it anew with other slots."""
@@ -219,6 +238,7 @@ class World:
     def row_written(self, row: EventSourceMapping) -> None:
         """Take note of a row that the store has."""
         self.trace.note(row.uuid, "is", row.state, f"v{row.version}")
+        self._rows[row.event_source_arn] = row
         self.auditor.mapping_changed(row)
         if row.state is State.DISABLED:
             self._check_stopped(row.event_source_arn)
@@ -228,6 +248,7 @@ class World:
     def row_deleted(self, row: EventSourceMapping) -> None:
         """Take note of a row that is gone."""
         self.trace.note(row.uuid, "is deleted")
+        del self._rows[row.event_source_arn]
         self._check_stopped(row.event_source_arn)
         self.ground.row_changed.set()
 
@@ -253,9 +274,26 @@ class World:
             self._report_stuck("did not settle")
         if not self.auditor.books.violations:
             await pass_s(self.idle_s())
+            self._check_status()
             await self.check_slots()
             await self.stop_node()
             self.auditor.check_final()
+
+    def _check_status(self) -> None:
+        """Check what is told of each mapping, when all is done and nobody began anew meanwhile."""
+        books = self.auditor.books
+        for index, _ in enumerate(self.plan.mappings) if books.is_calm else ():
+            row = self.find_row(index)
+            assert row is not None, "the mapping was there when the world settled"
+            status = self.node.metrics.status_of(row.uuid)
+            mapping = books.mappings[row.event_source_arn]
+            if status.filtered_out_count != mapping.excluded_count:
+                text = f"{status.filtered_out_count} of {mapping.excluded_count} are filtered out"
+                books.report(Rule.COUNTED, text)
+            idle = QueueLoad(0, 0, self.auditor.first_limit(mapping))
+            if status.load != idle:
+                text = f"{row.uuid} is idle; its load is {status.load}, not {idle}"
+                books.report(Rule.COUNTED, text)
 
     def idle_s(self) -> int:
         """Say how long an idle world is watched."""
@@ -299,6 +337,8 @@ class World:
         longest_s = max(each.duration_ms[1] for each in self.plan.functions) / 1000
         tagged = [each.options for each in self.plan.incidents if isinstance(each, ChangeOptions)]
         total_s = 300.0 + max(each.timeout_s for each in self.plan.functions)
+        pauses = [each for each in self.plan.incidents if isinstance(each, PauseNode)]
+        total_s += sum(each.for_ms for each in pauses) / 1000
         for plan in self.plan.mappings:
             tries = plan.receives_max + 2
             # The messages of one group may each have to fail for the last time, in turn.
