@@ -23,7 +23,8 @@ class AuditedReceives(msgspec.Struct):
         short_count: Those of them that do not wait for messages.
         filled_count: Receives that have brought something, since the last long poll began.
         wasted_count: Those since then that have found nothing, and did not wait for it.
-        lost_attempts: Of a FIFO queue: when each attempt that has failed was first made.
+        lost_attempts: Of a FIFO queue: when each attempt that has failed was first made, and when
+            the client learned that it failed.
         attempts_ms: ... and those that may still succeed.
         active_ms: When a message last moved.
         failing_starts_ms: Receives begun since the first failure that no success has followed;
@@ -34,7 +35,7 @@ class AuditedReceives(msgspec.Struct):
     short_count: int = 0
     filled_count: int = 0
     wasted_count: int = 0
-    lost_attempts: dict[str, int] = {}
+    lost_attempts: dict[str, tuple[int, int]] = {}
     attempts_ms: dict[str, int] = {}
     active_ms: int = 0
     failing_starts_ms: list[int] | None = None
@@ -83,9 +84,14 @@ class PaceAudit:
         """
         now_ms = self._books.now_ms()
         lost = receives.lost_attempts
-        began_ms = lost.pop(attempt_id, now_ms)
+        began_ms, _ = lost.pop(attempt_id, (now_ms, now_ms))
         receives.attempts_ms[attempt_id] = began_ms
-        known = [each for each, at_ms in lost.items() if now_ms - at_ms < ATTEMPT_MS]
+        # What fails in the same moment may be heard of after this receive was decided on.
+        known = [
+            each
+            for each, (at_ms, heard_ms) in lost.items()
+            if now_ms - at_ms < ATTEMPT_MS and heard_ms < now_ms
+        ]
         if began_ms == now_ms and known:
             self._books.report(Rule.REPEATED, f"{attempt_id} is new; {known} were lost")
 
@@ -101,7 +107,7 @@ class PaceAudit:
         if attempt_id is not None:
             began_ms = receives.attempts_ms.pop(attempt_id)
             if has_failed:
-                receives.lost_attempts[attempt_id] = began_ms
+                receives.lost_attempts[attempt_id] = (began_ms, self._books.now_ms())
         receives.running_count -= 1
         receives.short_count -= wait_s == 0
         if not has_failed:
