@@ -141,7 +141,12 @@ def test_auditor_sees_what_is_invoked_after_a_pause_though_it_is_visible(
 
 @pytest.mark.parametrize(
     ("kind", "seed"),
-    [(WorldKind.QUEUES, 60_063), (WorldKind.ALL, 60_205), (WorldKind.ALL, 60_257)],
+    [
+        (WorldKind.QUEUES, 60_063),
+        (WorldKind.ALL, 60_205),
+        (WorldKind.ALL, 60_257),
+        (WorldKind.ALL, 62_176),
+    ],
 )
 def test_regression_seeds_hold(kind: WorldKind, seed: int) -> None:
     assert run_one(kind, seed).violation == ""

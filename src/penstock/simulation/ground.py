@@ -82,9 +82,10 @@ class Ground:
         async with self._awake:
             if not self.node.is_running:
                 return
-            self.node.pause()
             self.loop.is_paused = True
             try:
+                await pass_s(0.001)  # for what it has begun in this moment
+                self.node.pause()
                 await pass_s(for_ms / 1000)
             finally:
                 if self._calls is not None:

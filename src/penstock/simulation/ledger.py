@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from penstock.core.scaling import RampPolicy
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.queue_options import QueueOptions
 from penstock.simulation.option_tags import options_of
 
@@ -275,10 +275,14 @@ class AuditedMapping(msgspec.Struct):
         return self.rows[-1][1]
 
     def rows_since(self, since_ms: int) -> tuple[EventSourceMapping, ...]:
-        """Give every row that was in force at ``since_ms`` or later."""
+        """Give every row that may have been in force at ``since_ms`` or later.
+
+        One that is being taken up is not in force for certain: when the store's answer to its
+        writer was lost, its engine comes to know of it later.
+        """
         first = 0
-        for index, (from_ms, _) in enumerate(self.rows):
-            if from_ms <= since_ms:
+        for index, (from_ms, row) in enumerate(self.rows):
+            if from_ms <= since_ms and row.state is not State.UPDATING:
                 first = index
         return tuple(row for _, row in self.rows[first:])
 
