@@ -11,6 +11,7 @@ idle the API is asked, and at last some messages are sent.
 
 import argparse
 import http.client
+import math
 import statistics
 import tempfile
 import threading
@@ -58,7 +59,7 @@ def of(found: list[float]) -> str:
     if not found:
         return "-"
     ordered = sorted(found)
-    return f"{statistics.median(ordered):.1f}/{ordered[int(0.99 * (len(ordered) - 1))]:.1f} ms"
+    return f"{statistics.median(ordered):.1f}/{ordered[math.ceil(0.99 * len(ordered)) - 1]:.1f} ms"
 
 
 def service_text(url: str) -> str:

@@ -17,6 +17,7 @@ from penstock.engine import queue_consumption
 from penstock.engine.queue_work import QueueWork
 from penstock.model.instant import Instant
 from penstock.model.message import DeleteReport
+from penstock.simulation.queue import SimulatedQueue
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -72,8 +73,7 @@ class IgnoresMaximumConcurrency(QueueConsumer):
     """Is bound by the function's slots alone."""
 
     def __init__(self, policy: q.QueuePolicy, ramp_policy: RampPolicy) -> None:
-        steep = msgspec.structs.replace(ramp_policy, initial=50, maximum=1_000)
-        super().__init__(msgspec.structs.replace(policy, maximum_concurrency=None), steep)
+        super().__init__(msgspec.structs.replace(policy, maximum_concurrency=None), ramp_policy)
 
 
 class IgnoresBatchSize(QueueConsumer):
@@ -195,13 +195,6 @@ class DeletesTooEarly(QueueWork):
         return await super()._invoke(command)
 
 
-class DropsDeletes(QueueWork):
-    """Says that messages are deleted, and does nothing."""
-
-    async def _delete(self, command: q.DeleteMessages) -> q.DeleteEnded:
-        return q.DeleteEnded(DeleteReport(command.messages), command.attempt)
-
-
 class UnfairSlots(FunctionSlots):
     """Gives slots to the one that holds most."""
 
@@ -240,6 +233,15 @@ def work(defect: type[QueueWork]) -> Plant:
 def slots(defect: type[FunctionSlots]) -> Plant:
     """Plant a defect in the function's slots."""
     return lambda patch: patch.setattr("penstock.engine.slots.FunctionSlots", defect)
+
+
+def drop_deletes(patch: pytest.MonkeyPatch) -> None:
+    """Plant deletes that are answered, and do nothing."""
+    patch.setattr(
+        SimulatedQueue,
+        "delete",
+        lambda _, reply, messages: reply.send(DeleteReport(tuple(messages))),
+    )
 
 
 def in_flight(defect: type[InFlight]) -> Plant:

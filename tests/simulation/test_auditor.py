@@ -32,11 +32,6 @@ PLANTED = [
             planted.work(planted.DeletesTooEarly),
             {Rule.DELETED_UNFINISHED},
         ),
-        (
-            "ignores MaximumConcurrency",
-            planted.consumer(planted.IgnoresMaximumConcurrency),
-            {Rule.MAPPING_CONCURRENCY},
-        ),
         ("ignores BatchSize", planted.consumer(planted.IgnoresBatchSize), {Rule.BATCH_COUNT}),
         (
             "has a slot too many",
@@ -54,12 +49,12 @@ PLANTED = [
         (
             "holds five long polls",
             planted.consumer(planted.HoldsFiveLongPolls),
-            {Rule.IDLE_POLLS, Rule.OVERPULL, Rule.NOT_RETURNED},
+            {Rule.IDLE_POLLS, Rule.OVERPULL, Rule.NOT_RETURNED, Rule.UNKEPT},
         ),
         (
             "pretends to extend visibility",
             planted.work(planted.PretendsToExtend),
-            {Rule.VISIBLE_INVOKED, Rule.BURNT},
+            {Rule.VISIBLE_INVOKED, Rule.BURNT, Rule.UNKEPT},
         ),
         (
             "keeps messages when it stops",
@@ -98,7 +93,7 @@ def test_auditor_sees(
 def test_auditor_sees_that_nothing_is_deleted(
     visibility_s: int, rule: Rule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planted.work(planted.DropsDeletes)(monkeypatch)
+    planted.drop_deletes(monkeypatch)
     mapping = plain_mapping((0,), visibility_s=visibility_s)
 
     violation = run_world(1, plain_world([plain_function(100)], [mapping])).violation

@@ -128,7 +128,7 @@ def test_auditor_sees_that_what_a_filter_leaves_out_stays(monkeypatch: pytest.Mo
 
     violation = violation_of(poison=(), max_receive_count=None, dark=(0,))
 
-    assert f": {Rule.STUCK}: " in violation
+    assert f": {Rule.DELETED_LATE}: " in violation
 
 
 def test_world_with_a_filter_settles() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import ClassVar
 
+from penstock.core.queue_advice import Maxima
 from penstock.engine.metric_series import (
     Series,
     count_series,
@@ -25,7 +26,7 @@ from penstock.model.mapping_status import MappingStatus, QueueLoad, Trouble
 from penstock.ports import Clock
 
 TROUBLE_CHARS_MAX = 300
-LINES_PER_PIECE = 500  # some tenths of a millisecond
+LINES_PER_PIECE = 2_000  # some milliseconds
 
 
 class NodeMetrics:
@@ -34,6 +35,7 @@ class NodeMetrics:
     Attributes:
         content_type: Of what ``render`` gives.
         mappings: The rows of the mappings that are there, by uuid.
+        maxima: Their maxima, by function.
         started_ms: When the engine began, Unix ms; 0 before that.
     """
 
@@ -41,6 +43,7 @@ class NodeMetrics:
 
     def __init__(self, clock: Clock) -> None:
         self.mappings: dict[str, EventSourceMapping] = {}
+        self.maxima = Maxima()
         self.started_ms = 0
         self._clock = clock
         self._stream_counts: dict[str, StreamCounts] = {}
@@ -59,6 +62,7 @@ class NodeMetrics:
     def note_mapping(self, mapping: EventSourceMapping) -> None:
         """A mapping is there, with this row."""
         self.mappings[mapping.uuid] = mapping
+        self.maxima.note(mapping)
 
     def stream_counts_of(self, mapping_uuid: str) -> StreamCounts:
         """Give a stream mapping's counts, to be added to; they go on over its restarts."""
@@ -96,6 +100,7 @@ class NodeMetrics:
     def forget(self, mapping_uuid: str) -> None:
         """The mapping is deleted."""
         self.mappings.pop(mapping_uuid, None)
+        self.maxima.forget(mapping_uuid)
         self._stream_counts.pop(mapping_uuid, None)
         self._queue_counts.pop(mapping_uuid, None)
         self._requests.pop(mapping_uuid, None)

@@ -160,4 +160,6 @@ class Auditor:
 
 def _asks_for(row: EventSourceMapping) -> EventSourceMapping:
     """Give a row without what the engine writes into it."""
-    return msgspec.structs.replace(row, state=State.ENABLED, version=0)
+    return msgspec.structs.replace(
+        row, state=State.ENABLED, state_transition_reason="", last_modified_ms=0, version=0
+    )

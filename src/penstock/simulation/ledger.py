@@ -246,6 +246,7 @@ class AuditedMapping(msgspec.Struct):
         visibility_ms: Its queue's visibility timeout.
         max_receive_count: Its queue's; None without a redrive policy.
         troubled_ms: When a call to its queue last failed, or took long.
+        unreachable_ms: When a call of whatever kind last failed before it was made.
         calls_ms: When the calls to its queue began that are under way, long polls apart.
     """
 
@@ -267,6 +268,7 @@ class AuditedMapping(msgspec.Struct):
     visibility_ms: int = 0
     max_receive_count: int | None = None
     troubled_ms: int = CALM_FOR_EVER_MS
+    unreachable_ms: int = CALM_FOR_EVER_MS
     calls_ms: dict[int, int] = {}
 
     @property

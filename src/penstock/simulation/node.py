@@ -78,6 +78,7 @@ class SimulatedSources:
         trace: Trace,
     ) -> None:
         self.wires = wires
+        self._auditor = auditor
         self.by_arn = {
             arn: SimulatedQueueSource(queue, wires[arn], auditor=auditor, trace=trace)
             for arn, queue in queues.items()
@@ -90,6 +91,7 @@ class SimulatedSources:
         del function_arn
         broken = self.wires[arn].broken
         if broken is not None:
+            self._auditor.queues.queue_unreachable(arn)
             raise broken
         source = self.by_arn[arn]
         return source if count_request is None else CountedQueue(source, count_request)

@@ -24,7 +24,7 @@ class AuditedReceives(msgspec.Struct):
         filled_count: Receives that have brought something, since the last long poll began.
         wasted_count: Those since then that have found nothing, and did not wait for it.
         lost_attempts: Of a FIFO queue: when each attempt that has failed was first made, and when
-            the client learned that it failed.
+            it failed.
         attempts_ms: ... and those that may still succeed.
         active_ms: When a message last moved.
         failing_starts_ms: Receives begun since the first failure that no success has followed;
@@ -84,15 +84,16 @@ class PaceAudit:
         """
         now_ms = self._books.now_ms()
         lost = receives.lost_attempts
+        is_new = attempt_id not in lost
         began_ms, _ = lost.pop(attempt_id, (now_ms, now_ms))
         receives.attempts_ms[attempt_id] = began_ms
-        # What fails in the same moment may be heard of after this receive was decided on.
+        # One that begins at the moment of another's failure may have been asked for before it.
         known = [
             each
-            for each, (at_ms, heard_ms) in lost.items()
-            if now_ms - at_ms < ATTEMPT_MS and heard_ms < now_ms
+            for each, (at_ms, failed_ms) in lost.items()
+            if now_ms - at_ms < ATTEMPT_MS and failed_ms < now_ms
         ]
-        if began_ms == now_ms and known:
+        if is_new and known:
             self._books.report(Rule.REPEATED, f"{attempt_id} is new; {known} were lost")
 
     def consumer_changed(self, queue_arn: str) -> None:

@@ -67,6 +67,8 @@ class PromptnessAudit:
         function_arn = unqualified(mapping.row.function_arn)
         if not self._is_judged(mapping) or mapping.queue_arn.endswith(".fifo"):
             return
+        if not self._has_room(mapping):
+            return  # it may have waited for the ramp
         now_ms = self._books.now_ms()
         delivered_ms = [copy.delivered_ms for copy in copies]
         window_ms = 1000 * mapping.row.maximum_batching_window_s

@@ -170,6 +170,11 @@ class QueueAudit:
         if not 1 <= entry_count <= ENTRIES_MAX:
             self._books.report(Rule.CALL, f"a call to {queue_arn} for {entry_count} messages")
 
+    def queue_unreachable(self, queue_arn: str) -> None:
+        """Take note that some call was to be made, and never got as far."""
+        mapping = self._books.mappings[queue_arn]
+        mapping.troubled_ms = mapping.unreachable_ms = self._books.now_ms()
+
     def call_began(self, queue_arn: str, call_id: int) -> None:
         """Take note of a call that deletes or hides."""
         self._books.mappings[queue_arn].calls_ms[call_id] = self._books.now_ms()

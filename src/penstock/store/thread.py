@@ -104,11 +104,10 @@ def _run_together(store: TransactionalStore, calls: Sequence[Callable[[Store], A
                 outcomes.append(outcome)
                 if isinstance(outcome, _Failed) and _is_trouble(outcome.error):
                     break
-    except StoreError as error:  # it could not be committed: nothing of it is there
+    except Exception as error:  # noqa: BLE001 - it could not be committed: nothing of it is there
         return [
-            # One exception per caller: each adds its own trace.
-            each if isinstance(each, _Failed) else _Failed(type(error)(str(error)))
-            for each in outcomes
+            each if isinstance(each, _Failed) else _Failed(_anew(error))
+            for each in outcomes or calls
         ]
     return outcomes
 
@@ -119,6 +118,11 @@ def _run_part(store: TransactionalStore, call: Callable[[Store], ResultT]) -> Re
             return call(store)
     except Exception as error:  # noqa: BLE001 - a defect too is the caller's
         return _Failed(error)
+
+
+def _anew(error: Exception) -> Exception:
+    """Give each caller an exception of its own, to which it adds its trace."""
+    return type(error)(str(error)) if isinstance(error, StoreError) else error
 
 
 def _is_trouble(error: Exception) -> bool:

@@ -5,16 +5,24 @@ from random import Random
 from penstock.simulation.machines.queue.plan import QueueMachinePlan
 from penstock.simulation.machines.queue.world import QueueMachineWorld
 from penstock.simulation.machines.rule import RuleBrokenError
+from penstock.simulation.machines.shard.plan import ShardMachinePlan
+from penstock.simulation.machines.shard.world import ShardMachineWorld
 from penstock.simulation.outcome import Outcome, WorldKind
+
+MachinePlan = QueueMachinePlan | ShardMachinePlan
+
+
+def draw_machine_world(seed: int) -> MachinePlan:
+    """Draw the plan of a seed: even ones are of queues, odd ones of shards."""
+    rng = Random(f"plan {seed}")
+    return ShardMachinePlan.draw(rng) if seed % 2 else QueueMachinePlan.draw(rng)
 
 
 def run_machine_world(
-    seed: int, plan: QueueMachinePlan | None = None, *, keeps_trace: bool = False
+    seed: int, plan: MachinePlan | None = None, *, keeps_trace: bool = False
 ) -> Outcome:
     """Run one seed's world; ``plan`` stands in for the drawn one."""
-    rng = Random(seed)
-    drawn = QueueMachinePlan.draw(rng)
-    world = QueueMachineWorld(drawn if plan is None else plan, rng, keeps_trace=keeps_trace)
+    world = _make_world(seed, draw_machine_world(seed) if plan is None else plan, keeps_trace)
     violation = ""
     try:
         world.run()
@@ -32,3 +40,12 @@ def run_machine_world(
         virtual_s=world.turns.now_ms / 1000,
         settled_ms=world.settled_ms,
     )
+
+
+def _make_world(
+    seed: int, plan: MachinePlan, keeps_trace: bool
+) -> QueueMachineWorld | ShardMachineWorld:
+    rng = Random(seed)
+    if isinstance(plan, ShardMachinePlan):
+        return ShardMachineWorld(plan, rng, keeps_trace=keeps_trace)
+    return QueueMachineWorld(plan, rng, keeps_trace=keeps_trace)

@@ -44,7 +44,9 @@ from penstock.simulation.wire import Wire
 
 Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
 
-IDLE_S = 8  # a world in which nothing begins for so long is idle: longer than a batching window
+# A world in which nothing begins for so long is idle: longer than a batching window, and than the
+# read that ends a tumbling window, whose records may have left the stream.
+IDLE_S = 8
 LOOK_EVERY_S = 4  # how often a healed world is asked whether it has settled
 STOP_S_MAX = 120  # the longest function timeout, twice, and a destination that is slow
 
@@ -85,6 +87,10 @@ class StreamWorld:
         self.auditor.books.is_wall_steady = not any(
             isinstance(each, JumpWall) for each in plan.incidents
         )
+        self.auditor.books.is_alone = ground is None
+        self.auditor.reading.pace = plan.pace
+        self.auditor.reading.capacity_bytes = plan.held_bytes_max
+        self.auditor.reading.is_sound = plan.reads_soundly() and self.ground.is_undisturbed
         self.streams = [self._build_stream(index, rng) for index in range(len(plan.streams))]
         self.functions = SimulatedStreamFunctions(
             chance=self._part_of(rng), watch=self.auditor.functions, trace=self.trace
@@ -216,6 +222,7 @@ class StreamWorld:
             )
             self.functions.declare(function, temper)
             self.auditor.books.concurrency[function.arn] = plan.concurrency
+            self.auditor.books.timeout_ms[function.arn] = plan.timeout_s * 1000
         for index, stream in enumerate(self.plan.streams):
             for put in stream.puts:
                 self.loop.call_at(put.at_ms / 1000, self._put, self.streams[index], put)
@@ -290,13 +297,16 @@ class StreamWorld:
         """Check the end of the world: nothing is owed."""
         for text in self.owing():
             self.auditor.report(StreamRule.LOST, text)
+        if self.plan.reads_once() and self.ground.is_undisturbed:
+            for row in self.rows():
+                self.auditor.check_counts(row, self.node.metrics.stream_counts_of(row.uuid))
 
     async def wait_until_idle(self) -> None:
         """Wait for what may run although nothing is owed: records that were trimmed meanwhile."""
         is_idle = False
         while not is_idle:
             count = self.auditor.functions.invocation_count
-            await pass_s(IDLE_S)
+            await pass_s(IDLE_S + self.plan.pace.idle_ms / 1000)
             is_idle = count == self.auditor.functions.invocation_count
             is_idle &= not any(each.invocations for each in self.auditor.books.mappings.values())
 

@@ -6,6 +6,7 @@ from random import Random
 
 from penstock.engine.surroundings import EngineSettings
 from penstock.model.mapping import EventSourceMapping
+from penstock.model.stream import FetchedRecords
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.ground import Ground
 from penstock.simulation.incident_plans import JumpWall
@@ -69,8 +70,17 @@ class _Unwatched:
     def iterator_asked(self, mapping: str, shard_id: str) -> None:
         """A position is looked for."""
 
-    def fetch_started(self, mapping: str, shard_id: str) -> None:
+    def fetch_started(self, mapping: str, shard_id: str, limit: int) -> None:
         """A shard is read."""
+
+    def read_failed(self, mapping: str, shard_id: str) -> None:
+        """A read has failed."""
+
+    def answer_served(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """An answer waits for room."""
+
+    def records_given(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """A read has ended."""
 
 
 class WholeWorld:
