@@ -219,3 +219,14 @@ def test_a_receive_that_fails_in_the_same_moment_need_not_be_known() -> None:
 
     assert broken_at_once == []
     assert scene.rules_broken() == [Rule.REPEATED]
+
+
+def test_pollers_of_a_new_engine_have_received_nothing() -> None:
+    scene = Scene(provisioned_pollers=ProvisionedPollers(2, 2))
+    scene.auditor.pace.answered(queue_arn(0), 0, [b"x" * MB] * 4)
+    scene.auditor.node_started()
+    scene.now_ms += 1
+
+    scene.auditor.pace.receive_started(queue_arn(0), 0)
+
+    assert scene.rules_broken() == []

@@ -72,9 +72,13 @@ class Ground:
                 self._calls.cut_off()
             await self.node.crash()
 
-    async def stop_node(self) -> None:
-        """Stop the node gracefully."""
-        async with self._awake:
+    async def stop_node(self, limit_s: float) -> None:
+        """Stop the node gracefully; one that is paused stops when it goes on.
+
+        Raises:
+            TimeoutError: It has not stopped within so many seconds.
+        """
+        async with self._awake, asyncio.timeout(limit_s):
             await self.node.stop()
 
     async def pause_node(self, for_ms: int) -> None:

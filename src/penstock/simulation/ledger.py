@@ -342,6 +342,7 @@ class Books(Findings):
         concurrency: Per function ARN: (since_ms, slots), oldest first.
         running_by_function: Calls of the function port under way, direct ones included, and lost
             ones that still run.
+        used_by_others: Functions whose slots are taken by more than what these books tell of.
         untimed: Functions that were gone once: their timeout could not be looked up.
         ramp: How fast the concurrency of mappings without pollers of their own rises.
         is_calm: Nothing goes wrong in this world, and nobody takes a mapping away.
@@ -358,6 +359,7 @@ class Books(Findings):
         self.mappings: dict[str, AuditedMapping] = {}
         self.concurrency: dict[str, list[tuple[int, int]]] = {}
         self.running_by_function: dict[str, int] = {}
+        self.used_by_others: set[str] = set()
         self.untimed: set[str] = set()
         self.ramp = RampPolicy()
         self.is_calm = False
@@ -377,7 +379,9 @@ class Books(Findings):
         since_ms = copy.believed_until_ms - copy.timeout_ms
         is_troubled = mapping.is_troubled(since_ms, self.now_ms()) or copy.is_doubled
         is_ending = mapping.is_stopping or mapping.stopping_ms >= since_ms
-        if copy.believed_until_ms and not (is_troubled or is_ending):
+        asked_by_ms = copy.believed_until_ms - ROW_GRACE_MS
+        is_asked = any(began_ms <= asked_by_ms for began_ms in mapping.calls_ms.values())
+        if copy.believed_until_ms and not (is_troubled or is_ending or is_asked):
             text = f"{copy.message.message_id} is visible since {copy.believed_until_ms} ms"
             self.report(Rule.UNKEPT, text)
 
