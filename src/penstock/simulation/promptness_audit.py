@@ -104,7 +104,8 @@ class PromptnessAudit:
         lost_ms = self._lost_ms.get(unqualified(mapping.row.function_arn), CALM_FOR_EVER_MS)
         is_untouched = mapping.calm_since_ms == CALM_FOR_EVER_MS and len(mapping.rows) > 1
         is_lost = self._books.now_ms() - lost_ms < LOST_MS
-        return is_untouched and not (is_lost or mapping.is_stopping)
+        has_strangers = unqualified(mapping.row.function_arn) in self._books.used_by_others
+        return is_untouched and not (is_lost or mapping.is_stopping or has_strangers)
 
     def _has_room(self, mapping: AuditedMapping) -> bool:
         """Tell whether one more may run, however slowly the ramp rises."""

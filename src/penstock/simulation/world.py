@@ -364,8 +364,7 @@ class World:
     async def stop_node(self) -> None:
         """Stop the node gracefully, and check what it leaves behind."""
         try:
-            async with asyncio.timeout(STOP_S_MAX):
-                await self.ground.stop_node()
+            await self.ground.stop_node(STOP_S_MAX)
         except TimeoutError:
             self._report_stuck("did not stop")
             return
