@@ -5,8 +5,8 @@ Lambda's Invoke, checks no signature, and knows just enough of HTTP/1.1 for clie
 Content-Length. Nothing flows until ``PUT /flow?pages_per_s=N`` (0: as fast as it is asked for);
 ``DELETE /flow`` ends it, so that what was handed out can be counted against what came back.
 ``GET /account`` tells the counts (``due``: of what was served, what filters let through), and the
-latencies since the last ``?reset``: from an answer's write to the first bytes of the first
-invocation whose last record it brought.
+latencies since the last ``?reset``: from when the kernel has an answer's last byte to the first
+bytes of the first invocation whose last record it brought.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import collections
 import re
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import canned
@@ -167,10 +167,24 @@ class Connection(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._missing = 0  # bytes of the request, once its head is known
         self._first_byte_s = 0.0
+        self._leaving: int | None = None  # the page whose last byte is not written yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport; it tells when all is written."""
         self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)
+
+    def resume_writing(self) -> None:
+        """Note when the kernel has taken the last byte of a page."""
+        page, self._leaving = self._leaving, None
+        if page is not None and len(self._bench.sent_s) < PAGES_KEPT:
+            self._bench.sent_s[page] = time.perf_counter()
+
+    def _write_page(self, page: int, pieces: Sequence[bytes]) -> None:
+        self._leaving = page
+        self._transport.writelines(pieces)
+        if self._leaving is not None and not self._transport.get_write_buffer_size():
+            self.resume_writing()
 
     def data_received(self, chunk: bytes) -> None:
         """Answer once the request is complete."""
@@ -248,8 +262,7 @@ class Connection(asyncio.Protocol):
                 bench.free.append(number)
             bench.served += count
             bench.due += count
-            bench.sent_s[number] = time.perf_counter()
-            self._transport.write(bench.sets[number][count])
+            self._write_page(number, [bench.sets[number][count]])
 
         self._hand_out(give, empty=EMPTY, wait_s=wait_s)
 
@@ -267,9 +280,7 @@ class Connection(asyncio.Protocol):
             pieces, count = pages.answer(bench.page_number, limit)
             bench.served += count
             bench.due += canned.wanted_of(count) if bench.case.is_json else count
-            if len(bench.sent_s) < PAGES_KEPT:
-                bench.sent_s[bench.page_number] = time.perf_counter()
-            self._transport.writelines(pieces)
+            self._write_page(bench.page_number, pieces)
 
         wait_s = PACED_READ_S if bench.flow.is_open else 0.0
         self._hand_out(give, empty=pages.empty, wait_s=wait_s)

@@ -161,12 +161,12 @@ def run_worlds(module: str, path: str, seed_count: int) -> Verdict:
 
 
 def _kinds_of(module: str) -> tuple[str, ...]:
-    """Choose the worlds that can notice: no other kind runs the module."""
+    """Choose the worlds that can notice, the cheapest first: no other kind runs the module."""
     if module in QUEUE_MODULES:
-        return ("queues",)
+        return ("machines", "queues")
     if module in STREAM_MODULES:
         return ("streams",)
-    return ("queues", "streams")
+    return ("machines", "queues", "streams")
 
 
 def _key_of(mutant: Mutant) -> str:

@@ -3,9 +3,13 @@
 It runs before the supervisor starts, while nothing polls: so every row can be settled at once, and
 a mapping that is replaced is gone before its successor is created. A mapping's name is its
 identity; mappings made through the API have none and are left alone.
+
+Many are looked at and written at once: they share few transactions (``store/thread.py``).
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -45,9 +49,11 @@ _CLEARED_OF_STREAMS = _CLEARED_OF_EVERY_SOURCE | {
 }
 # Where a mapping reads from is given once; a queue mapping has no such members at all.
 _SOURCE = "EventSourceArn"
+_FUNCTION = "FunctionName"
 _STARTS = ("StartingPosition", "StartingPositionTimestamp")
 _FILTERS = "FilterCriteria"
 _POLLERS = "ProvisionedPollerConfig"
+AT_ONCE = 64  # mappings; as many as there are connections for short calls to one server
 _NOT_UPDATED = (_SOURCE, "Tags")  # tags are no member of Update
 
 
@@ -66,18 +72,20 @@ class DeclaredMapping(msgspec.Struct, frozen=True, kw_only=True):
     replace: bool = False
 
 
-def settle_rows(store: Store, *, now_ms: int) -> None:
-    """Settle what a stop or a crash left in a transition: nothing runs, so nothing is awaited."""
-    for row in store.list_mappings():
-        _settle_row(store, row, now_ms)
+# A mapping, and its row where there is one.
+_Declared = tuple[DeclaredMapping, EventSourceMapping | None]
 
 
-def _settle_row(store: Store, row: EventSourceMapping, now_ms: int) -> None:
-    settled = state_when_settled(row.state, enabled=row.enabled)
-    if settled is None:
-        store.delete_mapping(row.uuid)
-    elif settled is not row.state:
-        store.replace_mapping(msgspec.structs.replace(row, state=settled, last_modified_ms=now_ms))
+def settle_rows(store: Store, *, rows: Iterable[EventSourceMapping], now_ms: int) -> None:
+    """Settle the rows that are in a transition: nothing runs, so nothing is awaited."""
+    for row in rows:
+        settled = state_when_settled(row.state, enabled=row.enabled)
+        if settled is None:
+            store.delete_mapping(row.uuid)
+        elif settled is not row.state:
+            store.replace_mapping(
+                msgspec.structs.replace(row, state=settled, last_modified_ms=now_ms)
+            )
 
 
 class Reconciliation:
@@ -102,30 +110,58 @@ class Reconciliation:
             ConfigurationError: A mapping cannot be as declared; what was done before stays done,
                 and running again goes on from there.
         """
-        now_ms = self._clock.now().wall_ms
-        await self._store_calls.run(lambda store: settle_rows(store, now_ms=now_ms))
-        rows = await self._store_calls.run(lambda store: store.list_mappings())
+        rows = await self._store_calls.run(partial(_settle_what_was_left, now_ms=self._now_ms()))
         row_by_name = {row.name: row for row in rows if row.name is not None}
         names = {mapping.name for mapping in declared}
-        for name, row in row_by_name.items():
-            if name not in names:
-                await self._remove(row)
+        await self._remove([row for name, row in row_by_name.items() if name not in names])
+        # One may take the source and function that another leaves: those go first, in their order.
+        moved: list[_Declared] = []
+        others: list[_Declared] = []
         for mapping in declared:
-            try:
-                changed = await self._reconcile(mapping, row_by_name.get(mapping.name))
-            except ApiError as exc:
-                raise ConfigurationError(_refusal(mapping, exc)) from exc
-            if changed is not None:
-                await self._settle(changed)
+            row = row_by_name.get(mapping.name)
+            (moved if _is_moved(mapping, row) else others).append((mapping, row))
+        groups = [[each] for each in moved]
+        groups += [others[at : at + AT_ONCE] for at in range(0, len(others), AT_ONCE)]
+        for group in groups:
+            await self._reconcile_all(group)
 
-    async def _settle(self, row: EventSourceMapping) -> None:
-        now_ms = self._clock.now().wall_ms
-        await self._store_calls.run(lambda store: _settle_row(store, row, now_ms))
+    async def _reconcile_all(self, group: Sequence[_Declared]) -> None:
+        """Reconcile mappings at once; the first that cannot be as declared is told, and only it."""
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self._try(mapping, row), name=f"declared {mapping.name}")
+                for mapping, row in group
+            ]
+        outcomes = [task.result() for task in running]
+        changed = [each for each in outcomes if isinstance(each, EventSourceMapping)]
+        if changed:
+            await self._store_calls.run(partial(settle_rows, rows=changed, now_ms=self._now_ms()))
+        for outcome in outcomes:
+            if isinstance(outcome, ConfigurationError):
+                raise outcome
+
+    async def _try(
+        self, declared: DeclaredMapping, row: EventSourceMapping | None
+    ) -> EventSourceMapping | ConfigurationError | None:
+        """Reconcile a mapping; give the row that is now in a transition, or why it cannot be."""
+        try:
+            return await self._reconcile(declared, row)
+        except ApiError as exc:
+            error = ConfigurationError(_refusal(declared, exc))
+            error.__cause__ = exc
+            return error
+        except ConfigurationError as exc:
+            return exc
 
     async def _reconcile(
         self, declared: DeclaredMapping, row: EventSourceMapping | None
     ) -> EventSourceMapping | None:
-        """Give the row that is now in a transition; None: none is."""
+        """Give the row that is now in a transition; None: none is.
+
+        Raises:
+            ApiError: It cannot be as declared.
+            ConfigurationError: As above.
+        """
         change = None if row is None else _changed_for_good(row, declared.parameters)
         if row is not None and change is not None:
             if not declared.replace:
@@ -133,7 +169,7 @@ class Reconciliation:
                     f"mapping {declared.name!r}: {change}; a mapping cannot change it: set replace"
                     " = true to delete it and create it anew, or choose another name"
                 )
-            await self._remove(row)
+            await self._remove([row])
             row = None
         if row is None:
             scope = self._scope_of(declared.parameters)
@@ -149,11 +185,25 @@ class Reconciliation:
 
     def _scope_of(self, parameters: Mapping[str, object]) -> Scope:
         """Give the scope of a new mapping: its function's region, as everywhere in Lambda."""
-        function = parse_function_name(str(parameters.get("FunctionName", "")), self._scope)
+        function = parse_function_name(str(parameters.get(_FUNCTION, "")), self._scope)
         return Scope(self._scope.account, function.scope.region)
 
-    async def _remove(self, row: EventSourceMapping) -> None:
-        await self._store_calls.run(lambda store: store.delete_mapping(row.uuid))
+    async def _remove(self, rows: Sequence[EventSourceMapping]) -> None:
+        def remove(store: Store) -> None:
+            for row in rows:
+                store.delete_mapping(row.uuid)
+
+        if rows:
+            await self._store_calls.run(remove)
+
+    def _now_ms(self) -> int:
+        return self._clock.now().wall_ms
+
+
+def _settle_what_was_left(store: Store, *, now_ms: int) -> list[EventSourceMapping]:
+    """Settle what a stop or a crash left in a transition; give all rows as they are then."""
+    settle_rows(store, rows=store.list_mappings(), now_ms=now_ms)
+    return store.list_mappings()
 
 
 def _refusal(mapping: DeclaredMapping, error: ApiError) -> str:
@@ -161,6 +211,16 @@ def _refusal(mapping: DeclaredMapping, error: ApiError) -> str:
     cause = error.__cause__
     reason = f" ({cause})" if isinstance(cause, FilterPatternError) else ""
     return f"mapping {mapping.name!r}: {error}{reason}"
+
+
+def _is_moved(declared: DeclaredMapping, row: EventSourceMapping | None) -> bool:
+    """Tell whether a mapping that is there is to have another source, start or function."""
+    if row is None:
+        return False
+    if _changed_for_good(row, declared.parameters) is not None:
+        return True
+    name = declared.parameters.get(_FUNCTION)
+    return name is not None and parse_function_name(str(name), row.scope).arn != row.function_arn
 
 
 def _changed_for_good(row: EventSourceMapping, parameters: Mapping[str, object]) -> str | None:
@@ -207,12 +267,12 @@ def _update_request(row: EventSourceMapping, parameters: Mapping[str, object]) -
 def _is_different(row: EventSourceMapping, request: Mapping[str, object]) -> bool:
     """Tell whether an update would change the row, or must be refused."""
     shown = _cleared(row) | to_wire(row)
-    shown |= {"Enabled": row.enabled, "FunctionName": row.function_arn}
+    shown |= {"Enabled": row.enabled, _FUNCTION: row.function_arn}
     asked = dict(request)
     if isinstance(pollers := asked.get(_POLLERS), dict) and pollers:
         asked[_POLLERS] = pollers_to_wire(ProvisionedPollers()) | pollers
     if asked.get(_FILTERS) in ({"Filters": []}, {"Filters": None}):
         asked[_FILTERS] = {}
-    if "FunctionName" in asked:
-        asked["FunctionName"] = parse_function_name(str(asked["FunctionName"]), row.scope).arn
+    if _FUNCTION in asked:
+        asked[_FUNCTION] = parse_function_name(str(asked[_FUNCTION]), row.scope).arn
     return any(shown.get(name) != value for name, value in asked.items())

@@ -55,3 +55,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     assumes_roles: bool = False
     nodejs_client: str | None = None
     is_verbose: bool = False
+
+    @property
+    def functions_url(self) -> str | None:
+        """Where all functions are, if that is not here."""
+        return self.upstream if self.functions_upstream else None

@@ -8,7 +8,7 @@ from penstock.model.deployed_function import DeployedFunction
 from penstock.model.failure import Failure, FailureReport
 from penstock.model.function import Function, FunctionResult
 from penstock.model.instant import Instant
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, MappingQuery
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.position import CheckpointSave, PositionChange, StreamPlace, Tenure
 from penstock.model.stream import (
@@ -193,10 +193,7 @@ class FunctionInvoker(Protocol):
 
 
 class MappingStore(Protocol):
-    """Mappings that survive a restart.
-
-    Every write is durable when the method returns. Raises ``StoreError`` only.
-    """
+    """Mappings that survive a restart once a call has been answered; raises ``StoreError`` only."""
 
     def insert_mapping(self, mapping: EventSourceMapping) -> None:
         """Add a mapping.
@@ -214,6 +211,10 @@ class MappingStore(Protocol):
         self, scope: Scope | None = None, *, event_source_arn: str | None = None
     ) -> list[EventSourceMapping]:
         """Read every mapping of a scope (None: of all) and of a source, ordered by uuid."""
+        ...
+
+    def read_page(self, asked: MappingQuery) -> list[EventSourceMapping]:
+        """Read a part of a scope's mappings, ordered by uuid."""
         ...
 
     def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
@@ -393,6 +394,6 @@ class StoreCalls(Protocol):
         """Run ``call`` on the store and give back its result; its errors are raised here.
 
         A call that has begun runs to its end even when the caller is cancelled. One call may read
-        and write several times: nobody else of this process comes between.
+        and write several times: nobody else of this process comes between, and an error undoes all.
         """
         ...

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 from aiohttp import web
@@ -15,34 +13,30 @@ from penstock.api.application import build_application
 from penstock.api.context import ApiContext, ApiSettings
 from penstock.aws.client import WireClient
 from penstock.aws.network import Network
-from penstock.aws.roles import ExecutionRoles
 from penstock.declared_mappings import DeclaredMapping, Reconciliation
 from penstock.destinations.aws_destinations import AwsDestinations
 from penstock.engine.clock import SystemClock
 from penstock.engine.identity import draw_fraction, draw_uuid
 from penstock.engine.metrics import NodeMetrics
-from penstock.engine.open_files import open_files_needed, raise_open_files_limit
+from penstock.engine.open_files import (
+    open_files_needed,
+    open_files_spare,
+    raise_open_files_limit,
+)
 from penstock.engine.queue_log import Log
+from penstock.engine.short_collections import ShortCollections
 from penstock.engine.slots import SlotLedger
 from penstock.engine.supervisor import Supervisor
 from penstock.engine.surroundings import EngineSettings, Surroundings
-from penstock.functions.code_downloads import S3Code
 from penstock.functions.code_store import open_code_store
 from penstock.functions.deployed_functions import DeployedFunctions, DeploymentRules
-from penstock.functions.function_logs import open_function_logs
 from penstock.functions.host.check import check_code, check_function
-from penstock.functions.host.host import FunctionHost, HostSettings
-from penstock.functions.host.role import HostRole
 from penstock.functions.host.runtimes import choose_runtime
-from penstock.functions.lambda_api import LambdaApiInvoker
-from penstock.functions.log_delivery import LogDelivery
 from penstock.functions.registry import FunctionRegistry
-from penstock.functions.role_check import RoleCheck
 from penstock.functions.upstream_functions import UpstreamFunctions, refuse_own_address
 from penstock.functions.upstream_watch import UpstreamWatch
 from penstock.listening import (
     LISTEN_BACKLOG,
-    SHUTDOWN_GRACE_S,
     listen,
     make_runner,
     names_of_port,
@@ -51,6 +45,7 @@ from penstock.listening import (
 from penstock.model.arn import Scope
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
+from penstock.node_functions import NodeFunctions, OpenFunctions
 from penstock.node_settings import ServiceSettings
 from penstock.sources.aws_sources import AwsSources
 from penstock.store.lock import hold_store
@@ -59,21 +54,6 @@ from penstock.store.sqlite import database_path, parse_url
 from penstock.store.thread import StoreThread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class _Functions(NamedTuple):
-    """What runs functions, and what acts for them.
-
-    Attributes:
-        wire_for: Gives what carries the calls that are made for a function, by its ARN.
-        role_check: None: no role is assumed.
-        code_source: Where the API fetches code that is named, not sent.
-    """
-
-    registry: FunctionRegistry
-    wire_for: Callable[[str], WireClient]
-    role_check: RoleCheck | None
-    code_source: S3Code
 
 
 class Service:
@@ -149,10 +129,13 @@ class Service:
         self._listener = self._closing.enter_context(listen(settings.host, settings.port))
         await self._check_functions()
         clock = SystemClock()
+        self._closing.enter_context(ShortCollections(clock.precise_ms).kept())
         metrics = NodeMetrics(clock)
         store_calls = self._open_store()
         wire = await self._open_wire(clock)
-        functions = await self._open_functions(wire, clock, metrics)
+        functions = await NodeFunctions(
+            settings, self._closing, lambda: self._drained_s, self._log
+        ).open(wire, clock, metrics)
         surroundings = Surroundings(
             store=store_calls,
             sources=AwsSources(functions.wire_for),
@@ -197,11 +180,6 @@ class Service:
         self._closing.push_async_callback(store_calls.close)
         return store_calls
 
-    @property
-    def _functions_url(self) -> str | None:
-        """Where all functions are, if that is not here."""
-        return self._settings.upstream if self._settings.functions_upstream else None
-
     async def _open_wire(self, clock: SystemClock) -> WireClient:
         upstream, region = self._settings.upstream, self._settings.region
         network = Network(own_addresses=(self.address,), default_endpoint=upstream)
@@ -230,7 +208,7 @@ class Service:
         store_calls: StoreThread,
         changed: Callable[[str], None],
     ) -> UpstreamWatch | None:
-        url = self._functions_url
+        url = self._settings.functions_url
         if url is None:
             return None
         functions = UpstreamFunctions(wire, url, registry.declare)
@@ -240,7 +218,7 @@ class Service:
         self,
         surroundings: Surroundings,
         supervisor: Supervisor,
-        functions: _Functions,
+        functions: OpenFunctions,
         deployed: DeployedFunctions,
         look_up: UpstreamFunctions | None,
     ) -> ApiContext:
@@ -276,7 +254,10 @@ class Service:
         scope = Scope(self._settings.account_id, self._settings.region)
         await Reconciliation(context, scope=scope).run(self._declared_mappings)
         mappings = await calls.run(lambda store: store.list_mappings())
-        raise_open_files_limit(open_files_needed(mappings, self._declared_functions))
+        needed = open_files_needed(mappings, self._declared_functions)
+        warning = raise_open_files_limit(needed, open_files_spare(mappings))
+        if warning is not None:
+            self._log.warning(warning)
 
     async def _supervise(self, supervisor: Supervisor) -> None:
         """Start the engine and wait until it has taken up its mappings."""
@@ -304,74 +285,6 @@ class Service:
         left_s = self._drained_s - asyncio.get_running_loop().time()
         await registry.stop(max(0.0, left_s))
 
-    async def _open_functions(
-        self, wire: WireClient, clock: SystemClock, metrics: NodeMetrics
-    ) -> _Functions:
-        """Open what runs functions, and what acts and logs for them.
-
-        Each needs another: roles are of the functions that the registry has, logs are written as a
-        role, and what the registry opens is given both.
-        """
-
-        def find_function(function_arn: str) -> Function | None:
-            return registry.find(function_arn)
-
-        roles = self._open_roles(wire, find_function)
-        wire_for = (lambda _: wire) if roles is None else roles.wire_for
-        logs = await self._open_logs(wire, wire_for, metrics)
-        settings = HostSettings(
-            inherited_environment=os.environ,
-            extra_environment=self._settings.function_environment,
-            nodejs_client=self._settings.nodejs_client,
-        )
-
-        def open_host(function: Function) -> FunctionHost:
-            role = None
-            if roles is not None:
-                credentials = roles.credentials_for(f"{function.arn}:{function.version}")
-                role = HostRole(function.name, credentials, clock)
-            return FunctionHost(
-                function,
-                clock=clock,
-                draw_request_id=draw_uuid,
-                log=self._log_line,
-                settings=settings,
-                role=role,
-                logs=logs,
-            )
-
-        invoker = LambdaApiInvoker(wire, lambda_url=self._functions_url)
-        registry = FunctionRegistry(open_host, invoker, draw_fraction=draw_fraction)
-        role_check = None if roles is None else RoleCheck(roles, clock)
-        return _Functions(registry, wire_for, role_check, S3Code(wire))
-
-    def _open_roles(
-        self, wire: WireClient, find_function: Callable[[str], Function | None]
-    ) -> ExecutionRoles | None:
-        """Open what assumes functions' roles; None where everything acts as the service."""
-        if not self._settings.assumes_roles:
-            return None
-        roles = ExecutionRoles(wire, find_function, self._log)
-        self._closing.callback(roles.close)
-        return roles
-
-    async def _open_logs(
-        self, wire: WireClient, wire_for: Callable[[str], WireClient], metrics: NodeMetrics
-    ) -> LogDelivery | None:
-        settings = self._settings
-        logs = await open_function_logs(
-            settings.function_logs, wire, wire_for, region=settings.region, log=self._log
-        )
-        if logs is not None:
-            metrics.watch_lost_log_lines(logs.lost_count)
-            self._closing.push_async_callback(self._stop_logs, logs)
-        return logs
-
-    async def _stop_logs(self, logs: LogDelivery) -> None:
-        # The functions have ended, and what they printed last is short: it always has its chance.
-        left_s = self._drained_s - asyncio.get_running_loop().time()
-        await logs.stop(max(SHUTDOWN_GRACE_S, left_s))
-
     def _make_deployed(
         self, store_calls: StoreThread, registry: FunctionRegistry, changed: Callable[[str], None]
     ) -> DeployedFunctions:
@@ -390,9 +303,6 @@ class Service:
         )
         self._closing.push_async_callback(deployed.close)
         return deployed
-
-    def _log_line(self, function_name: str, line: str) -> None:
-        self._log.info(line, function=function_name)
 
     def _log_of(self, mapping: EventSourceMapping) -> Log:
         bound: Log = self._log.bind(mapping=mapping.name or mapping.uuid)

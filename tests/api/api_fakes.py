@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -340,9 +340,10 @@ class FakeMetrics:
         """Give what the test set."""
         return self.statuses.get(mapping_uuid, MappingStatus())
 
-    def render(self) -> bytes:
+    def render(self) -> Iterator[bytes]:
         """Always the same."""
-        return b"penstock_polled_total 1\n"
+        yield b"penstock_polled_total "
+        yield b"1\n"
 
 
 class World(msgspec.Struct):

@@ -1,19 +1,21 @@
 """A project file's mappings: created, updated in place, removed; those of the API left alone."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from api_fakes import FUNCTION_ARN, NOW, QUEUE_ARN, SCOPE, STREAM_ARN, TABLE_STREAM_ARN, World
 
 from penstock.api.operations import MappingOperations
-from penstock.declared_mappings import DeclaredMapping, Reconciliation
+from penstock.declared_mappings import AT_ONCE, DeclaredMapping, Reconciliation
 from penstock.model.errors import ConfigurationError
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.message import QueueAttributes
 from penstock.store.sql import SqlStore
-from penstock.store.thread import InlineStore
+from penstock.store.thread import InlineStore, StoreThread
 
 OTHER_QUEUE_ARN = QUEUE_ARN.replace("orders", "returns")
 
@@ -380,3 +382,73 @@ def test_rows_left_deleting_are_gone() -> None:
 def rewrite(project: Project, state: State) -> None:
     for row in project.store.list_mappings():
         project.store.replace_mapping(msgspec.structs.replace(row, state=state))
+
+
+def queue_of(number: int) -> DeclaredMapping:
+    arn = f"{QUEUE_ARN}-{number}"
+    parameters: dict[str, object] = {"EventSourceArn": arn, "FunctionName": "ship"}
+    return DeclaredMapping(name=f"m{number}", parameters=parameters)
+
+
+def count_commits(count: int, folder: Path) -> int:
+    """Declare so many mappings to an empty store, and again; count the commits of both."""
+    store = SqlStore(f"sqlite:///{folder}/{count}.db")
+    world = World.with_defaults()
+    for number in range(count):
+        world.sources.queues[f"{QUEUE_ARN}-{number}"] = QueueAttributes(30)
+    declared = [queue_of(number) for number in range(count)]
+    commits: list[object] = []
+
+    def note(connection: object) -> None:
+        commits.append(connection)
+
+    async def declare_twice() -> None:
+        calls = StoreThread(store)
+        for _ in range(2):
+            await Reconciliation(world.context(calls), scope=SCOPE).run(declared)
+        assert len(await calls.run(lambda store: store.list_mappings())) == count
+        await calls.close()
+
+    sa.event.listen(sa.Engine, "commit", note)
+    asyncio.run(declare_twice())
+    sa.event.remove(sa.Engine, "commit", note)
+    return len(commits)
+
+
+def test_declared_mappings_share_their_commits(tmp_path: Path) -> None:
+    few, many = count_commits(AT_ONCE, tmp_path), count_commits(4 * AT_ONCE, tmp_path)
+
+    assert few <= 4
+    assert many <= 4 * few
+
+
+def test_of_two_declared_alike_one_is_kept_and_one_refused() -> None:
+    project = Project()
+    twin = msgspec.structs.replace(orders(), name="twin")
+
+    with pytest.raises(ConfigurationError, match=r"mapping '(orders|twin)': .* already exists"):
+        project.declare(orders(), twin, queue_of(1))
+
+    assert len(project.rows()) == 1
+
+
+def test_first_mapping_that_cannot_be_is_told_and_the_others_are_there() -> None:
+    project = Project()
+
+    with pytest.raises(ConfigurationError, match="mapping 'm7'"):
+        project.declare(orders(), queue_of(7), queue_of(8))
+
+    assert project.rows()["orders"].state is State.ENABLED
+
+
+def test_declared_mapping_takes_the_source_and_function_that_another_leaves() -> None:
+    project = Project()
+    project.world.functions.add("bill")
+    project.declare(orders())
+
+    rows = project.declare(
+        msgspec.structs.replace(orders(), name="heir"), orders(FunctionName="bill")
+    )
+
+    assert rows["heir"].function_arn == FUNCTION_ARN
+    assert rows["orders"].function_arn != FUNCTION_ARN

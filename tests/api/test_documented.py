@@ -7,11 +7,11 @@ import msgspec
 import pytest
 from api_fakes import World
 from click import Context
-from prometheus_client.core import Metric
 from wire_builders import StandingClock
 
 from penstock.api.operator_routes import operator_routes
 from penstock.cli.main import cli
+from penstock.engine.metric_series import Series
 from penstock.engine.metrics import NodeMetrics
 from penstock.local import project_tables
 from penstock.store.sql import SqlStore
@@ -43,12 +43,10 @@ def test_route_is_documented(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "metric", list(NodeMetrics(StandingClock()).collect()), ids=lambda each: each.name
+    "series", list(NodeMetrics(StandingClock()).collect()), ids=lambda each: each.name
 )
-def test_metric_is_documented(metric: Metric) -> None:
-    name = f"`{metric.name}" + ("_total" if metric.type == "counter" else "")
-
-    assert f"{name}{{" in OPERATIONS or f"{name}`" in OPERATIONS
+def test_metric_is_documented(series: Series) -> None:
+    assert f"`{series.name}{{" in OPERATIONS or f"`{series.name}`" in OPERATIONS
 
 
 # The demo explains itself.

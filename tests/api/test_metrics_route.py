@@ -23,7 +23,7 @@ def fixture_server() -> Iterator[Server]:
 def test_metrics_are_given_as_they_are_rendered(server: Server) -> None:
     answer = server.send("GET", "/metrics")
 
-    assert (answer.status, answer.body) == (200, FakeMetrics().render())
+    assert (answer.status, answer.body) == (200, b"".join(FakeMetrics().render()))
     assert answer.headers["content-type"] == FakeMetrics.content_type
 
 

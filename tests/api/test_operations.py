@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 
 import msgspec
 import pytest
@@ -189,11 +190,20 @@ def test_options_of_a_mapping_that_never_holds_still_are_refused_in_the_end(desk
 
 
 class _AnswerLost(SqlStore):
-    """Keeps every row that is written, and then says that it failed."""
+    """Keeps every row that is changed, and then says that it failed."""
+
+    is_lost = False
 
     def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
-        super().replace_mapping(mapping)
-        raise StoreUnavailableError("the connection broke")
+        self.is_lost = True
+        return super().replace_mapping(mapping)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with super().together():
+            yield
+        if self.is_lost:
+            raise StoreUnavailableError("the connection broke")
 
 
 def test_write_whose_answer_is_lost_lets_the_engine_look_for_itself(desk: Desk) -> None:

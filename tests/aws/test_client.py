@@ -23,7 +23,7 @@ from penstock.aws.errors import (
     CredentialsError,
     WireError,
 )
-from penstock.aws.exchange import ExchangeRules, HttpRequest
+from penstock.aws.exchange import ExchangeRules
 from penstock.aws.json_protocol import JsonDialect
 from penstock.aws.network import Network
 from penstock.aws.session import AwsSession
@@ -169,7 +169,7 @@ def test_request_is_dated_when_it_is_signed_not_when_its_credentials_were_sought
         wire.credentials = SlowCredentials(AwsSession(), clock)
         async with serve(converse) as origin:
             service = await wire.open_url(str(origin), service="sqs", region="eu-west-1")
-            await service.send(HttpRequest("POST", "/", ()), ONCE)
+            await service.send(service.open_form("POST", "/", ()), b"", ONCE)
         await wire.close()
 
     run(scenario())

@@ -85,7 +85,7 @@ def test_wire_client_takes_the_proxy_of_the_environment(
             wire = make_wire()
             service = await wire.open_url("http://far.example", service="sqs", region="r")
             try:
-                return await service.send(HttpRequest("GET", "/", ()), ExchangeRules())
+                return await service.send(service.open_form("GET", "/", ()), b"", ExchangeRules())
             finally:
                 await wire.close()
 

@@ -12,7 +12,7 @@ from scripted_server import Conversation, RunFixture, always, serve
 from wire_builders import make_wire
 
 from penstock.aws.errors import CredentialsError, RoleRefusedError, RoleUnavailableError
-from penstock.aws.exchange import ExchangeRules, HttpRequest
+from penstock.aws.exchange import ExchangeRules
 from penstock.aws.roles import ExecutionRoles
 from penstock.model.arn import Scope
 from penstock.model.function import Function, InvokeEndpoint
@@ -156,7 +156,7 @@ def test_requests_for_a_function_are_signed_with_its_role_s_credentials(run_rig:
         wire = rig.roles.wire_for(FUNCTION.arn)
         service = await wire.open("sqs", "eu-west-1")
 
-        await service.send(HttpRequest("POST", "/", ()), ExchangeRules())
+        await service.send(service.open_form("POST", "/", ()), b"", ExchangeRules())
 
         assert rig.signed_with == ["AKIDEXAMPLE", "KEY1"]
 

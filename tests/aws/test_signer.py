@@ -10,8 +10,8 @@ import botocore.credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.aws.exchange import HttpRequest
-from penstock.aws.signer import Credentials, Signer
+from penstock.aws.exchange import Headers, HttpRequest
+from penstock.aws.signer import REPEATED_BYTES_MAX, Credentials, RequestForm, Signer
 
 _TOKEN = st.text("abcXYZ019/+=._-~", min_size=1, max_size=30)
 _SEGMENT = st.one_of(
@@ -62,20 +62,64 @@ def test_signature_equals_botocores(
     request = HttpRequest("POST", target, (host, *headers.items()), body)
     credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", token)
 
-    ours = Signer("sqs", "eu-west-1").sign(request, credentials, wall_ms)
+    form = Signer("sqs", "eu-west-1").open_form("POST", target, request.headers)
+    ours = form.sign(body, credentials, wall_ms)
 
-    assert dict(ours.headers) == _sign_as_botocore(request, credentials, wall_ms)
+    assert _tidy(ours.sent_headers()) == _tidy(
+        tuple(_sign_as_botocore(request, credentials, wall_ms).items())
+    )
 
 
-@given(steps=st.lists(st.tuples(_WALL_MS, st.sampled_from(["one", "two"])), max_size=6))
-def test_kept_signing_key_follows_the_day_and_the_secret(steps: list[tuple[int, str]]) -> None:
-    request = HttpRequest("POST", "/", (("Host", "h"),), b"{}")
-    kept = Signer("sqs", "eu-west-1")
+def _tidy(headers: Headers) -> dict[str, str]:
+    """Trim what botocore and the wire trim."""
+    return {name: text.strip() for name, text in headers}
 
-    for wall_ms, secret in steps:
+
+_STEP = st.tuples(_WALL_MS, st.sampled_from(["one", "two"]), st.sampled_from([b"{}", b"[]"]))
+
+
+@given(steps=st.lists(_STEP, max_size=6), repeats=st.booleans())
+def test_what_is_kept_follows_the_second_the_secret_and_the_body(
+    steps: list[tuple[int, str, bytes]], *, repeats: bool
+) -> None:
+    kept = _open_form()
+
+    for wall_ms, secret, body in [step for step in steps for _ in range(1 + repeats)]:
         credentials = Credentials("AKID", secret)
-        fresh = Signer("sqs", "eu-west-1")
-        assert kept.sign(request, credentials, wall_ms) == fresh.sign(request, credentials, wall_ms)
+        ours = kept.sign(body, credentials, wall_ms)
+        assert ours == _open_form().sign(body, credentials, wall_ms)
+
+
+def test_forms_of_one_signer_share_its_key_and_nothing_else() -> None:
+    signer = Signer("sqs", "eu-west-1")
+    forms = [signer.open_form("POST", target, (("Host", "h"),)) for target in ("/a", "/b", "/a")]
+    credentials = Credentials("AKID", "secret")
+
+    first, other, again = (form.sign(b"{}", credentials, 1_000) for form in forms)
+
+    assert first == again
+    assert first.head.rpartition(b"Signature=")[2] != other.head.rpartition(b"Signature=")[2]
+
+
+def test_repeated_body_is_signed_once_per_second() -> None:
+    form, body, credentials = _open_form(), b"{}", Credentials("AKID", "secret")
+
+    first = form.sign(body, credentials, 1_000)
+
+    assert form.sign(body, credentials, 1_999) is first
+    assert form.sign(body, credentials, 2_000) != first
+
+
+def test_large_body_is_not_kept() -> None:
+    form, body, credentials = _open_form(), bytes(REPEATED_BYTES_MAX + 1), Credentials("A", "s")
+
+    first = form.sign(body, credentials, 1_000)
+
+    assert form.sign(body, credentials, 1_000) is not first
+
+
+def _open_form() -> RequestForm:
+    return Signer("sqs", "eu-west-1").open_form("POST", "/", (("Host", "h"),))
 
 
 def test_credentials_are_shown_without_their_secret() -> None:

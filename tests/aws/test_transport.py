@@ -90,7 +90,8 @@ def test_trailers_are_not_taken_for_headers(run: RunFixture) -> None:
 
     response = run(_exchange(_sends(head + b"1\r\n1\r\n0\r\n" + trailer + b"\r\n")))
 
-    assert response == HttpResponse(200, ((b"Transfer-Encoding", b"chunked"),), b"1")
+    assert response.headers == ((b"Transfer-Encoding", b"chunked"),)
+    assert response.body == b"1"
 
 
 def test_exchange_gives_answers_of_any_status(run: RunFixture) -> None:

@@ -19,7 +19,7 @@ from builders import (
 )
 
 from penstock.core import queue_contract as q
-from penstock.core.queue_advice import SCALING_PAGE, Subject, advise
+from penstock.core.queue_advice import SCALING_PAGE, Maxima, Subject, advise
 from penstock.core.scaling import (
     ConcurrencyRamp,
     PollerThroughput,
@@ -185,6 +185,8 @@ def test_function_concurrency_below_the_sum_of_maxima_is_advised_against() -> No
         for name in ("a", "b")
     ]
 
-    (advice,) = advise(mappings[0], QueueAttributes(18, 5), function=function, mappings=mappings)
+    (advice,) = advise(
+        mappings[0], QueueAttributes(18, 5), function=function, maxima=Maxima(mappings)
+    )
 
     assert (advice.subject, advice.page) == (Subject.CONCURRENCY, SCALING_PAGE)

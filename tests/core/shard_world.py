@@ -65,6 +65,13 @@ class ThirdsFilter:
         return tuple(each for each in records if int(each.sequence_number) // 2 % 3)
 
 
+class ThoroughConsumer(ShardConsumer):
+    """Takes no input for one that concerns the reading alone."""
+
+    def _has_only_to_read(self, _now: Instant) -> bool:
+        return False
+
+
 class ShardWorld:
     """A shard, its server, the function, the destination, the store, and who watches them."""
 
@@ -100,6 +107,7 @@ class ShardWorld:
         self.wanted = self.held = self.held_bytes = self.turns = 0
         self.is_stopping = False
         self.machine = ShardConsumer(policy, start(checkpoint))
+        self.thorough = ThoroughConsumer(policy, start(checkpoint))
         self.feed(s.Started())
 
     def now(self) -> Instant:
@@ -110,9 +118,12 @@ class ShardWorld:
         self.turns += 1
         self.is_sound = False
         assert self.turns < TURNS_MAX, "the machine spins"
-        for command in self.machine.handle(inp, self.now()):
+        commands = self.machine.handle(inp, self.now())
+        for command in commands:
             self._take(command)
         deadline_ms = self.machine.deadline_ms()
+        assert self.thorough.handle(inp, self.now()) == commands, "a short way leads elsewhere"
+        assert self.thorough.deadline_ms() == deadline_ms, "a short way is woken at another time"
         assert deadline_ms is None or deadline_ms > self.now_ms, "the driver would spin"
         self.is_sound = True
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, QUEUE_ARN
 
-from penstock.core.queue_advice import Advice, Subject, advise
+from penstock.core.queue_advice import Advice, Maxima, Subject, Sum, advise
 from penstock.model.arn import Scope
 from penstock.model.function import Function, LocalProcess
 from penstock.model.mapping import EventSourceMapping, ProvisionedPollers
@@ -34,7 +35,7 @@ def advised(
     concurrency: int = 10,
 ) -> list[Subject]:
     function = a_function(concurrency)
-    found = advise(mapping, queue, function=function, mappings=(mapping, *others))
+    found = advise(mapping, queue, function=function, maxima=Maxima((mapping, *others)))
     return [advice.subject for advice in found]
 
 
@@ -145,10 +146,26 @@ def test_maximum_concurrency_of_all_queues_fits_the_function(
     assert advised(a_mapping(maximum_concurrency=6), GOOD, *rows, concurrency=6) == expected
 
 
+def test_maxima_follow_rows_that_change_and_go() -> None:
+    first, second = a_mapping(maximum_concurrency=6), a_mapping("u2", maximum_concurrency=5)
+    maxima = Maxima([first])
+
+    sums = [maxima.beside(second)]
+    maxima.note(second)
+    sums.append(maxima.beside(first))
+    maxima.note(msgspec.structs.replace(second, function_arn=OTHER_FUNCTION_ARN))
+    sums.append(maxima.beside(first))
+    maxima.forget("u2")
+    maxima.forget("u2")
+
+    assert sums == [Sum(1, 6), Sum(1, 5), Sum()]
+    assert maxima.beside(first) == Sum()
+
+
 def test_concurrency_below_the_sum_tells_both() -> None:
     mapping = a_mapping(maximum_concurrency=6)
 
-    (advice,) = advise(mapping, GOOD, function=a_function(5), mappings=[mapping])
+    (advice,) = advise(mapping, GOOD, function=a_function(5), maxima=Maxima([mapping]))
 
     assert "concurrency of 5" in advice.text
     assert "Set the function's concurrency to 6 or more" in advice.text

@@ -128,3 +128,15 @@ def test_consumer_of_one_group_batches_receives_alone_where_slots_are_few() -> N
     assert [each for each in commands if isinstance(each, q.Receive)] == [
         receive(2, 10, 0, attempt_number=2)
     ]
+
+
+def test_consumer_forgets_what_was_refused_while_another_call_was_under_way() -> None:
+    life = polling_consumer(batching_window_s=60, batch_size=30)
+    life.feed(q.MessagesReceived(1, messages(10)))
+    life.feed(q.MessagesReceived(2, messages(5, 11)))
+    while not any(isinstance(command, q.ExtendVisibility) for command in life.wake()):
+        pass
+    refused = messages(1, 3)
+    life.feed(q.VisibilityExtended(1, refused))
+
+    assert q.Forget(MessageBatch(1, refused)) in life.feed(q.VisibilityExtended(2))

@@ -27,6 +27,7 @@ from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.model.stream import StartingPosition, StreamKind
 from penstock.ports import QueueSource, Store, StreamSource
+from penstock.store.sql import SqlStore
 from penstock.store.thread import InlineStore
 
 SCOPE = Scope("000000000000", "us-east-1")
@@ -230,7 +231,7 @@ class JumpingClock:
 class FaultyStoreCalls(InlineStore):
     """Runs calls of the store at once, or fails them as asked."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: SqlStore) -> None:
         super().__init__(store)
         self.failure: StoreError | None = None
         self.failures_left = 0

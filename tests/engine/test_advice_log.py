@@ -4,6 +4,7 @@ import msgspec
 from engine_fakes import FUNCTION, Engine, RecordedLog, a_row, run
 
 from penstock.core import queue_contract as q
+from penstock.core.queue_advice import Maxima
 from penstock.engine.advice_log import AdviceLog
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import QueueAttributes
@@ -19,7 +20,7 @@ class Bench:
     def __init__(self, *others: EventSourceMapping) -> None:
         self.log = RecordedLog()
         self.advice = AdviceLog(
-            ROW, self.log, find_function=lambda _: FUNCTION, list_mappings=lambda: others
+            ROW, self.log, find_function=lambda _: FUNCTION, maxima=Maxima(others)
         )
 
     @property

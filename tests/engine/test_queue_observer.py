@@ -5,6 +5,7 @@ from builders import batch, invoke, message, messages
 from engine_fakes import RecordedLog, a_row
 
 from penstock.core import queue_contract as q
+from penstock.core.queue_advice import Maxima
 from penstock.engine.advice_log import AdviceLog
 from penstock.engine.queue_counts import QueueCounts
 from penstock.engine.queue_log import QueueLog
@@ -26,9 +27,7 @@ class Bench:
         self.observer = QueueObserver(
             QueueLog(self.log, is_verbose=True),
             self.counts,
-            advice=AdviceLog(
-                a_row(), self.log, find_function=lambda _: None, list_mappings=lambda: ()
-            ),
+            advice=AdviceLog(a_row(), self.log, find_function=lambda _: None, maxima=Maxima()),
             note_trouble=self.troubles.append,
         )
 

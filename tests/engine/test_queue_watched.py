@@ -18,7 +18,7 @@ def test_queue_mapping_counts_what_it_did_and_what_it_cost() -> None:
         async with Engine(a_row(name="orders")) as engine:
             engine.queue.put(a_message("m1"), a_message("m2"))
             status = await settled(engine, 2)
-            return status, engine.metrics.render()
+            return status, b"".join(engine.metrics.render())
 
     status, rendered = run(scenario())
     assert status.requests["GetQueueUrl"] == 1

@@ -397,7 +397,7 @@ def test_stream_mapping_deleted_leaves_no_metrics() -> None:
             await until_settled(engine, 1)
             engine.write(a_stream_row(state=State.DELETING))
             await engine.until(lambda: engine.row() is None)
-            return engine.metrics.render()
+            return b"".join(engine.metrics.render())
 
     assert b"u1" not in run(delete())
 

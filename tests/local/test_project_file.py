@@ -691,7 +691,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_file_without_an_end_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="/dev/zero: larger than 1,048,576 bytes"):
+    with pytest.raises(ConfigurationError, match="/dev/zero: larger than 16,777,216 bytes"):
         read_project(Path("/dev/zero"))
 
 

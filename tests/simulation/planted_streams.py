@@ -11,28 +11,32 @@ from penstock.core import lane_failures, lane_filling, shard_consumer, shard_pro
 from penstock.core import shard_contract as s
 from penstock.core import stream_contract as t
 from penstock.core.batch_forming import BatchForming
+from penstock.core.byte_budget import ByteLedger
 from penstock.core.lane import Lane, PendingBatch
 from penstock.core.lane_failures import LaneFailures
 from penstock.core.lane_filling import LaneFilling
 from penstock.core.retry import RetryPolicy
 from penstock.core.shard_consumer import ShardConsumer
+from penstock.core.shard_positions import ShardState
 from penstock.core.shard_progress import ShardProgress
 from penstock.core.shard_reading import Mark, ShardReading
 from penstock.core.stream_consumer import StreamConsumer
 from penstock.core.tumbling_window import TumblingWindow
 from penstock.engine import checkpoint_writer, stream_work
 from penstock.engine.shard_work import ShardWork
-from penstock.model.failure import Condition, InvocationTrace
+from penstock.model.failure import Condition, Discard, InvocationTrace
 from penstock.model.instant import Instant
 from penstock.model.position import CheckpointSave
 from penstock.model.stream import (
     AtTimestamp,
     Checkpoint,
+    FetchedRecords,
     LaneMarks,
     LatestPin,
     Shard,
     StreamKind,
     StreamRecord,
+    TrimHorizon,
 )
 from penstock.simulation.places import SimulatedPlaces
 
@@ -222,6 +226,110 @@ class JournalsAfterwards(ShardWork):
         return await super()._save(command)
 
 
+class SavesAnOldOneAgain(ShardWork):
+    """Makes the checkpoint durable that it began with, behind each newer one."""
+
+    async def _save(self, command: s.SaveCheckpoint) -> Any:
+        ended = await super()._save(command)
+        old = msgspec.structs.replace(command, checkpoint=self._start.checkpoint, journal=())
+        await super()._save(old)
+        return ended
+
+
+class JournalsNoPayload(ShardWork):
+    """Keeps failures without their records."""
+
+    def _event_of(self, discard: Discard, window: s.WindowInvocation | None) -> bytes:
+        return super()._event_of(msgspec.structs.replace(discard, records=()), window)
+
+
+class InvokesBackwards(ShardWork):
+    """Gives a function its records last one first."""
+
+    async def _invoke(self, command: s.Invoke) -> s.InvocationEnded:
+        records = tuple(reversed(command.batch.records))
+        batch = msgspec.structs.replace(command.batch, records=records)
+        ended = await super()._invoke(msgspec.structs.replace(command, batch=batch))
+        return msgspec.structs.replace(ended, batch=command.batch)
+
+
+class ReportsNothingHeld(ShardWork):
+    """Says never how many bytes it holds."""
+
+    def carry_out(self, command: s.Command) -> Any:
+        return None if isinstance(command, s.ReportHeldBytes) else super().carry_out(command)
+
+
+class NeverBesideItself(ByteLedger):
+    """Gives room only to an account that holds nothing."""
+
+    def want(self, account: str, count_bytes: int) -> list[str]:
+        self._capacity_bytes = 0
+        return super().want(account, count_bytes)
+
+
+class CountsTwice(LaneFilling):
+    def take_filtered_out(self) -> int:
+        return 2 * super().take_filtered_out()
+
+
+class SecondHalfFirst(LaneFailures):
+    """Works on the halves of a batch in the wrong order."""
+
+    def _split(self, lane: Lane, index: int) -> None:
+        super()._split(lane, index)
+        first, second = lane.finish_first(), lane.finish_first()
+        lane.pending.extendleft((first, second))
+
+
+class WaitsForNoWindow(BatchForming):
+    """Invokes what there is, whatever the batching window."""
+
+    def __init__(self, policy: s.ShardPolicy, *args: Any, **options: Any) -> None:
+        super().__init__(msgspec.structs.replace(policy, batching_window_s=0), *args, **options)
+
+
+class LeavesOneBehind(BatchForming):
+    """Takes one record less than there are."""
+
+    def _count_run(self, lane: Lane) -> tuple[int, bool]:
+        count, is_closed = super()._count_run(lane)
+        return (count - 1, is_closed) if count > 1 else (count, is_closed)
+
+
+class ReadsLate(ShardReading):
+    """Takes its time when a shard has more."""
+
+    def note_fetched(self, fetched: FetchedRecords, now: Instant) -> None:
+        super().note_fetched(fetched, now)
+        self._head_ms += 3_000
+
+
+class EndsWithoutState(TumblingWindow):
+    """Has a last invocation for a window of which nothing succeeded."""
+
+    def admits(self, record: StreamRecord) -> bool:
+        is_admitted = super().admits(record)
+        self.has_state = True
+        return is_admitted
+
+    def take(self, last: StreamRecord, count: int) -> None:
+        super().take(last, count)
+        self.has_state = True
+
+
+class RunsBesideTheUnknown(ShardConsumer):
+    """Keeps the slot of an unknown outcome, and does not wait for its end."""
+
+    def _ready(self, lane: Lane, now: Instant) -> bool:
+        until_ms, lane.held_slot_until_ms = lane.held_slot_until_ms, None
+        if until_ms is not None and lane.pending:
+            lane.pending[0].due_ms = 0
+        is_ready = super()._ready(lane, now)
+        lane.held_slot_until_ms = until_ms
+        return is_ready
+
+
 def other_lane_of(key: bytes, factor: int) -> int:
     """Choose lanes as no other process does."""
     return zlib.adler32(key) % factor
@@ -238,6 +346,21 @@ def pinned_nowhere(shards: Sequence[Shard], pins: dict[str, LatestPin]) -> dict[
     """Forget what was pinned."""
     assert shards or not pins
     return {}
+
+
+def horizon(*_: object) -> TrimHorizon:
+    """Start every shard at its horizon."""
+    return TrimHorizon()
+
+
+def never_passed(*_: object) -> bool:
+    """Say that no record is settled yet."""
+    return False
+
+
+def always_reading(*_: object, **__: object) -> ShardState:
+    """Say that every shard is being read."""
+    return ShardState.READING
 
 
 def save_always(self: SimulatedPlaces, save: CheckpointSave) -> bool:
@@ -265,6 +388,11 @@ def work(defect: type[ShardWork]) -> Plant:
     return lambda patch: patch.setattr(stream_work, "ShardWork", defect)
 
 
+def rooms(patch: pytest.MonkeyPatch) -> None:
+    """Plant another choice of who has room."""
+    patch.setattr("penstock.engine.byte_budget.ByteLedger", NeverBesideItself)
+
+
 def ready_at_once(patch: pytest.MonkeyPatch) -> None:
     """Plant a mapping that is Enabled too early."""
     patch.setattr("penstock.engine.stream_consumption.StreamConsumer", IsReadyAtOnce)
@@ -290,6 +418,11 @@ def retry(**changes: Any) -> Plant:
     return lambda patch: patch.setattr(
         lane_failures, "RetryPolicy", lambda attempts, bisects: policy(attempts, bisects=bisects)
     )
+
+
+def constant(path: str, value: object) -> Plant:
+    """Plant another constant, or another function."""
+    return lambda patch: patch.setattr(f"penstock.core.{path}", value)
 
 
 def rejection_ms(delay_ms: int) -> Plant:

@@ -13,7 +13,11 @@ FIRST_SEEDS = {
     "forgets its lanes": 164,
     "does not wait for the end of an unknown outcome": 13,
     "ignores the maximum age": 17,
-    "trusts its destination": 87,
+    "trusts its destination": 270,
+    "saves nothing when it stops": 62,
+    "runs beside what is unknown": 13,
+    "waits too long with a retry": 20,
+    "reports nothing held": 96,
     "does not back off": 12,
     "saves every five seconds": 156,
 }
@@ -40,7 +44,7 @@ PLANTED = [
         (
             "saves nothing when it stops",
             planted.shard(planted.SavesNothingAtItsStop),
-            {Rule.BEHIND, Rule.DUPLICATE},
+            {Rule.BEHIND},
         ),
         (
             "lets a checkpoint pass an unsettled record",
@@ -57,12 +61,12 @@ PLANTED = [
         (
             "does not begin to count anew after progress",
             planted.part(planted.KeepsItsAttempts),
-            {Rule.DISCARD},
+            {Rule.DISCARD, Rule.LATE},
         ),
         (
             "does not wait for the end of an unknown outcome",
             planted.part(planted.WaitsForNoEnd),
-            {Rule.OVERLAP, Rule.FUNCTION_CONCURRENCY},
+            {Rule.OVERLAP, Rule.FUNCTION_CONCURRENCY, Rule.LATE},
         ),
         ("ignores the maximum age", planted.part(planted.IgnoresAge), {Rule.TOO_OLD}),
         ("ignores BatchSize", planted.part(planted.IgnoresBatchSize), {Rule.BATCH_COUNT}),
@@ -95,6 +99,47 @@ PLANTED = [
         ("does not split", planted.retry(bisects=False), {Rule.BISECT}),
         ("does not back off", planted.rejection_ms(20), {Rule.HOT_LOOP}),
         ("saves every five seconds", planted.flush_every_s(5.0), {Rule.DUPLICATE}),
+        ("saves an old checkpoint again", planted.work(planted.SavesAnOldOneAgain), {Rule.BACK}),
+        ("journals no payload", planted.work(planted.JournalsNoPayload), {Rule.JOURNAL}),
+        ("invokes backwards", planted.work(planted.InvokesBackwards), {Rule.MIXED}),
+        ("reports nothing held", planted.work(planted.ReportsNothingHeld), {Rule.BUDGET}),
+        ("gives room to nobody who holds something", planted.rooms, {Rule.ROOM}),
+        ("counts twice what it leaves out", planted.part(planted.CountsTwice), {Rule.COUNTED}),
+        (
+            "skips what is settled",
+            planted.constant("shard_positions._is_passed", planted.never_passed),
+            {Rule.SKIPPED},
+        ),
+        ("works on the second half first", planted.part(planted.SecondHalfFirst), {Rule.ORDER}),
+        ("waits for no batching window", planted.part(planted.WaitsForNoWindow), {Rule.EARLY}),
+        ("leaves one record behind", planted.part(planted.LeavesOneBehind), {Rule.SMALL}),
+        (
+            "waits too long with a retry",
+            planted.constant("lane_failures.REJECTION_FIRST_MS", 900),
+            {Rule.LATE},
+        ),
+        ("reads late", planted.part(planted.ReadsLate), {Rule.READ_LATE}),
+        (
+            "reads one record at a time",
+            planted.constant("shard_reading.FETCH_BYTES_AIM", 1),
+            {Rule.READ_SMALL},
+        ),
+        ("ends a window without a state", planted.part(planted.EndsWithoutState), {Rule.FINAL}),
+        (
+            "runs beside what is unknown",
+            planted.shard(planted.RunsBesideTheUnknown),
+            {Rule.OVERLAP},
+        ),
+        (
+            "starts at the horizon",
+            planted.constant("stream_consumer.starting_position", planted.horizon),
+            {Rule.UNWANTED},
+        ),
+        (
+            "shows what it has not read",
+            planted.constant("shard_positions._state_of", planted.always_reading),
+            {Rule.SHOWN},
+        ),
         ("lets a late save undo a rewind", planted.late_saves, {Rule.PASSED, Rule.UNWANTED}),
     ]
 ]
@@ -111,3 +156,15 @@ def test_auditor_sees(
     first = next(filter(None, violations), "no seed shows it")
 
     assert any(f": {rule}: " in first for rule in rules), first
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(1508, id="a mapping stops whose stream is gone"),
+        pytest.param(2276, id="a window of records that have left ends with the next read"),
+        pytest.param(2643, id="a move has what was settled delivered again"),
+    ],
+)
+def test_auditor_finds_nothing_where_nothing_is_wrong(seed: int) -> None:
+    assert run_stream_world(seed).violation == ""

@@ -11,7 +11,7 @@ from store_builders import SCOPE, deployed, function, mapping
 from penstock.model.arn import Scope
 from penstock.model.errors import StoreConflictError
 from penstock.model.function import InvokeEndpoint
-from penstock.model.mapping import EventSourceMapping, State
+from penstock.model.mapping import EventSourceMapping, MappingQuery, State
 from penstock.ports import FunctionStore, Store
 from penstock.simulation.store import SimulatedStore
 from penstock.store.sql import SqlStore
@@ -54,6 +54,28 @@ def test_mapping_of_another_scope_is_not_seen(store: Store) -> None:
 
     assert store.get_mapping(OTHER_SCOPE, mapping(1).uuid) is None
     assert store.list_mappings(OTHER_SCOPE) == []
+
+
+def test_page_holds_what_comes_after_up_to_its_limit(store: Store) -> None:
+    rows = [mapping(number) for number in range(4)]
+    for row in (*rows, mapping(9, scope=OTHER_SCOPE)):
+        store.insert_mapping(row)
+
+    page = store.read_page(MappingQuery(SCOPE, limit=2, after=rows[0].uuid))
+
+    assert page == rows[1:3]
+    assert store.read_page(MappingQuery(SCOPE, limit=9, after=rows[2].uuid)) == [rows[3]]
+
+
+def test_page_holds_only_the_source_and_the_function_asked_for(store: Store) -> None:
+    rows = [mapping(1), mapping(2), mapping(3, function_arn="arn:other")]
+    for row in rows:
+        store.insert_mapping(row)
+    of_source = MappingQuery(SCOPE, limit=9, event_source_arn=rows[1].event_source_arn)
+    of_function = MappingQuery(SCOPE, limit=9, function_arn="arn:other")
+
+    assert store.read_page(of_source) == [rows[1]]
+    assert store.read_page(of_function) == [rows[2]]
 
 
 def test_mappings_are_listed_by_uuid_and_by_source(store: Store) -> None:

@@ -1,13 +1,12 @@
 """HTTP handler of the check: where queue mappings do not follow AWS's advice."""
 
 import asyncio
-from collections.abc import Sequence
 
 from aiohttp import web
 
 from penstock.api.answers import check_query, json_answer
 from penstock.api.context import ApiContext
-from penstock.core.queue_advice import Advice, advise
+from penstock.core.queue_advice import Advice, Maxima, advise
 from penstock.model.errors import ConfigurationError, SourceError
 from penstock.model.mapping import EventSourceMapping
 from penstock.model.message import QueueAttributes
@@ -28,10 +27,10 @@ class CheckHandlers:
         mappings = await self._context.store_calls.run(lambda store: store.list_mappings())
         queues = [mapping for mapping in mappings if mapping.stream_kind is None]
         queues.sort(key=lambda mapping: (mapping.name or "", mapping.uuid))
-        turns = asyncio.Semaphore(LOOKS_MAX)
+        maxima, turns = Maxima(mappings), asyncio.Semaphore(LOOKS_MAX)
         async with asyncio.TaskGroup() as tasks:
             looks = [
-                tasks.create_task(self._check(mapping, mappings, turns), name=mapping.uuid)
+                tasks.create_task(self._check(mapping, maxima, turns), name=mapping.uuid)
                 for mapping in queues
             ]
         return json_answer({"mappings": [look.result() for look in looks]})
@@ -39,7 +38,7 @@ class CheckHandlers:
     async def _check(
         self,
         mapping: EventSourceMapping,
-        mappings: Sequence[EventSourceMapping],
+        maxima: Maxima,
         turns: asyncio.Semaphore,
     ) -> dict[str, object]:
         function = self._context.functions.find(mapping.function_arn)
@@ -55,7 +54,7 @@ class CheckHandlers:
         except (SourceError, ConfigurationError) as exc:
             problems.append(f"the queue cannot be read: {exc}")
         else:
-            advice = advise(mapping, queue, function=function, mappings=mappings)
+            advice = advise(mapping, queue, function=function, maxima=maxima)
         return {
             "mapping": mapping.uuid,
             "name": mapping.name,

@@ -1,6 +1,6 @@
 """What the API needs from the rest of the service; ``service.py`` fills it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
@@ -134,8 +134,8 @@ class Metrics(Protocol):
         """Give what a mapping did since the node began; zeros of one that never ran."""
         ...
 
-    def render(self) -> bytes:
-        """Give every series in Prometheus's text format."""
+    def render(self) -> Iterator[bytes]:
+        """Give every series in Prometheus's text format, in pieces that take a moment each."""
         ...
 
 

@@ -41,7 +41,7 @@ from penstock.model.errors import (
     StoreConflictError,
 )
 from penstock.model.function import Function
-from penstock.model.mapping import USER_ACTION, EventSourceMapping
+from penstock.model.mapping import USER_ACTION, EventSourceMapping, MappingQuery
 from penstock.model.position import NO_RECORDS_PROCESSED
 
 STREAM_BATCH_SIZE_DEFAULT = 100
@@ -111,17 +111,18 @@ class MappingOperations:
         """
         check_parameters("ListEventSourceMappings", request)
         asked = msgspec.convert(request, _ListRequest)
-        after = read_marker(asked.marker)
-        mappings = await self._context.store_calls.run(
-            lambda store: store.list_mappings(scope, event_source_arn=asked.event_source_arn)
-        )
-        if asked.function_name is not None:
-            arn = _read_function_name(asked.function_name, scope).arn
-            mappings = [mapping for mapping in mappings if mapping.function_arn == arn]
-        remaining = [mapping for mapping in mappings if mapping.uuid > after]
+        after, name = read_marker(asked.marker), asked.function_name
         size = min(asked.max_items, PAGE_SIZE_MAX)
-        page = remaining[:size]
-        return MappingPage(page, make_marker(page[-1].uuid) if len(remaining) > size else None)
+        query = MappingQuery(
+            scope,
+            limit=size + 1,
+            after=after,
+            event_source_arn=asked.event_source_arn,
+            function_arn=None if name is None else _read_function_name(name, scope).arn,
+        )
+        mappings = await self._context.store_calls.run(lambda store: store.read_page(query))
+        page = mappings[:size]
+        return MappingPage(page, make_marker(page[-1].uuid) if len(mappings) > size else None)
 
     async def update(
         self,

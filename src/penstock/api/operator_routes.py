@@ -24,6 +24,7 @@ from penstock.api.failures import FailureHandlers
 from penstock.api.filter_explain import FilterHandlers
 from penstock.api.position import PositionHandlers
 from penstock.api.status import StatusHandlers
+from penstock.engine.turns import next_turn
 from penstock.model.arn import Scope
 
 LambdaHandler = Callable[[web.Request, Scope], Awaitable[web.StreamResponse]]
@@ -40,8 +41,12 @@ def operator_routes(context: ApiContext) -> list[tuple[str, str, LambdaHandler]]
     failure_path = failures_path + "/{Failure}"
 
     async def show_metrics(_request: web.Request) -> web.Response:
+        pieces = []
+        for piece in context.metrics.render():
+            pieces.append(piece)
+            await next_turn()
         headers = {"Content-Type": context.metrics.content_type}
-        return web.Response(body=context.metrics.render(), headers=headers)
+        return web.Response(body=b"".join(pieces), headers=headers)
 
     routes: list[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]] = [
         ("GET", position_path, positions.show),

@@ -2,20 +2,21 @@
 
 import asyncio
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from penstock.aws.credentials import CredentialCache, CredentialProvider
-from penstock.aws.errors import AnswerError, CredentialsError, Fault, TransportError, WireError
-from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpRequest, HttpResponse
+from penstock.aws.errors import CredentialsError, TransportError, WireError
+from penstock.aws.exchange import Endpoint, ExchangeRules, Headers, HttpResponse
 from penstock.aws.json_protocol import JsonDialect, check_answer
 from penstock.aws.network import Network
+from penstock.aws.retry_quota import Retry, RetryQuota
 from penstock.aws.sdk import SdkClients
-from penstock.aws.signer import Signer
+from penstock.aws.signer import RequestForm, Signer
 from penstock.aws.transport import Transport
 from penstock.model.errors import ConfigurationError
 from penstock.ports import Clock
 
-BACKOFF_S_MAX = 20.0  # standard retry mode; reached only with more attempts
+FORMS_MAX = 512  # shared ones of a service: functions that are invoked or looked at
 
 
 class WireClient:
@@ -122,24 +123,55 @@ class WireClient:
 
 
 class ServiceClient:
-    """One AWS service in one region: signs and sends; opened by ``WireClient``."""
+    """One AWS service in one region: signs and sends; opened by ``WireClient``.
+
+    Attributes:
+        retry_quota: Of all that is sent with it.
+    """
 
     def __init__(
         self, wire: WireClient, transport: Transport, endpoint: Endpoint, signer: Signer
     ) -> None:
         self.endpoint = endpoint
+        self.retry_quota = RetryQuota()
         self._wire = wire
         self._signer = signer
         self._transport = transport
         self._host = ("Host", endpoint.origin.authority)
+        self._forms: dict[tuple[str, str, Headers], RequestForm] = {}
 
-    async def send(
-        self, request: HttpRequest, rules: ExchangeRules, *, unsigned_allowed: bool = False
-    ) -> HttpResponse:
+    def open_form(self, method: str, target: str, headers: Headers) -> RequestForm:
+        """Give what signs requests that differ in nothing but their bodies.
+
+        Args:
+            method: Of HTTP.
+            target: Below the endpoint's path.
+            headers: Without Host.
+        """
+        return self._signer.open_form(method, self.endpoint.path + target, (self._host, *headers))
+
+    def find_form(self, method: str, target: str, headers: Headers) -> RequestForm:
+        """Open a form as ``open_form`` does, or give the one that all who ask for it share."""
+        form = self._forms.get((method, target, headers))
+        if form is None:
+            if len(self._forms) >= FORMS_MAX:
+                self._forms.clear()
+            form = self._forms[method, target, headers] = self.open_form(method, target, headers)
+        return form
+
+    def send(
+        self,
+        form: RequestForm,
+        body: bytes,
+        rules: ExchangeRules,
+        *,
+        unsigned_allowed: bool = False,
+    ) -> Awaitable[HttpResponse]:
         """Sign a request and send it once; any answer is given back.
 
         Args:
-            request: Its target is below the endpoint's path; without a Host header.
+            form: Opened here.
+            body: The request's.
             rules: Limits and bounds of the operation.
             unsigned_allowed: Send it unsigned where no credentials are configured.
 
@@ -148,20 +180,25 @@ class ServiceClient:
             CredentialsError: There are no usable credentials.
             ConfigurationError: The shared configuration files cannot be used.
         """
-        clock = self._wire.clock
-        credentials = self._wire.credentials
-        now_ms = clock.now().wall_ms
-        found = credentials.known(now_ms)
+        now_ms = self._wire.clock.now().wall_ms
+        credentials = self._wire.credentials.known(now_ms)
+        if credentials is None:
+            return self._send_later(form, body, rules, unsigned_allowed=unsigned_allowed)
+        request = form.sign(body, credentials, now_ms)
+        return self._transport.exchange(self.endpoint.origin, request, rules)
+
+    async def _send_later(
+        self, form: RequestForm, body: bytes, rules: ExchangeRules, *, unsigned_allowed: bool
+    ) -> HttpResponse:
+        """Send a request once the credentials are found."""
+        clock, credentials = self._wire.clock, self._wire.credentials
+        look = credentials.find if unsigned_allowed else credentials.require
+        found = await look(clock.now().wall_ms)
         if found is None:
-            look = credentials.find if unsigned_allowed else credentials.require
-            found = await look(now_ms)
-            now_ms = clock.now().wall_ms
-        headers = (self._host, *request.headers)
-        target = self.endpoint.path + request.target
-        complete = HttpRequest(request.method, target, headers, request.body)
-        if found is not None:
-            complete = self._signer.sign(complete, found, now_ms)
-        return await self._transport.exchange(self.endpoint.origin, complete, rules)
+            request = form.leave_unsigned(body)
+        else:
+            request = form.sign(body, found, clock.now().wall_ms)
+        return await self._transport.exchange(self.endpoint.origin, request, rules)
 
 
 class JsonServiceClient:
@@ -187,7 +224,7 @@ class JsonServiceClient:
         self._count_request = count_request
         self._service = service
         self._dialect = dialect
-        self._headers_by_operation: dict[str, Headers] = {}
+        self._form_by_operation: dict[str, RequestForm] = {}
 
     async def call(self, operation: str, body: bytes, rules: ExchangeRules) -> bytes:
         """Call an operation; give back the body of its success.
@@ -202,7 +239,7 @@ class JsonServiceClient:
         """Call an operation; give back the whole answer of its success.
 
         Where the rules say that it may be sent twice, a throttle, a failure of the server and a
-        lost answer are retried, up to ``attempts_max`` attempts in all.
+        lost answer are retried, up to ``attempts_max`` attempts in all and within the retry quota.
 
         Raises:
             WireError: The last attempt failed.
@@ -210,42 +247,41 @@ class JsonServiceClient:
 
         Source: docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
         """
-        headers = self._headers_by_operation.get(operation)
-        if headers is None:
-            headers = self._dialect.headers(operation)
-            self._headers_by_operation[operation] = headers
-        request = HttpRequest("POST", "/", headers, body)
+        form = self._form_by_operation.get(operation) or self._open_form(operation)
+        quota, count_request = self._service.retry_quota, self._count_request
         attempts_left = rules.attempts_max if rules.is_idempotent else 1
-        pause_s_max = 1.0
+        retry: Retry | None = None
         while True:
             attempts_left -= 1
             is_sent = True
             try:
-                return check_answer(await self._service.send(request, rules))
+                answer = check_answer(await self._service.send(form, body, rules))
             except WireError as exc:
                 is_sent = _was_sent(exc)
-                if not attempts_left or not _is_worth_retrying(exc):
+                retry = quota.take(exc, retry) if attempts_left else None
+                if retry is None:
                     raise
             except ConfigurationError:
                 is_sent = False
                 raise
+            else:
+                quota.give_back(retry)
+                return answer
             finally:
-                if is_sent and self._count_request is not None:
-                    self._count_request(operation)
-            await _wait_s(self._wire.draw_fraction() * pause_s_max)
-            pause_s_max = min(2 * pause_s_max, BACKOFF_S_MAX)
+                if is_sent and count_request is not None:
+                    count_request(operation)
+            await _wait_s(self._wire.draw_fraction() * retry.pause_s_max)
+
+    def _open_form(self, operation: str) -> RequestForm:
+        form = self._service.open_form("POST", "/", self._dialect.headers(operation))
+        self._form_by_operation[operation] = form
+        return form
 
 
 def _was_sent(error: WireError) -> bool:
     if isinstance(error, TransportError):
         return error.written
     return not isinstance(error, CredentialsError)
-
-
-def _is_worth_retrying(error: WireError) -> bool:
-    if isinstance(error, AnswerError):
-        return error.fault in {Fault.THROTTLED, Fault.TRANSIENT}
-    return isinstance(error, TransportError)
 
 
 async def _wait_s(delay_s: float) -> None:

@@ -12,10 +12,12 @@ DEFAULT_PORT_BY_SCHEME = {"http": 80, "https": 443}
 SUCCESS_STATUSES = range(200, 300)
 Headers = tuple[tuple[str, str], ...]
 
+HEAD_END = b"\r\n\r\n"
+_STATUS_AT = len("HTTP/1.1 ")
 _SENDABLE = re.compile(r"[!-~]+")  # what a request line can hold; the rest must be percent-encoded
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, cache_hash=True):
     """A server: connections are pooled by it.
 
     Attributes:
@@ -79,25 +81,32 @@ def parse_endpoint(url: str, *, named_by: str) -> Endpoint:
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """A request, complete but for Content-Length.
+    """A request.
 
     Attributes:
         target: Path and query, percent-encoded, as they go over the wire.
-        headers: Host included; values are free of line breaks.
-        head: The request line and the headers as they go over the wire, where the signer wrote them
-            already; without Content-Length.
+        headers: Host included; values are free of line breaks. Of a signed request without what
+            its signing added.
+        head: The whole head as it goes over the wire, where the signer wrote it already.
     """
 
     method: str
     target: str
     headers: Headers
     body: bytes = b""
-    head: str = ""
+    head: bytes = b""
 
     def encode_head(self) -> bytes:
         """Write the request line and the headers, with Content-Length."""
-        head = self.head or write_head(self.method, self.target, self.headers)
+        if self.head:
+            return self.head
+        head = write_head(self.method, self.target, self.headers)
         return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode("latin-1")
+
+    def sent_headers(self) -> Headers:
+        """Read back the headers that go over the wire, without Content-Length."""
+        headers = [_split_header(line) for line in self.encode_head().split(b"\r\n")[1:-3]]
+        return tuple([(name.decode(), text.decode("latin-1")) for name, text in headers])
 
 
 def write_head(method: str, target: str, headers: Headers) -> str:
@@ -110,20 +119,42 @@ class HttpResponse(msgspec.Struct, frozen=True):
     """A complete answer.
 
     Attributes:
-        headers: As received, in order; names in any case.
+        head: As it came, status line and headers; heads of interim answers may stand before it,
+            and anything behind it. It is taken apart only when it is asked for.
     """
 
     status: int
-    headers: tuple[tuple[bytes, bytes], ...]
+    head: bytes
     body: bytes
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Give the headers in the order in which they came; names in any case."""
+        return tuple(_read_headers(self.head))
 
     def header(self, name: str) -> str | None:
         """Give the first header of that name, in any case."""
         wanted = name.lower().encode()
-        for header_name, text in self.headers:
+        for header_name, text in _read_headers(self.head):
             if header_name.lower() == wanted:
                 return text.decode("latin-1")
         return None
+
+
+def _read_headers(head: bytes) -> list[tuple[bytes, bytes]]:
+    """Split the headers of a head that the parser has found to be well-formed."""
+    start = 0
+    while True:
+        end = head.find(HEAD_END, start)
+        status_line, *lines = head[start:end].lstrip(b"\r\n").split(b"\r\n")
+        if status_line[_STATUS_AT : _STATUS_AT + 1] != b"1":
+            return [_split_header(line) for line in lines]
+        start = end + len(HEAD_END)  # behind an interim answer (100 Continue)
+
+
+def _split_header(line: bytes) -> tuple[bytes, bytes]:
+    name, _, text = line.partition(b":")
+    return name, text.strip(b" \t")
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

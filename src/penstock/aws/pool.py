@@ -67,9 +67,12 @@ class ConnectionPool:
 
     def give_back(self, connection: HttpConnection) -> None:
         """Take a connection back; it is kept if another exchange can use it."""
-        if connection.is_usable:
+        if connection.release():
             self._idle.append(connection)
-        self._pass_turn_on()
+        if self._waiters:
+            self._pass_turn_on()
+        else:
+            self._lent_count -= 1
 
     def close(self) -> None:
         """Close every connection, the lent ones too."""

@@ -54,7 +54,7 @@ class ProxiedTransport:
                 self._session(is_long=rules.is_long).request(
                     request.method,
                     URL(f"{origin}{request.target}", encoded=True),
-                    headers=request.headers,
+                    headers=request.sent_headers(),
                     data=request.body,
                     proxy=self._proxy,
                     ssl=context,
@@ -65,7 +65,7 @@ class ProxiedTransport:
                 if rules.admit is not None and answer.status in SUCCESS_STATUSES:
                     await _wait_for_room(answer, rules.admit, rules.answer_bytes_max, limit)
                 body = await _read_body(answer, rules.answer_bytes_max)
-                return HttpResponse(answer.status, answer.raw_headers, body)
+                return HttpResponse(answer.status, _write_head(answer), body)
         except (aiohttp.ClientError, TimeoutError) as exc:
             raise _translate(exc) from exc
 
@@ -112,6 +112,12 @@ async def _wait_for_room(
     limit.reschedule(None)
     await admit(bytes_max if length is None else length)
     limit.reschedule(loop.time() + left_s)
+
+
+def _write_head(answer: aiohttp.ClientResponse) -> bytes:
+    lines = [b"HTTP/1.1 %d \r\n" % answer.status]
+    lines += [b"%b: %b\r\n" % header for header in answer.raw_headers]
+    return b"".join(lines) + b"\r\n"
 
 
 async def _read_body(answer: aiohttp.ClientResponse, bytes_max: int) -> bytes:

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import hmac
 import time
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +15,11 @@ import msgspec
 from penstock.aws.exchange import Headers, HttpRequest, write_head
 
 LAYOUTS_MAX = 512  # operations and functions in use at once; more only cost time
+REPEATED_BYTES_MAX = 1024  # of a body that is kept with its signature: more than a long poll's
+
+_HASH_BLOCK_BYTES = 64  # of SHA-256
+_INNER_PAD = bytes([byte ^ 0x36 for byte in range(256)])  # RFC 2104
+_OUTER_PAD = bytes([byte ^ 0x5C for byte in range(256)])
 
 _DATE_AND_TOKEN = ("x-amz-date", "x-amz-security-token")
 _DATE_ALONE = _DATE_AND_TOKEN[:1]
@@ -54,59 +60,126 @@ class Signer:
     def __init__(self, service: str, region: str) -> None:
         self._service = service
         self._region = region
-        self._keyed_hash = hmac.new(b"", None, "sha256")
-        self._keyed_for: tuple[str, str] = ("", "")  # date and secret
-        self._timestamp_s = -1  # of what holds for one second
-        self._timestamp = self._scope = self._before_digest = ""
+        self._key = b""
+        self._key_of: tuple[str, str] = ("", "")  # date and secret
+        self._seal = _Seal(-1, "", "", "", hashlib.sha256(), hashlib.sha256())
 
-    def sign(self, request: HttpRequest, credentials: Credentials, wall_ms: int) -> HttpRequest:
-        """Add the date, the session token and the Authorization header.
+    def open_form(self, method: str, target: str, headers: Headers) -> "RequestForm":
+        """Give what signs requests that differ in nothing but their bodies.
 
         Args:
-            request: With its Host header; without the headers that this adds.
-            credentials: Whose key and token are used.
-            wall_ms: Unix time; servers accept about five minutes of difference.
+            method: Of HTTP.
+            target: As ``HttpRequest``.
+            headers: With Host; without those that signing adds.
         """
-        if wall_ms // 1000 != self._timestamp_s:
-            self._renew(wall_ms // 1000)
-        timestamp, token = self._timestamp, credentials.token
-        added_names = _DATE_AND_TOKEN if token else _DATE_ALONE
-        layout = _lay_out(request.method, request.target, request.headers, added_names)
-        body_digest = hashlib.sha256(request.body).hexdigest()
-        token_line = f"x-amz-security-token:{token}\n" if token else ""
-        canonical_request = (
-            f"{layout.before_date}{timestamp}{layout.after_date}{token_line}{layout.after_token}"
-            f"{body_digest}"
-        )
-        digest = hashlib.sha256(canonical_request.encode()).hexdigest()
-        keyed_hash = self._hash_with_key(timestamp[:8], credentials.secret_key)
-        keyed_hash.update(f"{self._before_digest}{digest}".encode())
-        authorization = (
-            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, "
-            f"SignedHeaders={layout.signed_names}, Signature={keyed_hash.hexdigest()}"
-        )
-        added: Headers = (("X-Amz-Date", timestamp), ("Authorization", authorization))
-        head = f"{layout.head}X-Amz-Date: {timestamp}\r\nAuthorization: {authorization}\r\n"
-        if token:
-            added = (*added, ("X-Amz-Security-Token", token))
-            head = f"{head}X-Amz-Security-Token: {token}\r\n"
-        headers = request.headers + added
-        return HttpRequest(request.method, request.target, headers, request.body, head)
+        return RequestForm(self, method, target, headers)
 
-    def _hash_with_key(self, date: str, secret: str) -> hmac.HMAC:
-        if self._keyed_for != (date, secret):
+    def seal(self, secret: str, wall_s: int) -> "_Seal":
+        """Give what all signatures of a second have in common."""
+        seal = self._seal
+        if seal.wall_s != wall_s or seal.secret != secret:
+            seal = self._seal = self._make_seal(secret, wall_s)
+        return seal
+
+    def _make_seal(self, secret: str, wall_s: int) -> "_Seal":
+        timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(wall_s))
+        date = timestamp[:8]
+        if self._key_of != (date, secret):
             key = f"AWS4{secret}".encode()
             for part in (date, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._keyed_hash, self._keyed_for = hmac.new(key, None, "sha256"), (date, secret)
-        return self._keyed_hash.copy()
+            self._key, self._key_of = key.ljust(_HASH_BLOCK_BYTES, b"\0"), (date, secret)
+        scope = f"{date}/{self._region}/{self._service}/aws4_request"
+        inner = hashlib.sha256(self._key.translate(_INNER_PAD))
+        inner.update(f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n".encode())
+        outer = hashlib.sha256(self._key.translate(_OUTER_PAD))
+        return _Seal(wall_s, secret, timestamp, scope, inner, outer)
 
-    def _renew(self, wall_s: int) -> None:
+
+class _Seal(NamedTuple):
+    """What all signatures of a second have in common.
+
+    Attributes:
+        inner: HMAC's inner hash, which has read all but the canonical request's hash.
+        outer: HMAC's outer hash, which has read its key.
+    """
+
+    wall_s: int
+    secret: str
+    timestamp: str
+    scope: str
+    inner: "hashlib._Hash"
+    outer: "hashlib._Hash"
+
+
+class RequestForm:
+    """Requests that differ in nothing but their bodies; made by ``Signer``.
+
+    All of a signature but its end is made once per second. So is the whole of one whose body is the
+    very same as the last one's, as it is of long polls: a signature says nothing of how often it is
+    used.
+    """
+
+    def __init__(self, signer: Signer, method: str, target: str, headers: Headers) -> None:
+        self._signer = signer
+        self._method = method
+        self._target = target
+        self._headers = headers
+        self._wall_s = -1  # of what holds for one second
+        self._credentials: Credentials | None = None
+        self._head_start = b""
+        self._canonical = self._inner = self._outer = hashlib.sha256()
+        self._last: HttpRequest | None = None
+
+    def sign(self, body: bytes, credentials: Credentials, wall_ms: int) -> HttpRequest:
+        """Write a request with its date, the session token and the Authorization header.
+
+        Args:
+            body: Of the request.
+            credentials: Whose key and token are used.
+            wall_ms: Unix time; servers accept about five minutes of difference.
+        """
+        if wall_ms // 1000 != self._wall_s or credentials is not self._credentials:
+            self._renew(credentials, wall_ms // 1000)
+        elif self._last is not None and self._last.body is body:
+            return self._last
+        canonical = self._canonical.copy()
+        canonical.update(hashlib.sha256(body).hexdigest().encode())
+        inner = self._inner.copy()
+        inner.update(canonical.hexdigest().encode())
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        end = f"{outer.hexdigest()}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = self._head_start + end.encode()
+        request = HttpRequest(self._method, self._target, self._headers, body, head)
+        self._last = request if len(body) <= REPEATED_BYTES_MAX else None
+        return request
+
+    def leave_unsigned(self, body: bytes) -> HttpRequest:
+        """Write a request that is not signed."""
+        return HttpRequest(self._method, self._target, self._headers, body)
+
+    def _renew(self, credentials: Credentials, wall_s: int) -> None:
         """Write what holds for one second."""
-        self._timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(wall_s))
-        self._timestamp_s = wall_s
-        self._scope = f"{self._timestamp[:8]}/{self._region}/{self._service}/aws4_request"
-        self._before_digest = f"AWS4-HMAC-SHA256\n{self._timestamp}\n{self._scope}\n"
+        seal = self._signer.seal(credentials.secret_key, wall_s)
+        timestamp, token = seal.timestamp, credentials.token
+        added_names = _DATE_AND_TOKEN if token else _DATE_ALONE
+        layout = _lay_out(self._method, self._target, self._headers, added_names)
+        token_line = f"x-amz-security-token:{token}\n" if token else ""
+        canonical_start = (
+            f"{layout.before_date}{timestamp}{layout.after_date}{token_line}{layout.after_token}"
+        )
+        token_header = f"X-Amz-Security-Token: {token}\r\n" if token else ""
+        head_start = (
+            f"{layout.head}X-Amz-Date: {timestamp}\r\n{token_header}"
+            f"Authorization: AWS4-HMAC-SHA256 Credential={credentials.access_key}/{seal.scope}, "
+            f"SignedHeaders={layout.signed_names}, Signature="
+        )
+        self._head_start = head_start.encode("latin-1")
+        self._canonical = hashlib.sha256(canonical_start.encode())
+        self._inner, self._outer = seal.inner, seal.outer
+        self._wall_s, self._credentials = wall_s, credentials
+        self._last = None
 
 
 class _Layout(msgspec.Struct, frozen=True):

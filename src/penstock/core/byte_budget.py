@@ -58,6 +58,8 @@ class ByteLedger:
 
     def _grant(self) -> list[str]:
         granted: list[str] = []
+        if not self._waiting:
+            return granted
         is_blocked = False
         for account, count_bytes in list(self._waiting.items()):
             fits = not is_blocked and self._held_bytes + count_bytes <= self._capacity_bytes

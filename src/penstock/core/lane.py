@@ -136,6 +136,11 @@ class Lane:
         return not (self._buffer or self.pending or self.discarding or self.gap_after is not None)
 
     @property
+    def is_untouched(self) -> bool:
+        """Tell whether nothing is held, under way or waited for."""
+        return self.is_empty and not self.is_backfilling and self.held_slot_until_ms is None
+
+    @property
     def is_busy(self) -> bool:
         """Tell whether something runs for the lane now."""
         return self.in_flight is not None or (

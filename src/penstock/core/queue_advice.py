@@ -4,7 +4,7 @@ Sources: each piece of advice names its page.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -49,12 +49,63 @@ class Advice(msgspec.Struct, frozen=True):
     page: str
 
 
+class Sum(msgspec.Struct, frozen=True):
+    """The maxima of so many mappings together; one without a maximum counts, and adds nothing."""
+
+    count: int = 0
+    total: int = 0
+
+
+class Maxima:
+    """The MaximumConcurrency of the enabled queue mappings, summed by function.
+
+    It is kept, not counted anew for each mapping: that would take the square of their number.
+    """
+
+    def __init__(self, mappings: Iterable[EventSourceMapping] = ()) -> None:
+        self._sums: dict[str, Sum] = {}
+        self._noted: dict[str, tuple[str, int]] = {}
+        for mapping in mappings:
+            self.note(mapping)
+
+    def note(self, mapping: EventSourceMapping) -> None:
+        """A mapping is there, with this row."""
+        self.forget(mapping.uuid)
+        if mapping.enabled and mapping.stream_kind is None:
+            function_arn = unqualified_function_arn(mapping.function_arn)
+            self._noted[mapping.uuid] = (function_arn, maximum_of(mapping) or 0)
+            self._add(function_arn, 1, maximum_of(mapping) or 0)
+
+    def forget(self, mapping_uuid: str) -> None:
+        """A mapping is gone."""
+        function_arn, maximum = self._noted.pop(mapping_uuid, (None, 0))
+        if function_arn is not None:
+            self._add(function_arn, -1, -maximum)
+
+    def beside(self, mapping: EventSourceMapping) -> Sum:
+        """Sum up the other mappings of a mapping's function."""
+        function_arn = unqualified_function_arn(mapping.function_arn)
+        found = self._sums.get(function_arn, Sum())
+        own_arn, maximum = self._noted.get(mapping.uuid, (None, 0))
+        if own_arn != function_arn:
+            return found
+        return Sum(found.count - 1, found.total - maximum)
+
+    def _add(self, function_arn: str, count: int, maximum: int) -> None:
+        found = self._sums.get(function_arn, Sum())
+        changed = Sum(found.count + count, found.total + maximum)
+        if changed.count:
+            self._sums[function_arn] = changed
+        else:
+            del self._sums[function_arn]
+
+
 def advise(
     mapping: EventSourceMapping,
     queue: QueueAttributes,
     *,
     function: Function | None,
-    mappings: Sequence[EventSourceMapping] = (),
+    maxima: Maxima | None = None,
 ) -> list[Advice]:
     """Say what AWS would have otherwise.
 
@@ -62,12 +113,12 @@ def advise(
         mapping: Of a queue.
         queue: As it is now.
         function: The mapping's; None: it is not there, and nothing is said of it.
-        mappings: All there are; those of other functions and of streams are passed over.
+        maxima: Of all mappings there are; None: there is no other.
     """
     found = [_advise_redrive(mapping, queue)]
     if function is not None:
         found.insert(0, _advise_visibility(mapping, queue, function))
-        found.append(_advise_concurrency(mapping, function, mappings))
+        found.append(_advise_concurrency(mapping, function, maxima or Maxima()))
     return [advice for advice in found if advice is not None]
 
 
@@ -123,9 +174,10 @@ def _advise_redrive(mapping: EventSourceMapping, queue: QueueAttributes) -> Advi
 
 
 def _advise_concurrency(
-    mapping: EventSourceMapping, function: Function, mappings: Sequence[EventSourceMapping]
+    mapping: EventSourceMapping, function: Function, maxima: Maxima
 ) -> Advice | None:
-    if maximum_of(mapping) is None:
+    maximum = maximum_of(mapping)
+    if maximum is None:
         if function.concurrency >= CONCURRENCY_MIN:
             return None
         return Advice(
@@ -136,34 +188,18 @@ def _advise_concurrency(
             f"{CONCURRENCY_MIN} or more, or give the mapping a MaximumConcurrency",
             CONFIGURE_PAGE,
         )
-    maxima = [maximum_of(other) or 0 for other in _competitors(mapping, mappings)]
-    total = sum(maxima)
+    others = maxima.beside(mapping)
+    count, total = others.count + 1, others.total + maximum
     if total <= function.concurrency:
         return None
     return Advice(
         Subject.CONCURRENCY,
         f"{function.name} has a concurrency of {function.concurrency}, and the MaximumConcurrency "
-        f"of its queue mappings ({len(maxima)}) is {total} together ({INVOCATIONS_PER_POLLER} per "
+        f"of its queue mappings ({count}) is {total} together ({INVOCATIONS_PER_POLLER} per "
         "provisioned poller): Lambda would throttle some of their batches; here they wait for one "
         f"another. Set the function's concurrency to {total} or more, or lower their maximum",
         SCALING_PAGE,
     )
-
-
-def _competitors(
-    mapping: EventSourceMapping, mappings: Sequence[EventSourceMapping]
-) -> list[EventSourceMapping]:
-    """Give the mapping as it is, and the enabled queue mappings of the same function."""
-    function_arn = unqualified_function_arn(mapping.function_arn)
-    others = [
-        other
-        for other in mappings
-        if other.uuid != mapping.uuid
-        and other.enabled
-        and other.stream_kind is None
-        and unqualified_function_arn(other.function_arn) == function_arn
-    ]
-    return [mapping, *others]
 
 
 def maximum_of(mapping: EventSourceMapping) -> int | None:

@@ -106,6 +106,8 @@ class Renewals:
                 held.fail_to_extend(message)
         for held in call.held:
             held.renewals -= 1
+            if refused and held.renewals:
+                held.measure()  # what waits is looked at now, for the other calls bring no refusal
         renewed = [held for held in call.held if not held.renewals]
         for held in renewed:
             held.measure()

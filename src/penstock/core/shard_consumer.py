@@ -22,7 +22,9 @@ Rules:
        taken nothing for ``DESTINATION_MS_MAX``; then each is tried once and goes to the journal.
     6. An invocation whose outcome is unknown counts as an attempt; its lane waits, and keeps its
        slot, until the function's timeout must have ended it.
-    7. Everything ends: ``StopRequested`` and ``TenureLost`` lead to ``is_finished``, the first of
+    7. While nothing is held, asked for or unsaved, an empty read and the wake-up for the next one
+       concern the reading alone: all that idle shards cost.
+    8. Everything ends: ``StopRequested`` and ``TenureLost`` lead to ``is_finished``, the first of
        them after what is settled is saved, or could not be saved often enough.
 
 In flight at once: one ``Fetch``, one ``SaveCheckpoint``, and per lane one ``Invoke`` or one
@@ -42,15 +44,12 @@ from penstock.core.lane_failures import LaneFailures
 from penstock.core.lane_filling import LaneFilling
 from penstock.core.policy_filter import shard_filter
 from penstock.core.shard_progress import ShardProgress
-from penstock.core.shard_reading import ShardReading, mark_of
+from penstock.core.shard_reading import ShardReading, brings_nothing, mark_of
 from penstock.core.stream_contract import ShardStart
 from penstock.core.tumbling_window import TumblingWindow
 from penstock.model.failure import Condition
 from penstock.model.instant import Instant
-from penstock.model.stream import (
-    FetchedRecords,
-    StreamRecord,
-)
+from penstock.model.stream import FetchedRecords, StreamRecord
 
 MS_PER_S = 1000
 
@@ -85,6 +84,7 @@ class ShardConsumer:
         self._held_bytes = 0
         self._is_stopping = False
         self._is_tenure_lost = False
+        self._is_reading_alone = False
         self._deadline_ms: int | None = None
         for lane in self._lanes:
             lane.settled = self._progress.marks_of_lane(lane.index)
@@ -99,11 +99,15 @@ class ShardConsumer:
     @property
     def oldest_arrived_ms(self) -> int | None:
         """Tell when the oldest record that is held and not done arrived, Unix ms."""
+        if self._is_reading_alone:
+            return None
         arrivals = [lane.oldest_arrived_ms() for lane in self._lanes]
         return min([each for each in arrivals if each is not None], default=None)
 
     def handle(self, inp: s.Input, now: Instant) -> list[s.Command]:
         """Take one input in; give back what must be done."""
+        if self._is_reading_alone and brings_nothing(inp):
+            return self._read_on(inp, now)
         commands: list[s.Command] = []
         match inp:
             case s.Started() | s.DeadlineReached():
@@ -138,6 +142,7 @@ class ShardConsumer:
                 commands = self._end_invocation(inp, now)
         commands += self._advance(now)
         self._deadline_ms = self._next_deadline_ms(now)
+        self._is_reading_alone = self._has_only_to_read(now)
         return commands
 
     def deadline_ms(self) -> int | None:
@@ -146,6 +151,8 @@ class ShardConsumer:
 
     def is_finished(self) -> bool:
         """Tell whether nothing is under way, and either all is done or a stop was asked for."""
+        if self._is_reading_alone:
+            return False
         is_idle = not (
             self._reading.is_fetching
             or self._progress.is_saving
@@ -153,6 +160,30 @@ class ShardConsumer:
         )
         is_leaving = self._is_stopping and not self._progress.holds_up_stop
         return is_idle and (is_leaving or self._is_tenure_lost or self._progress.has_ended)
+
+    # An idle shard.
+
+    def _has_only_to_read(self, now: Instant) -> bool:
+        """Tell whether nothing but reading is under way, or will be until records come."""
+        return (
+            not (self._held_bytes or self._slots_free or self._slots_requested or self._is_stopping)
+            and self._window is None
+            and self._progress.is_all_saved(now)
+            and self._reading.is_going_on_at_head
+            and all(lane.is_untouched for lane in self._lanes)
+        )
+
+    def _read_on(self, inp: s.RecordsFetched | s.DeadlineReached, now: Instant) -> list[s.Command]:
+        """Take in what changes only the reading: as all of ``handle`` would, and no more."""
+        reading = self._reading
+        if isinstance(inp, s.RecordsFetched):
+            reading.note_fetched(inp.fetched, now)
+            if reading.has_ended:
+                self._is_reading_alone = False
+                return self.handle(s.DeadlineReached(), now)
+        fetch = reading.fetch(now)
+        self._deadline_ms = None if reading.is_fetching else reading.due_ms()
+        return [] if fetch is None else [fetch]
 
     # What each input changes.
 

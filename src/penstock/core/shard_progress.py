@@ -64,6 +64,10 @@ class ShardProgress:
         """Tell whether the shard's end is durable."""
         return isinstance(self._saved.position, ShardEnd)
 
+    def is_all_saved(self, now: Instant) -> bool:
+        """Tell whether nothing is to be saved, as of the last ``save``, and no save is awaited."""
+        return not (self.is_saving or self._is_unsaved or self._retry_ms > now.monotonic_ms)
+
     @property
     def is_journal_full(self) -> bool:
         """Tell whether so much waits for the journal that nothing more may fail."""

@@ -19,11 +19,19 @@ Rules:
 """
 
 from collections import deque
+from typing import TypeGuard
 
 import msgspec
 
 from penstock.core.retry import backoff_ms
-from penstock.core.shard_contract import Fetch, FetchFailure, ReadPace
+from penstock.core.shard_contract import (
+    DeadlineReached,
+    Fetch,
+    FetchFailure,
+    Input,
+    ReadPace,
+    RecordsFetched,
+)
 from penstock.model.instant import Instant
 from penstock.model.stream import (
     AfterSequenceNumber,
@@ -66,6 +74,13 @@ class Mark(msgspec.Struct, frozen=True):
 def mark_of(record: StreamRecord) -> Mark:
     """Give a record's mark."""
     return Mark(record.sequence_number, int(record.sequence_number), record.arrived_ms)
+
+
+def brings_nothing(inp: Input) -> TypeGuard[RecordsFetched | DeadlineReached]:
+    """Tell whether an input brings nothing but the time: so it goes with a shard that is idle."""
+    if isinstance(inp, RecordsFetched):
+        return not inp.fetched.records
+    return isinstance(inp, DeadlineReached)
 
 
 class ShardReading:
@@ -111,6 +126,11 @@ class ShardReading:
         """Tell whether reading has gone back for lanes with gaps."""
         return self._backfill_from is not None
 
+    @property
+    def is_going_on_at_head(self) -> bool:
+        """Tell whether all reading is from the head, now and next."""
+        return not (self.has_ended or self.is_behind_head or self.is_backfilling)
+
     def close(self, ending_sequence_number: str) -> None:
         """The shard takes no more records; reading at an idle pace may find its end at once."""
         self._ending = ending_sequence_number
@@ -148,10 +168,10 @@ class ShardReading:
 
     def due_ms(self, *, wants_head: bool = True) -> int:
         """Give the monotonic time of the next read."""
-        moments = [self._head_ms] if wants_head else []
-        if self.is_backfilling:
-            moments.append(self._backfill_ms)
-        due_ms = max(self._next_ms, min(moments, default=0))
+        due_ms = self._head_ms if wants_head else 0
+        if self._backfill_from is not None:
+            due_ms = min(due_ms, self._backfill_ms) if wants_head else self._backfill_ms
+        due_ms = max(due_ms, self._next_ms)
         if self._pace.reads_per_s_max and len(self._recent_ms) == self._recent_ms.maxlen:
             return max(due_ms, self._recent_ms[0] + 1000)
         return due_ms

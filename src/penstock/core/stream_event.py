@@ -78,26 +78,17 @@ def kinesis_records(
     Source: docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html; member order as in the
         recorded answers of AWS
     """
+    if not wire:
+        return ()
     _refuse_odd_numbers([record.sequence_number for record in wire])
-    before_number = (
-        b'},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":%b:'
-        % (_encode(shard_id)[:-1])
-    )
-    tail = (
-        b'","eventName":"aws:kinesis:record","invokeIdentityArn":%b,"awsRegion":%b,'
-        b'"eventSourceARN":%b}'
-    ) % (_encode(invoke_identity_arn), _encode(_region_of(stream_arn)), _encode(stream_arn))
-    written, last_arrival, shown_arrival, arrived_ms = [], b"", b"", 0
+    before_number, tail = _kinesis_frame(shard_id, stream_arn, invoke_identity_arn)
+    written, last_arrival, shown_arrival, arrived_ms = [], msgspec.Raw(b""), b"", 0
     for record in wire:
         number, key, blob = record.sequence_number, record.partition_key, record.blob
         digits = number.encode()
-        arrival = bytes(record.approximate_arrival_timestamp)
-        if arrival != last_arrival:  # what was put together arrived together
-            last_arrival = arrival
-            seconds = float(arrival)
-            arrived_ms = _to_ms(seconds)
-            is_plain = _SMALL_E not in arrival and _CAPITAL_E not in arrival
-            shown_arrival = arrival if is_plain else b"%r" % seconds
+        if record.approximate_arrival_timestamp != last_arrival:  # what came together says the same
+            last_arrival = record.approximate_arrival_timestamp
+            arrived_ms, shown_arrival = _read_arrival(bytes(last_arrival))
         if memoryview(blob)[0] != _QUOTE:
             raise ValueError(f"the Data of record {number} is not a string")
         # Joined, not formatted: this is done for every record, and takes half the time.
@@ -120,6 +111,26 @@ def kinesis_records(
     return tuple(written)
 
 
+def _read_arrival(written: bytes) -> tuple[int, bytes]:
+    """Give a time in Unix ms, and as it is shown: without an exponent."""
+    seconds = float(written)
+    is_plain = _SMALL_E not in written and _CAPITAL_E not in written
+    return _to_ms(seconds), written if is_plain else b"%r" % seconds
+
+
+def _kinesis_frame(shard_id: str, stream_arn: str, invoke_identity_arn: str) -> tuple[bytes, bytes]:
+    """Write what stands around the second sequence number of all records of a shard."""
+    before_number = (
+        b'},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":%b:'
+        % (_encode(shard_id)[:-1])
+    )
+    tail = (
+        b'","eventName":"aws:kinesis:record","invokeIdentityArn":%b,"awsRegion":%b,'
+        b'"eventSourceARN":%b}'
+    ) % (_encode(invoke_identity_arn), _encode(_region_of(stream_arn)), _encode(stream_arn))
+    return before_number, tail
+
+
 def dynamodb_records(
     wire: Sequence[DynamoDbRecord], *, stream_arn: str
 ) -> tuple[StreamRecord, ...]:
@@ -137,6 +148,8 @@ def dynamodb_records(
     Source: docs.aws.amazon.com/lambda/latest/dg/with-ddb.html; member order, eventVersion and the
         timestamp's form as in the recorded answers of AWS
     """
+    if not wire:
+        return ()
     _refuse_odd_numbers([record.dynamodb.sequence_number for record in wire])
     region = _encode(_region_of(stream_arn))
     head = (

@@ -4,10 +4,10 @@ The queue is described when the mapping begins to run, which is at its Create, i
 its Enable, and from time to time: so a queue that is changed later is told of too.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from penstock.core import queue_contract as q
-from penstock.core.queue_advice import Advice, advise
+from penstock.core.queue_advice import Advice, Maxima, advise
 from penstock.engine.queue_log import Log
 from penstock.model.function import Function
 from penstock.model.mapping import EventSourceMapping
@@ -23,7 +23,7 @@ class AdviceLog:
         mapping: Its row; ``follow`` gives later ones.
         log: Bound to the mapping's name already.
         find_function: By ARN; None: it is not there.
-        list_mappings: All there are, whose maxima share the function's concurrency.
+        maxima: Of all mappings, which share their function's concurrency.
     """
 
     def __init__(
@@ -32,12 +32,12 @@ class AdviceLog:
         log: Log,
         *,
         find_function: Callable[[str], Function | None],
-        list_mappings: Callable[[], Collection[EventSourceMapping]],
+        maxima: Maxima,
     ) -> None:
         self._mapping = mapping
         self._log = log
         self._find_function = find_function
-        self._list_mappings = list_mappings
+        self._maxima = maxima
         self._queue: QueueAttributes | None = None
         self._told: list[Advice] = []
 
@@ -60,7 +60,7 @@ class AdviceLog:
             self._mapping,
             self._queue,
             function=self._find_function(self._mapping.function_arn),
-            mappings=tuple(self._list_mappings()),
+            maxima=self._maxima,
         )
         for each in advice:
             if each not in self._told:

@@ -23,10 +23,13 @@ class NodeBudget:
 
     async def wait_for_room(self, name: str, count_bytes: int) -> None:
         """Wait until the account has room for so many bytes."""
+        granted = self._ledger.want(name, count_bytes)
+        if granted == [name]:
+            return
         room = asyncio.get_running_loop().create_future()
         self._waiting[name] = room
         try:
-            self.wake(self._ledger.want(name, count_bytes))
+            self.wake(granted)
             await room
         finally:
             del self._waiting[name]
@@ -42,15 +45,21 @@ class NodeBudget:
 
 
 class BudgetAccount:
-    """Keeps ``ports.ByteBudget`` for one shard."""
+    """Keeps ``ports.ByteBudget`` for one shard.
+
+    Attributes:
+        has_room: Room was taken, and the fetch that took it has not ended.
+    """
 
     def __init__(self, budget: NodeBudget, ledger: ByteLedger, name: str) -> None:
         self._budget = budget
         self._ledger = ledger
         self._name = name
+        self.has_room = False
 
     async def take(self, count_bytes: int) -> None:
         """Wait until there is room for an answer of so many bytes."""
+        self.has_room = True
         await self._budget.wait_for_room(self._name, count_bytes)
 
     def report_held(self, count_bytes: int) -> None:
@@ -59,6 +68,7 @@ class BudgetAccount:
 
     def end_fetch(self) -> None:
         """The fetch that took room has ended, and what it brought has been reported."""
+        self.has_room = False
         self._budget.wake(self._ledger.end_given(self._name))
 
     def close(self) -> None:

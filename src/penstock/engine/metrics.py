@@ -4,12 +4,12 @@ Counting is adding to plain integers, once per batch; the series are made when t
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import ClassVar
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
-
+from penstock.core.queue_advice import Maxima
 from penstock.engine.metric_series import (
+    Series,
     count_series,
     evicted_series,
     iterator_age_series,
@@ -26,6 +26,7 @@ from penstock.model.mapping_status import MappingStatus, QueueLoad, Trouble
 from penstock.ports import Clock
 
 TROUBLE_CHARS_MAX = 300
+LINES_PER_PIECE = 2_000  # some milliseconds
 
 
 class NodeMetrics:
@@ -34,13 +35,15 @@ class NodeMetrics:
     Attributes:
         content_type: Of what ``render`` gives.
         mappings: The rows of the mappings that are there, by uuid.
+        maxima: Their maxima, by function.
         started_ms: When the engine began, Unix ms; 0 before that.
     """
 
-    content_type: ClassVar[str] = CONTENT_TYPE_LATEST
+    content_type: ClassVar[str] = "text/plain; version=0.0.4; charset=utf-8"
 
     def __init__(self, clock: Clock) -> None:
         self.mappings: dict[str, EventSourceMapping] = {}
+        self.maxima = Maxima()
         self.started_ms = 0
         self._clock = clock
         self._stream_counts: dict[str, StreamCounts] = {}
@@ -51,8 +54,6 @@ class NodeMetrics:
         self._loads: dict[str, Callable[[], QueueLoad]] = {}
         self._evicted_count = 0
         self._lost_log_lines: Callable[[], int] = int
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def note_started(self) -> None:
         """The engine begins."""
@@ -61,6 +62,7 @@ class NodeMetrics:
     def note_mapping(self, mapping: EventSourceMapping) -> None:
         """A mapping is there, with this row."""
         self.mappings[mapping.uuid] = mapping
+        self.maxima.note(mapping)
 
     def stream_counts_of(self, mapping_uuid: str) -> StreamCounts:
         """Give a stream mapping's counts, to be added to; they go on over its restarts."""
@@ -98,6 +100,7 @@ class NodeMetrics:
     def forget(self, mapping_uuid: str) -> None:
         """The mapping is deleted."""
         self.mappings.pop(mapping_uuid, None)
+        self.maxima.forget(mapping_uuid)
         self._stream_counts.pop(mapping_uuid, None)
         self._queue_counts.pop(mapping_uuid, None)
         self._requests.pop(mapping_uuid, None)
@@ -127,18 +130,22 @@ class NodeMetrics:
             trouble=self._troubles.get(mapping_uuid),
         )
 
-    def render(self) -> bytes:
-        """Give every series in Prometheus's text format."""
-        return generate_latest(self._registry)
+    def render(self) -> Iterator[bytes]:
+        """Give every series in Prometheus's text format, in pieces that take a moment each."""
+        for series in self.collect():
+            yield series.head.encode()
+            lines = iter(series.lines)
+            while piece := "".join(islice(lines, LINES_PER_PIECE)):
+                yield piece.encode()
 
-    def collect(self) -> Iterator[Metric]:
-        """Make the series; the registry asks for them."""
-        yield mapping_series(self.mappings.values())
-        yield from count_series({**self._stream_counts, **self._queue_counts})
+    def collect(self) -> Iterator[Series]:
+        """Make the series; mappings that come while they are read are in the next ones."""
+        yield mapping_series(tuple(self.mappings.values()))
+        yield from count_series((*self._stream_counts.items(), *self._queue_counts.items()))
         yield request_series(
-            {uuid: requests.by_operation for uuid, requests in self._requests.items()}
+            [(uuid, requests.by_operation) for uuid, requests in self._requests.items()]
         )
-        yield from load_series({uuid: load() for uuid, load in self._loads.items()})
-        yield iterator_age_series({uuid: ages_ms() for uuid, ages_ms in self._ages.items()})
+        yield from load_series(tuple(self._loads.items()))
+        yield iterator_age_series(tuple(self._ages.items()))
         yield evicted_series(self._evicted_count)
         yield lost_log_lines_series(self._lost_log_lines())

@@ -59,11 +59,16 @@ class ProcessingResult:
             case t.ShardEnded(shard_id) | t.ShardStopped(shard_id) | t.ShardBroke(shard_id):
                 self._unreadable.pop(shard_id, None)
 
+    def note_readable(self, shard_id: str) -> None:
+        """A shard was read from."""
+        if self._unreadable:
+            self._unreadable.pop(shard_id, None)
+
     def observe_shard(self, shard_id: str, inp: s.Input) -> None:
         """Take in what happened to a shard."""
         match inp:
             case s.RecordsFetched():
-                self._unreadable.pop(shard_id, None)
+                self.note_readable(shard_id)
             case s.FetchFailed(failure, reason) if failure not in _HARMLESS:
                 self._unreadable[shard_id] = _problem("Stream cannot be read", reason)
             case s.InvocationSucceeded():

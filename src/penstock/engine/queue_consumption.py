@@ -42,7 +42,7 @@ class QueueConsumption:
             mapping,
             log,
             find_function=surroundings.functions.find,
-            list_mappings=self._metrics.mappings.values,
+            maxima=self._metrics.maxima,
         )
         self._observer = self._make_observer(log)
         self._clock = surroundings.clock

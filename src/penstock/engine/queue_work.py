@@ -12,6 +12,7 @@ from penstock.core.queue_outcome import queue_outcome
 from penstock.engine.failure_reports import NotTaken, ReportSender, Taken, send_message_discard
 from penstock.engine.invocation import NotRun, OutcomeUnknown, Refused, invoke_once
 from penstock.engine.surroundings import Surroundings
+from penstock.model.arn import parse_arn
 from penstock.model.errors import (
     PenstockError,
     SourceAccessDeniedError,
@@ -47,6 +48,7 @@ class QueueWork:
         self._function_arn = self._opened_for = function_arn
         self._count_request = surroundings.metrics.requests_of(mapping_uuid).count
         self._sources = surroundings.sources
+        self._looks, self._region = surroundings.looks, parse_arn(queue_arn).region
         self._invoker = surroundings.functions
         self._slots = surroundings.slots
         self._reports = ReportSender(surroundings.destinations)
@@ -105,8 +107,9 @@ class QueueWork:
 
     async def _describe(self) -> q.QueueDescribed | q.DescribeFailed:
         try:
-            source = self._source or await self._open()
-            return q.QueueDescribed(await source.describe())
+            async with self._looks.turn(self._region):
+                source = self._source or await self._open()
+                return q.QueueDescribed(await source.describe())
         except SourceNotFoundError as error:
             self._source, self._missing = None, str(error)
             return q.DescribeFailed(self._missing)

@@ -29,9 +29,13 @@ class ShardAge:
     def observe(self, inp: s.Input, now: Instant) -> None:
         """Take in what happened."""
         if isinstance(inp, s.RecordsFetched):
-            self._read_ms = now.monotonic_ms
-            self._behind_ms = _behind_ms(inp.fetched)
-            self._has_ended = inp.fetched.next_iterator is None
+            self.note_read(inp.fetched, now)
+
+    def note_read(self, fetched: FetchedRecords, now: Instant) -> None:
+        """Take in what a read brought."""
+        self._read_ms = now.monotonic_ms
+        self._behind_ms = fetched.behind_ms or 0
+        self._has_ended = fetched.next_iterator is None
 
     def age_ms(self, oldest_arrived_ms: int | None, now: Instant) -> int | None:
         """Give the age, never negative; None before a read, until that is late.
@@ -46,7 +50,3 @@ class ShardAge:
         if silent_ms <= SILENCE_MS_MAX or self._has_ended:
             return self._behind_ms
         return (self._behind_ms or 0) + silent_ms
-
-
-def _behind_ms(fetched: FetchedRecords) -> int:
-    return 0 if fetched.behind_ms is None else fetched.behind_ms

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from penstock.core import shard_contract as s
+from penstock.core.shard_reading import brings_nothing
 from penstock.engine.processing_result import ProcessingResult
 from penstock.engine.shard_age import ShardAge
 from penstock.engine.shard_discards import ShardDiscards
@@ -16,6 +17,8 @@ _ORDINARY = frozenset({s.SlotsGranted, s.DeadlineReached, s.CheckpointSaved})
 
 class ShardObserver:
     """The observer of one shard's driver; it works once per batch, never per record.
+
+    An idle shard costs it a look at the age per read.
 
     Args:
         oldest_arrived_ms: Tells when the oldest record that the shard holds arrived, Unix ms.
@@ -43,6 +46,9 @@ class ShardObserver:
 
     def observe(self, inp: s.Input, commands: list[s.Command]) -> None:
         """Take in what the driver fed and what the machine answered."""
+        if brings_nothing(inp) and not self._is_stopping and not _tells_more(commands):
+            self._observe_idle(inp)
+            return
         if isinstance(inp, s.StopRequested | s.TenureLost):
             self._is_stopping = True
         if self._is_stopping and isinstance(inp, s.FetchFailed):
@@ -58,6 +64,15 @@ class ShardObserver:
             self._log.tell_discard(end)
         self._tell_age(now)
 
+    def _observe_idle(self, inp: s.RecordsFetched | s.DeadlineReached) -> None:
+        """Take in an empty read, or the wake-up for the next one, which says nothing."""
+        if isinstance(inp, s.RecordsFetched):
+            now = self._now()
+            self._result.note_readable(self._shard_id)
+            self._age.note_read(inp.fetched, now)
+            self._log.note_read()
+            self._tell_age(now)
+
     def watch_age(self) -> None:
         """Say that the shard is late, or is no more: also where nothing happens to it."""
         self._tell_age(self._now())
@@ -70,3 +85,8 @@ class ShardObserver:
     def age_ms(self) -> int | None:
         """Give the shard's iterator age; None before it was read from, until that is late."""
         return self._age.age_ms(self._oldest_arrived_ms(), self._now())
+
+
+def _tells_more(commands: list[s.Command]) -> bool:
+    """Tell whether something is done beside reading on."""
+    return bool(commands) and (len(commands) > 1 or type(commands[0]) is not s.Fetch)

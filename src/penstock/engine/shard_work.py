@@ -88,7 +88,7 @@ class ShardWork:
         self._reports = ReportSender(parts.destinations)
         self._holder = f"{parts.mapping_uuid}/{start.shard_id}"
         self._send: Callable[[s.Input], None] = _drop
-        self._fetching: asyncio.Timeout | None = None
+        self._fetching: asyncio.Task[Any] | None = None
         self._is_abandoning = False
         self._saving: asyncio.Future[bool] | None = None
         self._being_saved = start.checkpoint
@@ -106,9 +106,9 @@ class ShardWork:
 
     def abandon_fetch(self) -> None:
         """The shard stops: what a fetch may still bring, or waits for room for, nobody needs."""
+        if self._fetching is not None and not self._is_abandoning:
+            self._fetching.cancel()
         self._is_abandoning = True
-        if self._fetching is not None:
-            self._fetching.reschedule(asyncio.get_running_loop().time())
 
     async def settle_save(self) -> None:
         """Wait until it is known what became of the last save, whose command was cut off."""
@@ -149,11 +149,12 @@ class ShardWork:
     ) -> s.RecordsFetched | s.FetchFailed:
         if self._is_abandoning:  # It was started in the very turn that abandoned the others.
             return s.FetchFailed(s.FetchFailure.OTHER, "the shard stops")
+        self._fetching = asyncio.current_task()
         try:
-            async with asyncio.timeout(None) as abandonable:
-                self._fetching = abandonable
-                return s.RecordsFetched(await self._read(start, limit))
-        except TimeoutError:
+            return s.RecordsFetched(await self._read(start, limit))
+        except asyncio.CancelledError:
+            if self._is_cancelled_by_others():
+                raise
             return s.FetchFailed(s.FetchFailure.OTHER, "the shard stops")
         except PenstockError as error:
             return self._fetch_failed(error)
@@ -161,10 +162,17 @@ class ShardWork:
             self._fetching = None
             # In a turn after the one in which the machine reports what it holds now: until then
             # the room that was taken stands for it.
-            asyncio.get_running_loop().call_soon(self._account.end_fetch)
+            if self._account.has_room:
+                asyncio.get_running_loop().call_soon(self._account.end_fetch)
+
+    def _is_cancelled_by_others(self) -> bool:
+        """Take the cancellation of ``abandon_fetch`` back; tell whether another one is left."""
+        assert self._fetching is not None, "a fetch is cancelled in its own task"
+        return not self._is_abandoning or self._fetching.uncancel() > 0
 
     async def _read(self, start: ShardIterator | Position, limit: int) -> FetchedRecords:
-        source = await self._parts.stream.get()
+        stream = self._parts.stream
+        source = stream.opened or await stream.get()
         shard_id = self._start.shard_id
         if not isinstance(start, ShardIterator):
             start = await source.open_iterator(shard_id, start)

@@ -21,6 +21,10 @@ class _Outage:
         self._working = working
         self._failures = 0
 
+    @property
+    def is_on(self) -> bool:
+        return self._failures > 0
+
     def note_failure(self, reason: str, **fields: object) -> None:
         self._failures += 1
         if self._failures == 1 or self._failures % _REMIND_EVERY == 0:
@@ -85,6 +89,11 @@ class ShardLog:
                     span = _span(command.batch.records)
                     self._log.debug("invocation started", shard=shard, **span)
 
+    def note_read(self) -> None:
+        """Say that the shard can be read again, where it could not be."""
+        if self._reading.is_on:
+            self._reading.note_success(shard=self._shard_id)
+
     def tell_discard(self, end: DiscardEnd) -> None:
         """Say which records left the shard without having succeeded, why, and where they are."""
         discard = end.discard
@@ -119,7 +128,7 @@ class ShardLog:
                 kind = failure.name.lower()
                 self._reading.note_failure(reason, shard=self._shard_id, failure=kind)
             case s.RecordsFetched(fetched):
-                self._reading.note_success(shard=self._shard_id)
+                self.note_read()
                 if fetched.records and self._is_verbose:
                     span = _span(fetched.records)
                     self._log.debug("records read", shard=self._shard_id, **span)

@@ -6,9 +6,12 @@ from penstock.engine.consumption import Consumption
 from penstock.engine.consumptions import Consumptions
 from penstock.engine.mapping_keeper import STORE_RETRY_S, MappingKeeper
 from penstock.engine.surroundings import EngineSettings, Surroundings
+from penstock.engine.turns import next_turn
 from penstock.model.arn import unqualified_function_arn
 from penstock.model.errors import StoreError
 from penstock.model.mapping import EventSourceMapping
+
+ROWS_PER_TURN = 16  # taken up at once: some milliseconds, between which the loop does other things
 
 
 class Supervisor:
@@ -30,8 +33,11 @@ class Supervisor:
         self._surroundings.metrics.note_started()
         async with self._consumptions.writing(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            for mapping in await self._surroundings.store.run(lambda store: store.list_mappings()):
-                self.mapping_changed(mapping)
+            rows = await self._surroundings.store.run(lambda store: store.list_mappings())
+            for number, row in enumerate(rows, start=1):
+                self.mapping_changed(row)
+                if number % ROWS_PER_TURN == 0:
+                    await next_turn()
             started.set()
             await self._stopping.wait()
             for keeper in self._keepers.values():

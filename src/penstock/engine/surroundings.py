@@ -8,6 +8,7 @@ from penstock.core.scaling import RampPolicy
 from penstock.core.shard_contract import ReadPace
 from penstock.engine.metrics import NodeMetrics
 from penstock.engine.queue_log import Log
+from penstock.engine.queue_looks import QueueLooks
 from penstock.engine.slots import SlotLedger
 from penstock.engine.step_watch import StepWatch
 from penstock.model.mapping import EventSourceMapping
@@ -71,6 +72,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         watch: Told of every step of every machine; None: nobody is.
+        looks: The turns of looking at queues.
     """
 
     store: StoreCalls
@@ -83,3 +85,4 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     metrics: NodeMetrics
     log_of: Callable[[EventSourceMapping], Log]
     watch: StepWatch | None = None
+    looks: QueueLooks = msgspec.field(default_factory=QueueLooks)

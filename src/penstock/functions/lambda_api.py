@@ -18,7 +18,7 @@ from penstock.aws.errors import (
     TransportError,
     WireError,
 )
-from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Timeouts
+from penstock.aws.exchange import ExchangeRules, HttpResponse, Timeouts
 from penstock.aws.json_protocol import UNREADABLE, parse_error
 from penstock.model.arn import parse_arn
 from penstock.model.errors import (
@@ -101,7 +101,8 @@ class LambdaApiInvoker:
         try:
             service, target = await self._open(function, function_arn)
             response = await service.send(
-                HttpRequest("POST", target, _HEADERS, payload),
+                service.find_form("POST", target, _HEADERS),
+                payload,
                 _rules(function.timeout_s),
                 unsigned_allowed=is_emulator,
             )
@@ -165,18 +166,24 @@ def _qualify(arn: str, asked_arn: str) -> str:
 
 def _read_result(response: HttpResponse) -> FunctionResult:
     told = {name.lower(): text for name, text in reversed(response.headers)}  # the first counts
-    try:
-        log_tail = base64.b64decode(told.get(b"x-amz-log-result", b""))
-    except ValueError:  # a log is never worth an invocation
-        log_tail = b""
     error = told.get(b"x-amz-function-error")
+    version = told.get(b"x-amz-executed-version")
+    log = told.get(b"x-amz-log-result")
+    request_id = told.get(b"x-amzn-requestid")
     return FunctionResult(
-        payload=response.body,
-        function_error=None if error is None else error.decode("latin-1"),
-        executed_version=told.get(b"x-amz-executed-version", b"").decode("latin-1") or LATEST,
-        log_tail=log_tail,
-        request_id=told.get(b"x-amzn-requestid", b"").decode("latin-1"),
+        response.body,
+        error.decode("latin-1") if error is not None else None,
+        version.decode("latin-1") if version else LATEST,
+        _decode_log(log) if log else b"",
+        request_id.decode("latin-1") if request_id else "",
     )
+
+
+def _decode_log(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError:  # a log is never worth an invocation
+        return b""
 
 
 def _read_emulated_error(response: HttpResponse) -> FunctionResult | None:

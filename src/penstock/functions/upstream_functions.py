@@ -25,7 +25,7 @@ import msgspec
 
 from penstock.aws.client import ServiceClient, WireClient
 from penstock.aws.errors import AnswerMalformedError, ConnectFailedError, WireError
-from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, Timeouts
+from penstock.aws.exchange import ExchangeRules, HttpResponse, Timeouts
 from penstock.aws.json_protocol import UNREADABLE, parse_error
 from penstock.model.arn import FunctionReference, Scope, is_role_arn, parse_function_name
 from penstock.model.errors import ConfigurationError, InvokeUnavailableError
@@ -156,7 +156,7 @@ async def _ask_concurrency(service: ServiceClient, name: str) -> int:
 
 
 async def _get(service: ServiceClient, target: str) -> HttpResponse:
-    return await service.send(HttpRequest("GET", target, ()), _RULES)
+    return await service.send(service.find_form("GET", target, ()), b"", _RULES)
 
 
 def _decode(answer: HttpResponse, shape: type[ShapeT]) -> ShapeT:

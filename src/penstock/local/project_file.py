@@ -58,7 +58,7 @@ from penstock.model.function import (
 
 REGION_DEFAULT = "us-east-1"
 PROJECT_FILE_DEFAULT = "penstock.toml"
-FILE_BYTES_MAX = 1024 * 1024  # some thousands of functions
+FILE_BYTES_MAX = 16 * 1024 * 1024  # some tens of thousands of mappings
 
 ResourceTable = QueueTable | StreamTable | TableTable | TopicTable | BucketTable
 

@@ -64,6 +64,9 @@ class ReadMappings(msgspec.Struct, frozen=True):
     tables: dict[str, str]
 
 
+_OWN_KEYS = MappingTable.__struct_encode_fields__
+
+
 class MappingReader(msgspec.Struct, frozen=True):
     """Reads ``[[mappings]]`` by the functions and resources of the same file.
 
@@ -80,12 +83,13 @@ class MappingReader(msgspec.Struct, frozen=True):
         by_name: dict[str, DeclaredMapping] = {}
         tables: dict[str, str] = {}
         for table, where in expect_tables(document.get("mappings", []), place.at("mappings")):
-            own_keys = [field.encode_name for field in msgspec.structs.fields(MappingTable)]
-            refuse_unknown_keys(table, (*own_keys, *MAPPING_PARAMETERS), where)
-            own = read_table({k: v for k, v in table.items() if k in own_keys}, MappingTable, where)
+            refuse_unknown_keys(table, (*_OWN_KEYS, *MAPPING_PARAMETERS), where)
+            own = read_table(
+                {k: v for k, v in table.items() if k in _OWN_KEYS}, MappingTable, where
+            )
             if own.name in by_name:
                 raise where.at("name").error(f"{own.name!r} is declared twice")
-            given = {k: v for k, v in table.items() if k not in own_keys}
+            given = {k: v for k, v in table.items() if k not in _OWN_KEYS}
             parameters = self._parameters(own, given, where)
             _check_by_model(own.name, parameters, where)
             by_name[own.name] = DeclaredMapping(

@@ -86,8 +86,7 @@ def read_table(table: Mapping[str, object], shape: type[StructT], place: Place) 
     Raises:
         ConfigurationError: An unknown key, a missing one, a wrong type or a value out of range.
     """
-    known = [field.encode_name for field in msgspec.structs.fields(shape)]
-    refuse_unknown_keys(table, known, place)
+    refuse_unknown_keys(table, shape.__struct_encode_fields__, place)
     try:
         return msgspec.convert(table, shape)
     except msgspec.ValidationError as exc:

@@ -25,6 +25,23 @@ class State(enum.StrEnum):
     DELETING = "Deleting"
 
 
+class MappingQuery(msgspec.Struct, frozen=True):
+    """Which part of a scope's mappings is asked for, in the order of their uuids.
+
+    Attributes:
+        limit: At most so many.
+        after: Only those with a greater uuid.
+        event_source_arn: None: of every source.
+        function_arn: As the rows have it, with its qualifier; None: of every function.
+    """
+
+    scope: Scope
+    limit: int
+    after: str = ""
+    event_source_arn: str | None = None
+    function_arn: str | None = None
+
+
 class ProvisionedPollers(msgspec.Struct, frozen=True):
     """How many event pollers a queue mapping has for itself.
 

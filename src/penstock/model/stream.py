@@ -125,8 +125,8 @@ class StreamDescription(msgspec.Struct, frozen=True):
     is_enabled: bool = True
 
 
-class StreamRecord(msgspec.Struct, frozen=True):
-    """One record, ready to be handed to a function.
+class StreamRecord(msgspec.Struct, frozen=True, gc=False):
+    """One record, ready to be handed to a function; the collector need not look at it.
 
     Attributes:
         sequence_number: Decimal digits; ordered as an integer within its shard.

@@ -33,7 +33,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--worlds",
         choices=[*WorldKind],
         default=WorldKind.ALL,
-        help="worlds of queues, of streams, or of both at once under one engine (the default)",
+        help="worlds of queues, of streams, of both at once under one engine (the default), or of "
+        "one machine of the core alone",
     )
     parser.add_argument("--seeds", type=int, help=f"how many worlds; {SEEDS_DEFAULT} by default")
     parser.add_argument("--first", type=int, default=0, help="the first seed")

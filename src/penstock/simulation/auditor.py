@@ -5,14 +5,26 @@ Written from docs/semantics.md and AWS's pages, not from the engine's code.
 
 import enum
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
 from penstock.model.mapping import EventSourceMapping, State
 from penstock.simulation.audits import Audits
-from penstock.simulation.function_audit import FunctionAudit
-from penstock.simulation.ledger import AuditedMapping, Books, Fate, Holding, Rule, SentMessage
+from penstock.simulation.function_audit import SLOT_GRACE_MS, FunctionAudit
+from penstock.simulation.ledger import (
+    ROW_GRACE_MS,
+    AuditedMapping,
+    Books,
+    Fate,
+    Holding,
+    Rule,
+    SentMessage,
+)
 from penstock.simulation.queue_audit import QueueAudit
+
+PAUSE = -1  # stands among the calls of a mapping that are under way
+AgedT = TypeVar("AgedT")
 
 
 class Auditor:
@@ -28,6 +40,7 @@ class Auditor:
 
     def __init__(self, now_ms: Callable[[], int], last_lines: Callable[[], list[str]]) -> None:
         self.books = Books(now_ms, last_lines)
+        self._paused_ms = 0
         self._audits = Audits(self.books)
         self.pace = self._audits.pace
         self.promptness = self._audits.promptness
@@ -95,13 +108,37 @@ class Auditor:
 
     def node_crashed(self) -> None:
         """Take note that the engine was killed: it owes nothing to what had failed by then."""
-        self._audits.deletions.node_crashed()
+        self._audits.deletions.node_stands_still()
         for message in self.books.messages.values():
             message.not_before_ms = 0
             if message.failed_copy is not None:
                 message.failed_copy.delays_s = []
         for mapping in self.books.mappings.values():
             mapping.stopping_ms = self.books.now_ms()
+
+    def node_paused(self) -> None:
+        """Take note of a pause: nothing is on time, and every call is a slow one."""
+        self._paused_ms = self.books.now_ms()
+        self.calm_broken()
+        self._audits.deletions.node_stands_still()
+        for queue_arn in self.books.mappings:
+            self.queues.call_began(queue_arn, PAUSE)
+
+    def node_resumed(self) -> None:
+        """Take note of its end: what was new before it has not got about yet."""
+        self.calm_broken()
+        for queue_arn, mapping in self.books.mappings.items():
+            self.queues.call_ended(queue_arn, PAUSE, has_failed=True)
+            self.pace.message_moved(queue_arn)
+            mapping.rows = self._aged(mapping.rows, ROW_GRACE_MS)
+        for function_arn, history in self.books.concurrency.items():
+            self.books.concurrency[function_arn] = self._aged(history, SLOT_GRACE_MS)
+
+    def _aged(self, history: list[tuple[int, AgedT]], grace_ms: int) -> list[tuple[int, AgedT]]:
+        """Give a history in which what had not got about before the pause has begun now."""
+        known_ms = self._paused_ms - grace_ms
+        now_ms = self.books.now_ms()
+        return [(at_ms if at_ms < known_ms else now_ms, value) for at_ms, value in history]
 
     def report(self, rule: enum.StrEnum, text: str) -> None:
         """Write a violation down."""

@@ -6,6 +6,7 @@ from random import Random
 from typing import Generic
 
 from penstock.simulation.faults import FaultModel, RatesT_co
+from penstock.simulation.loop import OUTSIDE
 
 
 class Chance(Generic[RatesT_co]):
@@ -45,7 +46,9 @@ class Chance(Generic[RatesT_co]):
 
     def later(self, delay_ms: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call back after a time; 0 is the next turn of the loop."""
-        return self._loop.call_at(round(self._loop.time() * 1000 + delay_ms) / 1000, callback)
+        # Whoever asks for it, it happens outside: a node that is paused does not keep it waiting.
+        at_s = round(self._loop.time() * 1000 + delay_ms) / 1000
+        return self._loop.call_at(at_s, callback, context=OUTSIDE)
 
     async def wait_ms(self, delay_ms: int) -> None:
         """Let a time pass, in whole milliseconds."""

@@ -36,8 +36,8 @@ class DeletionAudit:
         if copy is not None and not copy.is_delete_asked:
             self._check(copy)
 
-    def node_crashed(self) -> None:
-        """Take note that nobody is left to delete what was done."""
+    def node_stands_still(self) -> None:
+        """Take note that nobody deletes in time what was done by now."""
         for message in self._books.messages.values():
             message.done_copy = None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import Store
-from penstock.simulation.loop import VirtualClock
+from penstock.simulation.loop import VirtualClock, VirtualLoop, pass_s
 from penstock.simulation.node import Node
 from penstock.simulation.requests import FindRow, Requests
 from penstock.simulation.streams.store_calls import SimulatedStoreCalls
@@ -30,7 +30,10 @@ class Ground:
     requests: Requests
 
     def __init__(self, *, keeps_trace: bool = False, is_undisturbed: bool = True) -> None:
-        self.loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop), "no other can be paused"
+        self.loop = loop
+        self._awake = asyncio.Lock()  # held while the node is paused, or about to end
         self.clock = VirtualClock(self.loop)
         self.trace = Trace(lambda: self.clock.now().monotonic_ms, keeps_all=keeps_trace)
         self.row_changed = asyncio.Event()
@@ -64,13 +67,35 @@ class Ground:
 
     async def crash_node(self) -> None:
         """Kill the node, and what it asks of the store with it."""
-        if self._calls is not None:
-            self._calls.cut_off()
-        await self.node.crash()
+        async with self._awake:
+            if self._calls is not None:
+                self._calls.cut_off()
+            await self.node.crash()
 
     async def stop_node(self) -> None:
         """Stop the node gracefully."""
-        await self.node.stop()
+        async with self._awake:
+            await self.node.stop()
+
+    async def pause_node(self, for_ms: int) -> None:
+        """Stop the node's process for a while, as SIGSTOP does: it learns of it by its clock."""
+        async with self._awake:
+            if not self.node.is_running:
+                return
+            self.node.pause()
+            self.loop.is_paused = True
+            try:
+                await pass_s(for_ms / 1000)
+            finally:
+                if self._calls is not None:
+                    self._calls.note_pause()
+                self.node.resume()
+                self.loop.resume()
+
+    async def wait_until_awake(self) -> None:
+        """Wait until the node is not paused: it answers nobody until then."""
+        async with self._awake:
+            pass
 
     async def live(self, life: Coroutine[Any, Any, None], *broken: asyncio.Event) -> None:
         """Let a world live until its end, or until a rule is broken.

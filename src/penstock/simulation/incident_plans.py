@@ -57,6 +57,13 @@ class CrashNode(msgspec.Struct, frozen=True, kw_only=True):
     for_ms: int
 
 
+class PauseNode(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's process is stopped at the n-th event of the trace, and goes on later."""
+
+    at_event: int
+    for_ms: int
+
+
 class BreakQueue(msgspec.Struct, frozen=True, kw_only=True):
     """Calls to a queue fail for a while: all of them, or receives only."""
 
@@ -111,6 +118,7 @@ Incident = (
     | RemoveFunction
     | StopNode
     | CrashNode
+    | PauseNode
     | BreakQueue
     | ChangeConcurrency
     | ChangeOptions
@@ -190,6 +198,11 @@ def _crash(scene: IncidentScene) -> CrashNode:
     return CrashNode(at_event=scene.at_event(), for_ms=scene.for_ms())
 
 
+def _pause(scene: IncidentScene) -> PauseNode:
+    for_ms = scene.rng.choice((200, 3_000, 15_000, 45_000, 400_000))
+    return PauseNode(at_event=scene.at_event(), for_ms=for_ms)
+
+
 def _break(scene: IncidentScene) -> BreakQueue:
     return BreakQueue(
         at_ms=scene.at_ms(),
@@ -221,7 +234,7 @@ def _invoke(scene: IncidentScene) -> InvokeDirectly:
 
 
 def _jump(scene: IncidentScene) -> JumpWall:
-    return JumpWall(at_ms=scene.at_ms(), by_ms=scene.rng.choice((-3_600_000, 86_400_000)))
+    return JumpWall(at_ms=scene.at_ms(), by_ms=scene.rng.choice((-600_000, 86_400_000)))
 
 
 CALM_KINDS: tuple[Callable[[IncidentScene], Incident], ...] = (_update, _invoke, _jump)
@@ -233,6 +246,8 @@ INCIDENT_KINDS: tuple[Callable[[IncidentScene], Incident], ...] = (
     _stop,
     _crash,
     _crash,
+    _pause,
+    _pause,
     _break,
     _break,
     _resize,

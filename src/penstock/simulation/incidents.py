@@ -45,12 +45,8 @@ class Incidents:
                 await self._recreate(mapping, for_ms)
             case p.RemoveFunction():
                 await self._remove_function(incident)
-            case p.StopNode(for_ms=for_ms):
-                await self._world.stop_node()
-                await self._restart(for_ms)
-            case p.CrashNode(for_ms=for_ms):
-                await self._world.ground.crash_node()
-                await self._restart(for_ms)
+            case p.StopNode() | p.CrashNode() | p.PauseNode():
+                await self._strike_node(incident)
             case p.BreakQueue():
                 await self._break_queue(incident)
             case p.ChangeConcurrency(function=function, concurrency=concurrency):
@@ -70,7 +66,7 @@ class Incidents:
 
     async def _wait_for(self, incident: p.Incident) -> bool:
         """Wait for the incident's moment; False when it does not come in the safety phase."""
-        if not isinstance(incident, (p.DisableMapping, p.RecreateMapping, p.StopNode, p.CrashNode)):
+        if not isinstance(incident, _AT_AN_EVENT):
             await pass_s(incident.at_ms / 1000)
             return True
         happens = asyncio.Event()
@@ -81,6 +77,17 @@ class Incidents:
         except TimeoutError:
             return False
         return True
+
+    async def _strike_node(self, incident: p.StopNode | p.CrashNode | p.PauseNode) -> None:
+        match incident:
+            case p.StopNode(for_ms=for_ms):
+                await self._world.stop_node()
+                await self._restart(for_ms)
+            case p.CrashNode(for_ms=for_ms):
+                await self._world.ground.crash_node()
+                await self._restart(for_ms)
+            case p.PauseNode(for_ms=for_ms):
+                await self._world.ground.pause_node(for_ms)
 
     async def _restart(self, after_ms: int) -> None:
         await pass_s(after_ms / 1000)
@@ -150,6 +157,7 @@ class Incidents:
             self._world.trace.note(f"function-{index}", "did not run", error)
 
 
+_AT_AN_EVENT = (p.DisableMapping, p.RecreateMapping, p.StopNode, p.CrashNode, p.PauseNode)
 _ERRORS: dict[str, type[SourceError]] = {
     "unavailable": SourceUnavailableError,
     "not found": SourceNotFoundError,

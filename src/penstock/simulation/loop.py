@@ -6,17 +6,26 @@ sockets belong inside.
 """
 
 import asyncio
+import contextvars
+import functools
 import itertools
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from penstock.model.instant import Instant
 
 ResultT = TypeVar("ResultT")
+ArgumentTs = TypeVarTuple("ArgumentTs")
+HandleT = TypeVar("HandleT", bound=asyncio.Handle)
 
 WALL_MS_AT_START = 1_767_225_600_000  # 2026-01-01: a wall clock that differs from the monotonic one
 TURNS_WITHOUT_TIME_MAX = 200_000  # more turns of the loop at one moment are a machine that spins
+
+
+# The way in which callbacks of the world run: none of them is of a node that may be paused.
+OUTSIDE = contextvars.Context()
+_IS_OF_NODE: contextvars.ContextVar[bool] = contextvars.ContextVar("is_of_node", default=False)
 
 
 class DeadlockError(Exception):
@@ -67,17 +76,55 @@ class _NumberedTask(asyncio.Task[Any]):
         return self._number
 
 
+class _Pausable:
+    """A callback of a node: when its time comes in a pause, it waits for the pause's end.
+
+    Attributes:
+        handle: The loop's, which whoever armed it may cancel meanwhile.
+    """
+
+    handle: asyncio.Handle
+
+    def __init__(
+        self,
+        loop: "VirtualLoop",
+        callback: Callable[[], object],
+        context: contextvars.Context,
+    ) -> None:
+        self._loop = loop
+        self._callback = callback
+        self._context = context
+
+    def __call__(self) -> None:
+        if self._loop.is_paused:
+            self._loop.hold(self)
+        else:
+            self._callback()
+
+    def call_again(self) -> None:
+        """Run now, unless that was cancelled during the pause."""
+        if not self.handle.cancelled():
+            self._loop.call_soon(self._call_unless_cancelled, context=self._context)
+
+    def _call_unless_cancelled(self) -> None:
+        if not self.handle.cancelled():
+            self()
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The event loop; ``time`` starts at 0 and moves only when nothing is ready.
 
     Attributes:
         defects: Exceptions that reached the loop's exception handler: nobody else would see them.
+        is_paused: The node does nothing; time passes, and the world goes on.
     """
 
     def __init__(self) -> None:
         # Before super: its constructor reads the time.
         self._virtual = _VirtualSelector()
         self.defects: list[BaseException] = []
+        self.is_paused = False
+        self._held: list[_Pausable] = []
         super().__init__(self._virtual)
         self.set_exception_handler(self._keep_defect)
         numbers = itertools.count()
@@ -90,6 +137,54 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._virtual.now_s
+
+    def call_soon(
+        self,
+        callback: Callable[[*ArgumentTs], object],
+        *args: *ArgumentTs,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        """Call back on the next turn; in a pause what is of the node waits."""
+        if not (self.is_paused and _is_of_node(context)):
+            return super().call_soon(callback, *args, context=context)
+        return self._arm(super().call_soon, callback, args, context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*ArgumentTs], object],
+        *args: *ArgumentTs,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call back at a time; in a pause what is of the node waits."""
+        if not _is_of_node(context):
+            return super().call_at(when, callback, *args, context=context)
+        arm = functools.partial(super().call_at, when)
+        return self._arm(arm, callback, args, context)
+
+    def _arm(
+        self,
+        arm: Callable[..., HandleT],
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        context: contextvars.Context | None,
+    ) -> HandleT:
+        context = context or contextvars.copy_context()
+        pausable = _Pausable(self, functools.partial(callback, *args), context)
+        handle = arm(pausable, context=context)
+        pausable.handle = handle
+        return handle
+
+    def hold(self, pausable: _Pausable) -> None:
+        """Keep a callback of the node until the pause ends."""
+        self._held.append(pausable)
+
+    def resume(self) -> None:
+        """End a pause: what was due meanwhile happens now, in the order in which it was due."""
+        self.is_paused = False
+        held, self._held = self._held, []
+        for pausable in held:
+            pausable.call_again()
 
     def _keep_defect(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         defect = context.get("exception") or RuntimeError(context["message"])
@@ -112,6 +207,19 @@ class VirtualClock:
     def jump_wall(self, by_ms: int) -> None:
         """Set the wall clock forward or, with a negative number, back."""
         self._wall_offset_ms += by_ms
+
+
+def node_context() -> contextvars.Context:
+    """Give a context for what belongs to a node: it, and all that it begins, can be paused."""
+    context = OUTSIDE.copy()
+    context.run(_IS_OF_NODE.set, True)  # noqa: FBT003 - a variable's value
+    return context
+
+
+def _is_of_node(context: contextvars.Context | None) -> bool:
+    if context is None:
+        return _IS_OF_NODE.get()
+    return context.get(_IS_OF_NODE, False)
 
 
 async def pass_s(delay_s: float) -> None:
@@ -144,6 +252,7 @@ def run_virtual(main: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
 
 
 def _end_tasks(loop: VirtualLoop) -> None:
+    loop.resume()
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()

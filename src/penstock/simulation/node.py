@@ -24,6 +24,7 @@ from penstock.ports import (
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.counted_queue import CountedQueue
 from penstock.simulation.ledger import Rule
+from penstock.simulation.loop import node_context
 from penstock.simulation.names import SCOPE
 from penstock.simulation.queue import SimulatedQueue
 from penstock.simulation.queue_client import SimulatedQueueSource
@@ -50,6 +51,14 @@ class Judge(Protocol):
 
     def node_crashed(self) -> None:
         """The engine was killed."""
+        ...
+
+    def node_paused(self) -> None:
+        """The engine does nothing from now on, and does not know it."""
+        ...
+
+    def node_resumed(self) -> None:
+        """It goes on."""
         ...
 
     def report(self, rule: enum.StrEnum, text: str) -> None:
@@ -151,6 +160,7 @@ class Node:
         self._task: asyncio.Task[None] | None = None
         self._direct: set[asyncio.Task[Any]] = set()
         self._uuid_count = 0
+        self._context = node_context()
         self.slots = SlotLedger(functions)
         self.metrics = NodeMetrics(clock)
         self.has_crashed = False
@@ -181,17 +191,19 @@ class Node:
         )
         self._supervisor = Supervisor(surroundings, self._settings)
         run = self._supervisor.run(asyncio.Event())
-        self._task = asyncio.get_running_loop().create_task(run, name="node")
+        self._task = asyncio.get_running_loop().create_task(
+            run, name="node", context=self._context.copy()
+        )
 
     def mapping_changed(self, row: EventSourceMapping) -> None:
         """Tell the engine of a row, as the API does."""
         if self._supervisor is not None:
-            self._supervisor.mapping_changed(row)
+            self._context.run(self._supervisor.mapping_changed, row)
 
     def position_changed(self, mapping_uuid: str) -> None:
         """Tell the engine that a mapping was put elsewhere, as the API does."""
         if self._supervisor is not None:
-            self._supervisor.position_changed(mapping_uuid)
+            self._context.run(self._supervisor.position_changed, mapping_uuid)
 
     async def invoke(self, function_arn: str, payload: bytes) -> None:
         """Invoke directly, as the API does; cut off when the node crashes.
@@ -238,7 +250,7 @@ class Node:
         self, work: Coroutine[Any, Any, AnswerT], name: str
     ) -> "asyncio.Task[AnswerT]":
         """Do something in the node's process, for somebody outside."""
-        call = asyncio.get_running_loop().create_task(work, name=name)
+        call = asyncio.get_running_loop().create_task(work, name=name, context=self._context.copy())
         self._direct.add(call)
         await asyncio.wait([call])
         self._direct.discard(call)
@@ -251,7 +263,7 @@ class Node:
         self._trace.note("node", "stops")
         self._auditor.node_stopping()
         self._supervisor.stop()
-        await self._end(self._task, *self._direct)
+        await self._end(self._task)
 
     async def crash(self) -> None:
         """Cut everything off wherever it stands."""
@@ -260,12 +272,27 @@ class Node:
         self._trace.note("node", "crashes")
         self.has_crashed = True
         self._auditor.node_crashed()
-        for cut in (self._task, *self._direct):
-            cut.cancel()
-        await self._end(self._task, *self._direct)
+        await self._end(self._task)
 
-    async def _end(self, task: asyncio.Task[None], *direct: asyncio.Task[Any]) -> None:
-        await asyncio.wait([task, *direct])
+    def pause(self) -> None:
+        """Stop the process where it stands, without its knowledge."""
+        self._trace.note("node", "is paused")
+        self._auditor.node_paused()
+
+    def resume(self) -> None:
+        """Let the process go on."""
+        self._trace.note("node", "goes on")
+        self._auditor.node_resumed()
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        """Wait for the process's end, and for what somebody outside has asked of it meanwhile."""
+        ending: set[asyncio.Task[Any]] = {task, *self._direct}
+        while ending:
+            if self.has_crashed:
+                for cut in ending:
+                    cut.cancel()
+            await asyncio.wait(ending)
+            ending = {call for call in self._direct if not call.done()}
         if not task.cancelled() and task.exception() is not None:
             self._auditor.report(Rule.BROKEN, f"the node: {task.exception()!r}")
         self._supervisor = None

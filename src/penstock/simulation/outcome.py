@@ -11,6 +11,7 @@ class WorldKind(enum.StrEnum):
     ALL = "all"
     QUEUES = "queues"
     STREAMS = "streams"
+    MACHINES = "machines"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

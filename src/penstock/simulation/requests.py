@@ -59,9 +59,13 @@ class Requests(Protocol):
 
 
 class Rows(Protocol):
-    """Tells of the rows of a store."""
+    """Tells of the rows of a store, and of the node that changes them."""
 
     row_changed: asyncio.Event
+
+    async def wait_until_awake(self) -> None:
+        """Wait until the node is not paused: it answers nobody until then."""
+        ...
 
 
 class DirectRequests:
@@ -74,6 +78,7 @@ class DirectRequests:
 
     async def create(self, row: EventSourceMapping) -> None:
         """Create a mapping."""
+        await self._rows.wait_until_awake()
         self._store.insert_mapping(row)
         self._node.mapping_changed(row)
 
@@ -101,6 +106,7 @@ class DirectRequests:
         self, uuid: str, asked: Move, description: StreamDescription, expect: Expect
     ) -> None:
         """Put a stream mapping elsewhere."""
+        await self._rows.wait_until_awake()
         never_ran = StreamPlace(tenure=Tenure(uuid, lease_counter=0, epoch=0))
         place = self._store.read_place(uuid) or never_ran
         moved = _moved(settle_incarnation(place, description), description, asked)
@@ -119,6 +125,7 @@ class DirectRequests:
     async def _wait_until_settled(self, find: FindRow) -> EventSourceMapping:
         """Wait for a mapping's row: requests are refused while it is in use."""
         while True:
+            await self._rows.wait_until_awake()
             row = find()
             if row is not None and row.state in _SETTLED:
                 return row

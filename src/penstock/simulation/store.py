@@ -9,7 +9,7 @@ from penstock.model.arn import Scope
 from penstock.model.deployed_function import DeployedFunction
 from penstock.model.errors import StoreConflictError
 from penstock.model.function import Function
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, MappingQuery
 from penstock.ports import Store
 from penstock.simulation.places import SimulatedPlaces
 
@@ -62,6 +62,16 @@ class SimulatedStore(SimulatedPlaces):
             if scope in {None, mapping.scope}
             and event_source_arn in {None, mapping.event_source_arn}
         ]
+
+    def read_page(self, asked: MappingQuery) -> list[EventSourceMapping]:
+        """Read a part of a scope's mappings, ordered by uuid."""
+        of_source = self.list_mappings(asked.scope, event_source_arn=asked.event_source_arn)
+        found = [
+            mapping
+            for mapping in of_source
+            if mapping.uuid > asked.after and asked.function_arn in {None, mapping.function_arn}
+        ]
+        return found[: asked.limit]
 
     def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
         """Write the row if its version is still the mapping's."""

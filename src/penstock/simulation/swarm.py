@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from penstock.simulation.machines.run import run_machine_world
 from penstock.simulation.outcome import Outcome, WorldKind
 from penstock.simulation.run import run_world
 from penstock.simulation.streams.run import run_stream_world
@@ -94,7 +95,7 @@ def what_is_sent(kind: WorldKind) -> str:
             return "messages"
         case WorldKind.STREAMS:
             return "records"
-        case WorldKind.ALL:
+        case WorldKind.ALL | WorldKind.MACHINES:
             return "messages and records"
 
 
@@ -107,6 +108,8 @@ def run_one(kind: WorldKind, seed: int, *, keeps_trace: bool = False) -> Outcome
             return run_stream_world(seed, keeps_trace=keeps_trace)
         case WorldKind.ALL:
             return run_whole_world(seed, keeps_trace=keeps_trace)
+        case WorldKind.MACHINES:
+            return run_machine_world(seed, keeps_trace=keeps_trace)
 
 
 def _outcomes(kind: WorldKind, seeds: Iterable[int]) -> Iterator[Outcome]:

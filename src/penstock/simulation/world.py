@@ -18,7 +18,7 @@ from penstock.simulation.failure_reports import decode_report
 from penstock.simulation.faults import FaultModel, FaultRates
 from penstock.simulation.function import DIRECT_PAYLOAD, POISON, SimulatedFunctions, Temper
 from penstock.simulation.ground import Ground
-from penstock.simulation.incident_plans import ChangeOptions, Incident
+from penstock.simulation.incident_plans import ChangeOptions, Incident, PauseNode
 from penstock.simulation.ledger import DARK, AuditedMapping, Rule
 from penstock.simulation.loop import pass_s
 from penstock.simulation.mapping_plans import BIG_BODY_BYTES, MappingPlan
@@ -71,6 +71,7 @@ class World:
         self.clock = self.ground.clock
         self.trace = self.ground.trace
         self.auditor = Auditor(self.now_ms, self.trace.lines)
+        self._rows: dict[str, EventSourceMapping] = {}  # as the store has them, by queue
         self._faults = FaultModel(plan.rates)
         self.functions = SimulatedFunctions(
             chance_of=self._part_of, auditor=self.auditor, trace=self.trace
@@ -214,8 +215,7 @@ class World:
 
     def find_row(self, index: int) -> EventSourceMapping | None:
         """Give a mapping's row, whatever its uuid is by now."""
-        rows = self.ground.store.list_mappings(event_source_arn=self.queue_arn_of(index))
-        return rows[0] if rows else None
+        return self._rows.get(self.queue_arn_of(index))
 
     def declare_function(self, index: int, concurrency: int) -> None:
         """Declare a function, or declare it anew with other slots."""
@@ -238,6 +238,7 @@ class World:
     def row_written(self, row: EventSourceMapping) -> None:
         """Take note of a row that the store has."""
         self.trace.note(row.uuid, "is", row.state, f"v{row.version}")
+        self._rows[row.event_source_arn] = row
         self.auditor.mapping_changed(row)
         if row.state is State.DISABLED:
             self._check_stopped(row.event_source_arn)
@@ -247,6 +248,7 @@ class World:
     def row_deleted(self, row: EventSourceMapping) -> None:
         """Take note of a row that is gone."""
         self.trace.note(row.uuid, "is deleted")
+        del self._rows[row.event_source_arn]
         self._check_stopped(row.event_source_arn)
         self.ground.row_changed.set()
 
@@ -335,6 +337,8 @@ class World:
         longest_s = max(each.duration_ms[1] for each in self.plan.functions) / 1000
         tagged = [each.options for each in self.plan.incidents if isinstance(each, ChangeOptions)]
         total_s = 300.0 + max(each.timeout_s for each in self.plan.functions)
+        pauses = [each for each in self.plan.incidents if isinstance(each, PauseNode)]
+        total_s += sum(each.for_ms for each in pauses) / 1000
         for plan in self.plan.mappings:
             tries = plan.receives_max + 2
             # The messages of one group may each have to fail for the last time, in turn.

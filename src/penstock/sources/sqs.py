@@ -3,6 +3,7 @@
 Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 """
 
+import struct
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -18,13 +19,21 @@ from penstock.model.errors import (
     SourceThrottledError,
     SourceUnavailableError,
 )
-from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
+from penstock.model.message import (
+    BATCH_ENTRIES_MAX,
+    DeleteReport,
+    Message,
+    QueueAttributes,
+    VisibilityChange,
+)
 from penstock.sources.calls import SourceCalls, SourceService, open_calls
 
 RECEIVE_MARGIN_S = 10.0  # beyond the long poll: the server's and the network's own time
 # Ten messages of 1 MiB, three times over where an emulator writes every character as an escape.
 RECEIVE_BYTES_MAX = 32 * 1024 * 1024
-QUOTE = ord('"')
+_QUOTE = (ord('"'),)
+_read_first_byte = struct.Struct("B").unpack_from
+_ENTRY_IDS = tuple(str(index) for index in range(BATCH_ENTRIES_MAX))
 
 _SERVICE = SourceService(
     endpoint_name="sqs",
@@ -87,17 +96,24 @@ class _Received(msgspec.Struct, frozen=True, rename="pascal"):
     messages: tuple[Message, ...] | None = None
 
 
-class _Entry(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+class _Deletion(msgspec.Struct, frozen=True, rename="pascal", gc=False):
     """``id`` is the message's place in the call."""
 
     id: str
     receipt_handle: str
-    visibility_timeout: int | None = None
+
+
+class _Hiding(msgspec.Struct, frozen=True, rename="pascal", gc=False):
+    """``id`` as of a ``_Deletion``."""
+
+    id: str
+    receipt_handle: str
+    visibility_timeout: int
 
 
 class _EntriesCall(msgspec.Struct, frozen=True, rename="pascal"):
     queue_url: str
-    entries: tuple[_Entry, ...]
+    entries: tuple[_Deletion, ...] | tuple[_Hiding, ...]
 
 
 class _FailedEntry(msgspec.Struct, frozen=True, rename="pascal"):
@@ -151,6 +167,9 @@ class SqsQueue:
         self._name = name
         self._url = url
         self._rules_by_wait_s: dict[int, ExchangeRules] = {}
+        # Mostly the same is asked again and again: it is written, and signed, once.
+        self._asked: tuple[int, int, int | None, str | None] | None = None
+        self._receive_body = b""
 
     async def describe(self) -> QueueAttributes:
         """Read the visibility timeout and the redrive policy.
@@ -186,20 +205,18 @@ class SqsQueue:
         Raises:
             SourceError: As mapped by ``to_source_error``.
         """
-        ask = _ReceiveMessage(
-            self._url,
-            max_messages,
-            wait_s,
-            _ALL,
-            _ALL,
-            _ALL,
-            visibility_timeout_s,
-            attempt_id,
+        asked = (max_messages, wait_s, visibility_timeout_s, attempt_id)
+        if asked != self._asked:
+            self._receive_body = _encode(
+                _ReceiveMessage(self._url, max_messages, wait_s, _ALL, _ALL, _ALL, *asked[2:])
+            )
+            self._asked = asked
+        answer = await self._calls.call(
+            "ReceiveMessage", self._receive_body, self._rules_of(wait_s)
         )
-        answer = await self._calls.call("ReceiveMessage", _encode(ask), self._rules_of(wait_s))
         self._calls.refuse_other_text(answer)  # bodies stay as they are from here on
         messages = self._calls.decode(_received_decoder, answer).messages or ()
-        if [each for each in messages if memoryview(each.body)[0] != QUOTE]:
+        if [each for each in messages if _read_first_byte(each.body) != _QUOTE]:
             raise self._calls.unreadable(ValueError("the Body of a message is not a string"))
         return messages
 
@@ -209,9 +226,8 @@ class SqsQueue:
         Raises:
             SourceError: As mapped by ``to_source_error``; any of them may be deleted.
         """
-        entries = [
-            _Entry(str(index), message.receipt_handle) for index, message in enumerate(messages)
-        ]
+        handles = [message.receipt_handle for message in messages]
+        entries = tuple(map(_Deletion, _ENTRY_IDS, handles))
         failed = await self._call_with_entries("DeleteMessageBatch", entries)
         if not failed:
             return DeleteReport(tuple(messages))
@@ -232,10 +248,12 @@ class SqsQueue:
         Raises:
             SourceError: As mapped by ``to_source_error``, also where the server failed on some.
         """
-        entries = [
-            _Entry(str(index), change.message.receipt_handle, change.timeout_s)
-            for index, change in enumerate(changes)
-        ]
+        entries = tuple(
+            [
+                _Hiding(entry_id, change.message.receipt_handle, change.timeout_s)
+                for entry_id, change in zip(_ENTRY_IDS, changes, strict=False)
+            ]
+        )
         failed = await self._call_with_entries("ChangeMessageVisibilityBatch", entries)
         for entry in failed.values():
             if not _is_refused(entry):
@@ -258,9 +276,9 @@ class SqsQueue:
         return rules
 
     async def _call_with_entries(
-        self, operation: str, entries: Sequence[_Entry]
+        self, operation: str, entries: tuple[_Deletion, ...] | tuple[_Hiding, ...]
     ) -> dict[str, _FailedEntry]:
-        body = _encode(_EntriesCall(self._url, tuple(entries)))
+        body = _encode(_EntriesCall(self._url, entries))
         answer = await self._calls.call(operation, body, _QUICK)
         failed = self._calls.decode(_report_decoder, answer).failed
         return {entry.id: entry for entry in failed or ()}

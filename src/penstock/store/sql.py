@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -13,22 +12,23 @@ from penstock.model.deployed_function import DeployedFunction
 from penstock.model.errors import StoreConflictError, StoreError, StoreUnavailableError
 from penstock.model.failure import Failure
 from penstock.model.function import Function
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, MappingQuery
 from penstock.model.position import CheckpointSave, PositionChange, StreamPlace, Tenure
 from penstock.model.stream import Checkpoint, Position
-from penstock.store import failure_rows, function_rows, stream_rows, tables
+from penstock.store import failure_rows, function_rows, mapping_rows, stream_rows
 from penstock.store.failure_rows import JournalLimits
 from penstock.store.schema import prepare_schema
 from penstock.store.sqlite import READ_ONLY, open_sqlite, parse_url
+from penstock.store.together import Together
 
-_mapping_decoder = msgspec.json.Decoder(EventSourceMapping)
 _JOURNAL_LIMITS = JournalLimits()
 
 
 class SqlStore:
     """Mappings, functions, places in streams and failures in an SQL database.
 
-    Not for use by several threads at once; several processes may share one store.
+    Not for use by several threads at once; several processes may share one store. Each method is a
+    transaction, unless several are called ``together``.
 
     Args:
         url: ``sqlite:///relative/path``, ``sqlite:////absolute/path``, or ``sqlite://`` for one in
@@ -44,6 +44,7 @@ class SqlStore:
         self._location = url
         self._journal_limits = journal_limits
         self._engine = open_sqlite(parse_url(url))
+        self._together: Together | None = None
         try:
             with self._writing() as connection:
                 prepare_schema(connection)
@@ -51,53 +52,55 @@ class SqlStore:
             self._engine.dispose()
             raise
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all that the block does; durable when the block has ended.
+
+        It is begun by the first write. An error undoes the whole block; of a block within a block
+        only the inner one, when the outer catches the error.
+        """
+        if self._together is not None:
+            with self._named_errors(), self._together.part():
+                yield
+            return
+        self._together = Together(self._engine)
+        try:
+            with self._named_errors(), self._together.whole():
+                yield
+        finally:
+            self._together = None
+
     def insert_mapping(self, mapping: EventSourceMapping) -> None:
         """Add a mapping."""
         with self._writing() as connection:
-            connection.execute(sa.insert(tables.mappings).values(_mapping_row(mapping)))
+            mapping_rows.insert_mapping(connection, mapping)
 
     def get_mapping(self, scope: Scope, uuid: str) -> EventSourceMapping | None:
         """Read one mapping of that scope."""
-        query = sa.select(tables.mappings.c.document).where(
-            tables.mappings.c.uuid == uuid,
-            tables.mappings.c.account == scope.account,
-            tables.mappings.c.region == scope.region,
-        )
         with self._reading() as connection:
-            document = connection.scalar(query)
-            return None if document is None else _mapping_decoder.decode(document)
+            return mapping_rows.get_mapping(connection, scope, uuid)
 
     def list_mappings(
         self, scope: Scope | None = None, *, event_source_arn: str | None = None
     ) -> list[EventSourceMapping]:
         """Read every mapping of a scope (None: of all) and of a source, ordered by uuid."""
-        query = sa.select(tables.mappings.c.document).order_by(tables.mappings.c.uuid)
-        if scope is not None:
-            query = query.where(
-                tables.mappings.c.account == scope.account, tables.mappings.c.region == scope.region
-            )
-        if event_source_arn is not None:
-            query = query.where(tables.mappings.c.event_source_arn == event_source_arn)
         with self._reading() as connection:
-            return [_mapping_decoder.decode(document) for document in connection.scalars(query)]
+            return mapping_rows.list_mappings(connection, scope, event_source_arn)
+
+    def read_page(self, asked: MappingQuery) -> list[EventSourceMapping]:
+        """Read a part of a scope's mappings, ordered by uuid."""
+        with self._reading() as connection:
+            return mapping_rows.read_page(connection, asked)
 
     def replace_mapping(self, mapping: EventSourceMapping) -> EventSourceMapping:
         """Write the mapping if the row's version is still ``mapping.version``."""
-        changed = msgspec.structs.replace(mapping, version=mapping.version + 1)
-        statement = (
-            sa.update(tables.mappings)
-            .where(
-                tables.mappings.c.uuid == mapping.uuid, tables.mappings.c.version == mapping.version
-            )
-            .values(_mapping_row(changed))
-            .returning(tables.mappings.c.uuid)
-        )
         with self._writing() as connection:
-            if connection.scalar(statement) is None:
-                raise StoreConflictError(
-                    f"mapping {mapping.uuid} is gone or no longer at version {mapping.version}; "
-                    "read it again"
-                )
+            changed = mapping_rows.replace_mapping(connection, mapping)
+        if changed is None:
+            raise StoreConflictError(
+                f"mapping {mapping.uuid} is gone or no longer at version {mapping.version}; "
+                "read it again"
+            )
         return changed
 
     def delete_mapping(self, uuid: str) -> None:
@@ -106,7 +109,7 @@ class SqlStore:
         Its failures stay, so that they can still be redriven, and so does the audit.
         """
         with self._writing() as connection:
-            connection.execute(sa.delete(tables.mappings).where(tables.mappings.c.uuid == uuid))
+            mapping_rows.delete_mapping(connection, uuid)
             stream_rows.delete_place(connection, uuid)
 
     def replace_functions(self, functions: Sequence[Function]) -> None:
@@ -246,13 +249,22 @@ class SqlStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        """One transaction; durable when the block has ended without an error."""
+        """One transaction, or a part of one; durable when the outermost block has ended well."""
+        if self._together is not None:
+            with self._named_errors(), self._together.writing() as connection:
+                yield connection
+            return
         with self._named_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        """One consistent view, without the write lock."""
+        """One consistent view, without the write lock where nothing has been written."""
+        written = None if self._together is None else self._together.connection
+        if written is not None:
+            with self._named_errors():
+                yield written
+            return
         with self._named_errors(), self._engine.connect() as connection:
             yield connection.execution_options(**READ_ONLY)
 
@@ -286,16 +298,3 @@ def _store_error(location: str, exc: Exception) -> StoreError:
             "must be writable"
         )
     return StoreUnavailableError(f"the store {location} failed: {cause}")
-
-
-def _mapping_row(mapping: EventSourceMapping) -> dict[str, Any]:
-    return {
-        "uuid": mapping.uuid,
-        "account": mapping.scope.account,
-        "region": mapping.scope.region,
-        "event_source_arn": mapping.event_source_arn,
-        "function_arn": mapping.function_arn,
-        "name": mapping.name,
-        "version": mapping.version,
-        "document": msgspec.json.encode(mapping).decode(),
-    }

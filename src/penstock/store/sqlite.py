@@ -9,7 +9,9 @@
    and commits are rare: control requests, and checkpoints written in groups.
 """
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -37,6 +39,24 @@ def open_sqlite(url: sa.URL) -> sa.Engine:
     sa.event.listen(engine, "connect", _set_up_connection)
     sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+@contextlib.contextmanager
+def savepoint(connection: sa.Connection) -> Iterator[None]:
+    """Let an error undo what the block wrote in the connection's transaction, and no more."""
+    # By the driver: SQLAlchemy compiles each savepoint anew, which costs more than a row's write.
+    cursor = connection.connection.cursor()
+    cursor.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        # After some errors, as on a full disk, SQLite has undone the whole transaction by itself:
+        # there is no savepoint any more, and its commit will fail.
+        with contextlib.suppress(sqlite3.Error):
+            cursor.execute("ROLLBACK TO part")
+            cursor.execute("RELEASE part")
+        raise
+    cursor.execute("RELEASE part")
 
 
 def parse_url(url: str) -> sa.URL:

@@ -53,6 +53,15 @@ _take = (
     )
     .returning(stream_places)
 )
+_read_place = sa.select(stream_places).where(_IS_MAPPING)
+_read_checkpoints = (
+    sa.select(checkpoints.c.shard_id, checkpoints.c.document)
+    .where(
+        checkpoints.c.mapping_uuid == sa.bindparam("placed"),
+        checkpoints.c.incarnation == sa.bindparam("placed_incarnation"),
+    )
+    .order_by(checkpoints.c.shard_id)
+)
 _begin = (
     sa.update(stream_places)
     .where(_IS_HELD)
@@ -103,8 +112,7 @@ def take_place(connection: sa.Connection, mapping_uuid: str) -> StreamPlace:
 
 def read_place(connection: sa.Connection, mapping_uuid: str) -> StreamPlace | None:
     """Read the place with the checkpoints of its incarnation."""
-    query = sa.select(stream_places).where(stream_places.c.mapping_uuid == mapping_uuid)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_read_place, {"held_mapping": mapping_uuid}).one_or_none()
     return None if row is None else _place(connection, row)
 
 
@@ -246,14 +254,7 @@ def _replace_checkpoints(connection: sa.Connection, place: StreamPlace) -> None:
 
 
 def _place(connection: sa.Connection, row: sa.Row[Any]) -> StreamPlace:
-    query = (
-        sa.select(checkpoints.c.shard_id, checkpoints.c.document)
-        .where(
-            checkpoints.c.mapping_uuid == row.mapping_uuid,
-            checkpoints.c.incarnation == row.incarnation,
-        )
-        .order_by(checkpoints.c.shard_id)
-    )
+    bound = {"placed": row.mapping_uuid, "placed_incarnation": row.incarnation}
     document = _place_decoder.decode(row.document)
     return StreamPlace(
         tenure=Tenure(row.mapping_uuid, row.lease_counter, row.epoch),
@@ -261,7 +262,7 @@ def _place(connection: sa.Connection, row: sa.Row[Any]) -> StreamPlace:
         start=document.start,
         checkpoints={
             shard_id: _checkpoint_decoder.decode(text)
-            for shard_id, text in connection.execute(query)
+            for shard_id, text in connection.execute(_read_checkpoints, bound)
         },
         skips=document.skips,
         processing_result=row.processing_result,

@@ -9,7 +9,12 @@ from penstock.model.mapping import EventSourceMapping
 from penstock.model.stream import AtTimestamp, Position, StreamRecord, TrimHorizon
 from penstock.simulation.ledger import Findings
 from penstock.simulation.streams.event import StreamEvent
-from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard, Fate
+from penstock.simulation.streams.shard_books import (
+    NEVER_MS,
+    AuditedRecord,
+    AuditedShard,
+    Fate,
+)
 
 if TYPE_CHECKING:
     from penstock.simulation.streams.stream import SimulatedStream
@@ -41,6 +46,7 @@ class Invocation(msgspec.Struct, eq=False):
     Attributes:
         records: Empty for a tumbling window's last, and for one of a position that is over.
         rows: The mapping's rows that may have been in force.
+        began_ms: When it was sent to its function.
         is_running: It counts as under way.
         is_lost: The engine was told that nobody will tell it how this one ends.
     """
@@ -56,6 +62,7 @@ class Invocation(msgspec.Struct, eq=False):
     records: tuple[AuditedRecord, ...] = ()
     lanes: frozenset[tuple[int, int]] = frozenset()
     ending: Ending | None = None
+    began_ms: int = 0
     is_running: bool = True
     is_lost: bool = False
 
@@ -80,6 +87,7 @@ class AuditedMapping:
         moved_ms: When operators put it elsewhere: what was not saved by then never is.
         skipped: Records of the incarnation that operators have given up, by shard id and number.
         was_enabled: It was Enabled once.
+        is_sure: Its shards run, as far as they have come: nothing asks them to stop.
         incarnation: The stream that it has begun; empty before the first.
         starts: Where shards begin that differ from the others; None: not at all.
         start: Where all others begin.
@@ -102,6 +110,7 @@ class AuditedMapping:
         self.moved_ms: list[int] = []
         self.skipped: set[tuple[str, int]] = set()
         self.was_enabled = False
+        self.is_sure = False
         self.incarnation = ""
         self.starts: dict[str, int | None] = {}
         self.start: Position = TrimHorizon()
@@ -209,6 +218,8 @@ class StreamBooks(Findings):
         crashes_ms: When the node was killed.
         is_calm: Nothing goes wrong in this world.
         is_wall_steady: Nobody sets the node's wall clock.
+        is_alone: Nobody else uses the functions' slots.
+        timeout_ms: Of functions, by ARN.
     """
 
     def __init__(
@@ -228,12 +239,27 @@ class StreamBooks(Findings):
         self.running_by_function: dict[str, int] = {}
         self.is_calm = False
         self.is_wall_steady = True
+        self.is_alone = True
+        self.timeout_ms: dict[str, int] = {}
+        self._short_ms: dict[str, int] = {}
 
     def settle(self, audited: AuditedRecord, run: int | None) -> None:
         """Take note that a record is settled, and that the engine knows."""
+        if audited.fate is Fate.OPEN:
+            audited.freed_ms = self.now_ms()
         audited.fate = Fate.SETTLED
         audited.settled_ms = self.now_ms()
         audited.settled_run = run
+
+    def note_short(self, function_arn: str, until_ms: int) -> None:
+        """Take note that a function's slots may all be in use until then."""
+        self._short_ms[function_arn] = max(self._short_ms.get(function_arn, NEVER_MS), until_ms)
+
+    def had_slots(self, function_arn: str, since_ms: int) -> bool:
+        """Tell whether a function has had a slot that was free, ever since."""
+        is_short = self.running_by_function.get(function_arn, 0) >= self.concurrency[function_arn]
+        was_short = self._short_ms.get(function_arn, NEVER_MS) >= since_ms
+        return self.is_alone and not is_short and not was_short
 
     def was_cut_off(self, mapping: AuditedMapping, since_ms: int, until_ms: int) -> bool:
         """Tell whether a crash or a move then, or the store's trouble since, explains a loss."""

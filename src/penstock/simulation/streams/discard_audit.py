@@ -8,6 +8,7 @@ from penstock.simulation.streams.event import StreamEvent, decode_event
 from penstock.simulation.streams.report import ReportedDiscard
 from penstock.simulation.streams.rules import StreamRule
 from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard, Fate
+from penstock.simulation.streams.turn_audit import TurnAudit
 from penstock.simulation.streams.window_audit import STATE_BYTES_MAX, WindowAudit
 
 ENVELOPE_BYTES_MAX = 8_192  # whatever of an event is neither a record nor a window's state
@@ -20,6 +21,7 @@ class DiscardAudit:
     def __init__(self, books: StreamBooks) -> None:
         self._books = books
         self._windows = WindowAudit(books)
+        self._turns = TurnAudit(books)
         self._journaled: set[str] = set()
 
     def report_sent(self, discard: ReportedDiscard) -> None:
@@ -28,7 +30,8 @@ class DiscardAudit:
         found = self._find(mapping, discard.shard_id, discard.event)
         if found is None:
             return
-        records, _ = found
+        records, shard = found
+        self._turns.discarding(mapping, shard, records)
         is_final = discard.event.is_final
         if not is_final and discard.range() != _range_of(records):
             self._books.report(StreamRule.DISCARD, f"{discard.range()} of {_range_of(records)}")
@@ -112,6 +115,8 @@ class DiscardAudit:
         found = self._find(mapping, discard.shard_id, discard.event)
         if found is not None:
             records, shard = found
+            if is_told:
+                self._turns.discarded(mapping, shard, records)
             self._note_gone(mapping, shard, records, event=discard.event, is_told=is_told)
 
     def _note_gone(
@@ -157,6 +162,9 @@ class DiscardAudit:
             case Condition.SKIPPED:
                 skipped = {number for _, number in mapping.skipped}
                 is_due = all(audited.number in skipped for audited in records)
+        tried = max(1, *[audited.failures for audited in records]) if records else invoke_count
+        if condition is not Condition.RETRY_ATTEMPTS_EXHAUSTED and invoke_count > tried:
+            is_due = False
         if not is_due:
             numbers = [(audited.number, audited.failures) for audited in records]
             text = f"{mapping.name}: {condition.value} of {numbers} after {invoke_count}"

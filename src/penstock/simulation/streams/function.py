@@ -26,7 +26,13 @@ from penstock.simulation.trace import Trace
 
 _ERROR = b'{"errorType":"Simulated","errorMessage":"drawn"}'
 STATE_BYTES_MAX = 1024 * 1024
-_STATELESS_RESPONSES = (b"{}", b'{"state":null}', b'{"state":[1]}', b'{"batchItemFailures":[]}')
+_STATELESS_RESPONSES = (
+    b"{}",
+    b'{"state":null}',
+    b'{"state":{"no text":"\xff"}}',
+    b'{"state":[1]}',
+    b'{"batchItemFailures":[]}',
+)
 
 
 class FunctionWatch(Protocol):

@@ -3,7 +3,6 @@
 Source: docs/semantics.md and AWS's pages that it names; nothing here follows the engine's code.
 """
 
-import zlib
 from collections.abc import Iterable
 
 from penstock.model.function import PAYLOAD_BYTES_MAX
@@ -12,7 +11,14 @@ from penstock.simulation.ledger import unqualified
 from penstock.simulation.streams.books import AuditedMapping, Ending, Invocation, StreamBooks
 from penstock.simulation.streams.event import StreamEvent
 from penstock.simulation.streams.rules import StreamRule
-from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard, Fate, Tries
+from penstock.simulation.streams.shard_books import (
+    AuditedRecord,
+    AuditedShard,
+    Fate,
+    Tries,
+    lane_of,
+)
+from penstock.simulation.streams.turn_audit import TurnAudit
 from penstock.simulation.streams.window_audit import WindowAudit
 
 SAVED_WITHIN_MS = 2 * 100  # a save may wait for one that waits
@@ -26,17 +32,23 @@ class StreamFunctionAudit:
 
     Attributes:
         invocation_count: Batches that were sent to functions.
+        sent_by_mapping: Records that were sent, each as often as it was.
+        turns: When it is a lane's turn.
     """
 
     def __init__(self, books: StreamBooks) -> None:
         self._books = books
         self._windows = WindowAudit(books)
+        self.turns = TurnAudit(books)
         self.invocation_count = 0
+        self.sent_by_mapping: dict[str, int] = {}
 
     def dispatched(self, function_arn: str, payload: bytes, event: StreamEvent) -> Invocation:
         """Check a batch that is sent to its function."""
         self.invocation_count += 1
         mapping = self._books.mappings[function_arn.rpartition(":")[2]]
+        sent = self.sent_by_mapping.get(mapping.uuid, 0)
+        self.sent_by_mapping[mapping.uuid] = sent + len(event.records)
         invocation = Invocation(
             mapping=mapping,
             function_arn=unqualified(function_arn),
@@ -45,6 +57,7 @@ class StreamFunctionAudit:
             epoch=mapping.engine_epoch,
             incarnation=mapping.incarnation,
             run=mapping.run,
+            began_ms=self._books.now_ms(),
         )
         self._check_limits(invocation, len(payload))
         is_of_it = all(each.incarnation == mapping.incarnation for each in event.records)
@@ -57,6 +70,7 @@ class StreamFunctionAudit:
         mapping.invocations.append(invocation)
         running = self._books.running_by_function
         running[invocation.function_arn] = running.get(invocation.function_arn, 0) + 1
+        self._note_short(invocation)
         return invocation
 
     def _check_limits(self, invocation: Invocation, payload_bytes: int) -> None:
@@ -89,6 +103,8 @@ class StreamFunctionAudit:
             self._check_record(invocation, shard, audited)
         self._check_lane(invocation, shard)
         self._check_parents(mapping, shard)
+        self.turns.check(invocation, shard)
+        self.turns.begun(invocation)
         self._windows.check(invocation, shard)
         self._check_tries(invocation, shard)
 
@@ -223,13 +239,17 @@ class StreamFunctionAudit:
         """Take note that the function did not run, and that the engine was told so."""
         self._leave(invocation)
         if invocation.shard is not None and self._is_current(invocation):
-            invocation.shard.tries[invocation.key].has_failed = False
+            tries = invocation.shard.tries[invocation.key]
+            tries.has_failed = False
+            tries.rejected += 1
+            self.turns.rejected(invocation, tries.rejected)
 
     def lost(self, invocation: Invocation) -> None:
         """Take note that the connection broke: until the function ends, its slot is in use."""
         invocation.is_lost = True
         if self._is_current(invocation):
-            self._count_failure(invocation, has_failed=True)
+            self._count_failure(invocation)
+            self.turns.lost(invocation)
         if invocation.ending is not None:
             self._leave(invocation)
 
@@ -252,8 +272,10 @@ class StreamFunctionAudit:
         counts = {_done_count(invocation, row, ending) for row in invocation.rows}
         done, is_certain = max(counts), len(counts) == 1
         if done == 0 and not (invocation.event.is_final and _is_success(ending)):
-            self._count_failure(invocation, has_failed=True)
+            tried = self._count_failure(invocation)
+            self.turns.failed(invocation, tried)
             return
+        self.turns.succeeded(invocation, done)
         if invocation.event.window is not None:
             self._windows.note_done(invocation, shard, done, is_certain=is_certain)
         else:
@@ -267,15 +289,23 @@ class StreamFunctionAudit:
         for audited in invocation.records[done:]:
             audited.failures = 0
 
-    def _count_failure(self, invocation: Invocation, *, has_failed: bool) -> None:
+    def _count_failure(self, invocation: Invocation) -> int:
+        """Count a failure; give how often exactly these records have failed."""
         shard = invocation.shard
         if shard is None:
-            return
+            return 0
         tries = shard.tries[invocation.key]
         tries.counted += 1
-        tries.has_failed = has_failed
+        tries.rejected = 0
+        tries.has_failed = True
         for audited in invocation.records:
             audited.failures += 1
+        return tries.counted
+
+    def _note_short(self, invocation: Invocation) -> None:
+        arn = invocation.function_arn
+        if self._books.running_by_function[arn] >= self._books.concurrency[arn]:
+            self._books.note_short(arn, self._books.now_ms())
 
     def _is_current(self, invocation: Invocation) -> bool:
         mapping = invocation.mapping
@@ -289,12 +319,8 @@ class StreamFunctionAudit:
         if invocation.is_running:
             invocation.is_running = False
             invocation.mapping.invocations.remove(invocation)
+            self._note_short(invocation)
             self._books.running_by_function[invocation.function_arn] -= 1
-
-
-def lane_of(audited: AuditedRecord, factor: int) -> int:
-    """Give the lane that docs/semantics.md promises a key."""
-    return zlib.crc32(audited.record.key) % factor
 
 
 def _is_success(ending: Ending) -> bool:

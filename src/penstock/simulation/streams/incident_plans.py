@@ -40,6 +40,13 @@ class CrashNode(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     for_ms: int
 
 
+class PauseNode(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The node's process is stopped at the n-th event of the trace, and goes on later."""
+
+    at_event: int
+    for_ms: int
+
+
 class MovePosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An operator puts a mapping elsewhere.
 
@@ -117,6 +124,7 @@ StreamIncident = (
     | DisableMapping
     | StopNode
     | CrashNode
+    | PauseNode
     | MovePosition
     | JumpWall
     | Reshard
@@ -192,6 +200,11 @@ def _crash(scene: Scene) -> CrashNode:
     return CrashNode(at_event=scene.at_event(), for_ms=scene.for_ms())
 
 
+def _pause(scene: Scene) -> PauseNode:
+    for_ms = scene.rng.choice((200, 3_000, 15_000, 120_000, 400_000, 1_000_000))
+    return PauseNode(at_event=scene.at_event(), for_ms=for_ms)
+
+
 def _move(scene: Scene) -> MovePosition:
     return MovePosition(
         at_event=scene.at_event(),
@@ -262,6 +275,8 @@ _KINDS: tuple[Callable[[Scene], StreamIncident], ...] = (
     _crash,
     _crash,
     _crash,
+    _pause,
+    _pause,
     _move,
     _move,
     _jump,

@@ -52,6 +52,8 @@ class StreamIncidents:
             case i.CrashNode(for_ms=for_ms):
                 await world.ground.crash_node()
                 await self._restart(for_ms)
+            case i.PauseNode(for_ms=for_ms):
+                await world.ground.pause_node(for_ms)
             case i.MovePosition():
                 await self._move(incident)
             case i.JumpWall(by_ms=by_ms):
@@ -69,7 +71,7 @@ class StreamIncidents:
 
     async def _wait_for(self, incident: i.StreamIncident) -> bool:
         """Wait for the incident's moment; False when it does not come in the safety phase."""
-        if not isinstance(incident, i.DisableMapping | i.StopNode | i.CrashNode | i.MovePosition):
+        if not isinstance(incident, _AT_AN_EVENT):
             await pass_s(incident.at_ms / 1000)
             return True
         happens = asyncio.Event()
@@ -185,6 +187,7 @@ class StreamIncidents:
         return ToRecord(shard_id, number)
 
 
+_AT_AN_EVENT = (i.DisableMapping, i.StopNode, i.CrashNode, i.PauseNode, i.MovePosition)
 _ERRORS: dict[str, type[PenstockError]] = {
     "unavailable": SourceUnavailableError,
     "access denied": SourceAccessDeniedError,

@@ -2,9 +2,8 @@
 
 from penstock.simulation.loop import WALL_MS_AT_START
 from penstock.simulation.streams.books import AuditedMapping, StreamBooks
-from penstock.simulation.streams.function_audit import lane_of
 from penstock.simulation.streams.rules import StreamRule
-from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard
+from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard, lane_of
 from penstock.simulation.streams.stream import POISON_MARK
 
 WAITING_MS_MAX = 100_000  # listings, idle reads and the turns of every other lane, and some

@@ -3,10 +3,11 @@
 Source: docs/semantics.md and AWS's pages that it names; nothing here follows the engine's code.
 """
 
-import zlib
+from collections.abc import Sequence
 
 import msgspec
 
+from penstock.core.shard_positions import ShardPositionView, ShardState
 from penstock.model.position import CheckpointSave, StreamPlace
 from penstock.model.stream import (
     AfterSequenceNumber,
@@ -30,10 +31,7 @@ from penstock.simulation.streams.books import (
 )
 from penstock.simulation.streams.discard_audit import DiscardAudit
 from penstock.simulation.streams.rules import StreamRule
-from penstock.simulation.streams.shard_books import AuditedRecord, Fate
-
-READS_PER_S_MAX = 5
-MS_PER_S = 1000
+from penstock.simulation.streams.shard_books import AuditedRecord, Fate, lane_of
 
 
 class ToHorizon(msgspec.Struct, frozen=True, tag=True):
@@ -89,19 +87,10 @@ class PlaceAudit:
         """Take note of a stream that was deleted, and all its records with it."""
         for mapping in self._books.mappings.values():
             if mapping.stream.arn == arn and mapping.incarnation == mapping.stream.incarnation:
+                mapping.is_sure = False
                 for shard in mapping.shards.values():
                     for audited in shard.records:
                         audited.is_gone = True
-
-    def read_started(self, mapping_name: str, shard_id: str) -> None:
-        """Check how often a shard is read."""
-        mapping = self._books.mappings[mapping_name]
-        now_ms = self._books.now_ms()
-        fetched_ms = mapping.shard(shard_id).fetched_ms
-        fetched_ms.append(now_ms)
-        if len(fetched_ms) > READS_PER_S_MAX and fetched_ms[0] > now_ms - MS_PER_S:
-            text = f"{mapping_name} reads {shard_id} at {list(fetched_ms)}"
-            self._books.report(StreamRule.READ_PACE, text)
 
     # The store.
 
@@ -117,6 +106,7 @@ class PlaceAudit:
                     text = f"{shard.shard_id}:{audited.number} was passed over and is not settled"
                     self._books.report(StreamRule.ORDER, text)
             shard.end_run()
+        mapping.is_sure = True
         mapping.run += 1
         mapping.run_ms = now_ms
         is_troubled = self._books.trouble_ms() > now_ms - 2 * POLICY_GRACE_MS_TROUBLED
@@ -208,6 +198,7 @@ class PlaceAudit:
         asked, description = self._asked
         mapping = self._books.mappings[before.tenure.mapping_uuid]
         mapping.epoch = place.tenure.epoch
+        mapping.is_sure = False
         mapping.moved_ms.append(self._books.now_ms())
         if description.incarnation != mapping.incarnation:
             mapping.begin(description.incarnation, self._start_of(mapping), {})
@@ -219,6 +210,9 @@ class PlaceAudit:
             case ToRecord(shard_id, number):
                 self._to_record(mapping, description.shards, shard_id, number)
             case SkipRecord(shard_id, number):
+                checkpoint = before.checkpoints.get(shard_id)
+                if checkpoint is not None and _rank_of(checkpoint) >= number:
+                    self._books.report(StreamRule.SKIPPED, f"{number} is at {checkpoint}")
                 mapping.skipped.add((shard_id, number))
 
     def _to_record(
@@ -248,6 +242,23 @@ class PlaceAudit:
         if self._is_current(mapping) and not was_killed:
             for text in self.uncovered(mapping, place, mapping.run):
                 self._books.report(StreamRule.BEHIND, text)
+
+    def check_shown(
+        self, mapping: AuditedMapping, place: StreamPlace, shown: Sequence[ShardPositionView]
+    ) -> None:
+        """Check what an operator is shown of a mapping that does not run."""
+        for view in shown:
+            checkpoint = place.checkpoints.get(view.shard_id)
+            position = None if checkpoint is None else checkpoint.position
+            has_come = checkpoint is not None and (
+                bool(checkpoint.lanes) or isinstance(position, AfterSequenceNumber)
+            )
+            right = ShardState.READING if has_come else ShardState.NOT_STARTED
+            if isinstance(position, ShardEnd):
+                right = ShardState.ENDED
+            if view.state is not right:
+                text = f"{mapping.name}, {view.shard_id} is {view.state} at {checkpoint}"
+                self._books.report(StreamRule.SHOWN, text)
 
     def uncovered(
         self, mapping: AuditedMapping, place: StreamPlace | None, run: int | None = None
@@ -286,7 +297,7 @@ def covers(checkpoint: Checkpoint, audited: AuditedRecord) -> bool:
     if _rank_of(checkpoint) >= audited.number:
         return True
     return any(
-        audited.number <= int(marks.settled.get(_lane_of(audited, marks.factor), "-1"))
+        audited.number <= int(marks.settled.get(lane_of(audited, marks.factor), "-1"))
         for marks in checkpoint.lanes
     )
 
@@ -295,10 +306,6 @@ def _checkpoint_of(place: StreamPlace | None, shard_id: str) -> Checkpoint:
     """Give where a shard stands; one that nothing was saved of stands at its beginning."""
     checkpoint = place.checkpoints.get(shard_id) if place else None
     return checkpoint or Checkpoint(TrimHorizon())
-
-
-def _lane_of(audited: AuditedRecord, factor: int) -> int:
-    return zlib.crc32(audited.record.key) % factor
 
 
 def _rank_of(checkpoint: Checkpoint) -> float:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from penstock.core.failure_record import failure_object
 from penstock.model.failure import Condition, FailureReport
 from penstock.simulation.streams.event import StreamEvent, decode_event
 
@@ -58,6 +59,7 @@ class _Range(msgspec.Struct, rename="camel"):
 class _Record(msgspec.Struct, rename="camel"):
     request_context: _Request
     timestamp: datetime
+    payload: str
     kinesis: _Range | None = msgspec.field(name="KinesisBatchInfo", default=None)
     dynamodb: _Range | None = msgspec.field(name="DDBStreamBatchInfo", default=None)
 
@@ -66,11 +68,10 @@ _decode = msgspec.json.Decoder(_Record).decode
 
 
 def decode_report(report: FailureReport) -> ReportedDiscard:
-    """Read a report; whose it is stands in the key of its object alone."""
-    record = _decode(report.record)
+    """Read a report as it stands in a bucket: only there the event stands, and whose it is."""
+    record = _decode(failure_object(report))
     batch = record.kinesis or record.dynamodb
     assert batch is not None, "the record of no stream"
-    assert report.event is not None, "the record of a stream has no event"
     *folders, mapping_uuid, shard_id, _, _, _, _ = report.object_key.split("/")
     assert (*folders, shard_id) == (*_KEY_FOLDERS, batch.shard_id), report.object_key
     return ReportedDiscard(
@@ -82,5 +83,5 @@ def decode_report(report: FailureReport) -> ReportedDiscard:
         condition=record.request_context.condition,
         invoke_count=record.request_context.approximate_invoke_count,
         discarded_ms=round(record.timestamp.timestamp() * 1000),
-        event=decode_event(report.event),
+        event=decode_event(record.payload.encode()),
     )

@@ -33,8 +33,20 @@ class ReadWatch(Protocol):
         """A mapping looks for a position in a shard, before it reads."""
         ...
 
-    def fetch_started(self, mapping: str, shard_id: str) -> None:
-        """A mapping reads a shard."""
+    def fetch_started(self, mapping: str, shard_id: str, limit: int) -> None:
+        """A mapping reads a shard, for so many records."""
+        ...
+
+    def read_failed(self, mapping: str, shard_id: str) -> None:
+        """A mapping learns that a read has failed."""
+        ...
+
+    def answer_served(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """An answer is there, and waits for room."""
+        ...
+
+    def records_given(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """A mapping has room for an answer, and is given it."""
         ...
 
 
@@ -85,13 +97,13 @@ class SimulatedStreamSource:
         """Find a position."""
         self._watch.iterator_asked(self._mapping, shard_id)
         self._trace.note(self._mapping, "looks for", shard_id, position)
-        return await self._call(lambda: self._stream.open_iterator(shard_id, position))
+        return await self._read(shard_id, lambda: self._stream.open_iterator(shard_id, position))
 
     async def fetch(
         self, shard_id: str, iterator: ShardIterator, limit: int, *, budget: ByteBudget
     ) -> FetchedRecords:
         """Read once; the answer's body is read when there is room for it."""
-        self._watch.fetch_started(self._mapping, shard_id)
+        self._watch.fetch_started(self._mapping, shard_id, limit)
         is_empty = self._chance.strikes(self._chance.rates.answer_empty)
         is_expired = self._chance.strikes(self._chance.rates.iterator_expired)
 
@@ -100,8 +112,10 @@ class SimulatedStreamSource:
                 raise SourceIteratorExpiredError("the iterator is too old")
             return self._stream.fetch(iterator.token, limit, is_empty=is_empty)
 
-        fetched = await self._call(serve)
+        fetched = await self._read(shard_id, serve)
+        self._watch.answer_served(self._mapping, shard_id, fetched)
         await budget.take(sum([len(record.event) for record in fetched.records]) + 100)
+        self._watch.records_given(self._mapping, shard_id, fetched)
         if fetched.records or fetched.next_iterator is None:
             self._trace.note(
                 self._mapping,
@@ -111,6 +125,13 @@ class SimulatedStreamSource:
                 "the end" if fetched.next_iterator is None else "",
             )
         return fetched
+
+    async def _read(self, shard_id: str, serve: Callable[[], AnswerT]) -> AnswerT:
+        try:
+            return await self._call(serve)
+        except SourceError:
+            self._watch.read_failed(self._mapping, shard_id)
+            raise
 
     async def _call(self, serve: Callable[[], AnswerT]) -> AnswerT:
         def answer(reply: Reply[AnswerT]) -> None:

@@ -63,6 +63,10 @@ class SimulatedStoreCalls:
             self._timer.cancel()
             self._timer = None
 
+    def note_pause(self) -> None:
+        """Take note of a pause that ends: what was under way has taken long."""
+        self.trouble_ms = self._chance.now_ms()
+
     def _begin_next(self) -> None:
         self._timer = None
         if self._waiting:

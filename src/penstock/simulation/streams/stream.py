@@ -22,6 +22,7 @@ from penstock.model.errors import (
     SourcePositionError,
     SourceThrottledError,
     SourceTrimmedError,
+    SourceUnavailableError,
 )
 from penstock.model.stream import (
     AfterSequenceNumber,
@@ -40,6 +41,7 @@ from penstock.simulation.streams.shard import KEY_SPACE, ServedShard
 
 POISON_MARK = b'"poison"'  # stands in a record that no function succeeds with before it is mended
 SHADES = (b"light", b"light", b"dark")  # a record has one of them, by its number
+LIMIT_MAX = {StreamKind.KINESIS: 10_000, StreamKind.DYNAMODB: 1_000}
 ITERATOR_MS = {StreamKind.KINESIS: 300_000, StreamKind.DYNAMODB: 900_000}
 
 
@@ -253,6 +255,8 @@ class SimulatedStream:
         """Read once; ``is_empty``: give nothing for now, although there may be something."""
         incarnation, shard_id, number_text, issued_ms = token.split("|")
         self._check_exists()
+        if not 1 <= limit <= LIMIT_MAX[self.kind]:
+            raise SourceUnavailableError(f"a Limit of {limit} fails to satisfy constraint")
         if incarnation != self.incarnation and self.traits.refuses_foreign:
             raise SourcePositionError("an iterator of another stream")
         shard = self._shard(shard_id)

@@ -148,6 +148,7 @@ class WindowAudit:
         for audited in invocation.records[:done]:
             if audited.fate is Fate.OPEN:
                 audited.fate = Fate.DONE
+                audited.freed_ms = self._books.now_ms()
                 audited.is_uncertain = not is_certain
                 audited.window = window
 

@@ -15,6 +15,10 @@ from penstock.simulation.streams.stream import StreamTraits
 MIB = 1024 * 1024
 BIG_BYTES = 1_300_000  # five of them are above the 6 MB of an event
 SLOTS_PLENTY = 20
+DENSE_SHARE = 1 / 150  # of worlds
+FULL_SHARE = 1 / 14
+DENSE_COUNT = 2_300
+DENSE_BYTES = 2_700  # an event of 6 MB has no room for all of them
 GIANT_BYTES = 6_400_000  # no event has room for it
 
 
@@ -118,19 +122,28 @@ class StreamWorldPlan(msgspec.Struct, frozen=True, kw_only=True):
             held_bytes_max=rng.choice((256 * MIB, 256 * MIB, 4 * MIB, 2_000)),
             safety_ms=safety_ms,
         )
-        return msgspec.structs.replace(
-            world,
-            mappings=tuple(
-                msgspec.structs.replace(each, has_filter=rng.choice((True, False, False)))
-                for each in mappings
-            ),
+        filtered = tuple(
+            msgspec.structs.replace(each, has_filter=rng.choice((True, False, False)))
+            for each in mappings
         )
+        return _widen(rng, msgspec.structs.replace(world, mappings=filtered))
 
     def is_calm(self) -> bool:
         """Tell whether nothing goes wrong and nothing is poison."""
         return self.rates.is_calm() and not any(
             put.is_poison for stream in self.streams for put in stream.puts
         )
+
+    def reads_soundly(self) -> bool:
+        """Tell whether nothing but a server's own limit can make a read fail."""
+        return self.rates.is_calm() and all(
+            isinstance(incident, i.Reshard | i.UpdateMapping | i.MovePosition)
+            for incident in self.incidents
+        )
+
+    def reads_once(self) -> bool:
+        """Tell whether every mapping reads each record of its stream once."""
+        return self.rates.is_calm() and not self.incidents
 
     def isolates(self) -> bool:
         """Tell whether nothing can keep a lane without poison from going on."""
@@ -141,6 +154,45 @@ class StreamWorldPlan(msgspec.Struct, frozen=True, kw_only=True):
             and all(each.capacity is None for each in self.functions)
             and self.held_bytes_max > MIB
         )
+
+
+def _widen(rng: Random, world: StreamWorldPlan) -> StreamWorldPlan:
+    """Make of some worlds one that takes its processor's time: with more, or with more bytes."""
+    share = rng.random()
+    if share > FULL_SHARE:
+        return world
+    if share < DENSE_SHARE:
+        puts = tuple(
+            Put(at_ms=0, key=rng.randrange(3), filler_bytes=DENSE_BYTES) for _ in range(DENSE_COUNT)
+        )
+        changes: dict[str, object] = {
+            "batch_size": 10_000,
+            "batching_window_s": 5,
+            "factor": 1,
+            "has_filter": False,
+            "tumbling_window_s": 0,
+        }
+        world = msgspec.structs.replace(world, rates=StreamFaultRates(), incidents=())
+    else:
+        # One lane is full, again and again, while others take what comes.
+        puts = tuple(
+            Put(at_ms=number * 50, key=max(0, rng.randrange(-10, 10)), filler_bytes=BIG_BYTES)
+            for number in range(rng.randint(8, 24))
+        )
+        changes = {"factor": rng.choice((3, 10)), "tumbling_window_s": 0}
+    traits = msgspec.structs.replace(
+        world.streams[0].traits, answer_count_max=1_000, answer_bytes_max=10 * MIB
+    )
+    stream = msgspec.structs.replace(world.streams[0], puts=puts, shard_count=1, traits=traits)
+    return msgspec.structs.replace(
+        world,
+        streams=(stream, *world.streams[1:]),
+        mappings=tuple(
+            msgspec.structs.replace(each, **changes) if each.stream == 0 else each
+            for each in world.mappings
+        ),
+        held_bytes_max=256 * MIB,
+    )
 
 
 def _draw_function(rng: Random, *, is_calm: bool) -> FunctionPlan:

@@ -8,7 +8,7 @@ from typing import Any
 from penstock.engine.surroundings import EngineSettings, StreamSettings
 from penstock.model.function import Function, InvokeEndpoint
 from penstock.model.mapping import EventSourceMapping, State
-from penstock.model.stream import ShardEnd, StartingPosition, StreamKind
+from penstock.model.stream import ShardEnd
 from penstock.simulation.chance import Chance
 from penstock.simulation.destination import SimulatedDestinations
 from penstock.simulation.faults import FaultModel, StreamFaultRates
@@ -22,7 +22,13 @@ from penstock.simulation.requests import DirectRequests
 from penstock.simulation.store import SimulatedStore
 from penstock.simulation.streams.auditor import StreamAuditor
 from penstock.simulation.streams.function import SimulatedStreamFunctions
-from penstock.simulation.streams.incident_plans import JumpWall, StreamIncident, UpdateMapping
+from penstock.simulation.streams.incident_plans import (
+    JumpWall,
+    PauseNode,
+    StreamIncident,
+    UpdateMapping,
+)
+from penstock.simulation.streams.mapping_rows import wanted_row
 from penstock.simulation.streams.names import mapping_uuid, stream_arn
 from penstock.simulation.streams.report import decode_report
 from penstock.simulation.streams.rules import StreamRule
@@ -38,8 +44,9 @@ from penstock.simulation.wire import Wire
 
 Befall = Callable[[StreamIncident], Coroutine[Any, Any, None]]
 
-IDLE_S = 8  # a world in which nothing begins for so long is idle: longer than a batching window
-DARK_ONLY = '{"shade":["dark"]}'
+# A world in which nothing begins for so long is idle: longer than a batching window, and than the
+# read that ends a tumbling window, whose records may have left the stream.
+IDLE_S = 8
 LOOK_EVERY_S = 4  # how often a healed world is asked whether it has settled
 STOP_S_MAX = 120  # the longest function timeout, twice, and a destination that is slow
 
@@ -68,6 +75,7 @@ class StreamWorld:
         self.loop = self.ground.loop
         self.clock = self.ground.clock
         self.trace = self.ground.trace
+        self._rows: dict[str, EventSourceMapping] = {}  # as the store has them
         self._faults = FaultModel(plan.rates)
         self.auditor = StreamAuditor(
             self.now_ms,
@@ -79,6 +87,10 @@ class StreamWorld:
         self.auditor.books.is_wall_steady = not any(
             isinstance(each, JumpWall) for each in plan.incidents
         )
+        self.auditor.books.is_alone = ground is None
+        self.auditor.reading.pace = plan.pace
+        self.auditor.reading.capacity_bytes = plan.held_bytes_max
+        self.auditor.reading.is_sound = plan.reads_soundly() and self.ground.is_undisturbed
         self.streams = [self._build_stream(index, rng) for index in range(len(plan.streams))]
         self.functions = SimulatedStreamFunctions(
             chance=self._part_of(rng), watch=self.auditor.functions, trace=self.trace
@@ -210,6 +222,7 @@ class StreamWorld:
             )
             self.functions.declare(function, temper)
             self.auditor.books.concurrency[function.arn] = plan.concurrency
+            self.auditor.books.timeout_ms[function.arn] = plan.timeout_s * 1000
         for index, stream in enumerate(self.plan.streams):
             for put in stream.puts:
                 self.loop.call_at(put.at_ms / 1000, self._put, self.streams[index], put)
@@ -226,37 +239,11 @@ class StreamWorld:
 
     def row(self, index: int) -> EventSourceMapping:
         """Give a mapping as it is wanted."""
-        stream, plan = self.stream_of(index), self.plan.mappings[index]
-        starting, timestamp_ms = plan.starting_position, None
-        if starting is StartingPosition.AT_TIMESTAMP:
-            timestamp_ms = WALL_MS_AT_START + plan.timestamp_ms
-            if stream.kind is StreamKind.DYNAMODB:
-                starting, timestamp_ms = StartingPosition.LATEST, None
-        return EventSourceMapping(
-            uuid=mapping_uuid(index),
-            scope=SCOPE,
-            event_source_arn=stream.arn,
-            function_arn=f"{function_arn(plan.function)}:{mapping_uuid(index)}",
-            stream_kind=stream.kind,
-            starting_position=starting,
-            starting_timestamp_ms=timestamp_ms,
-            batch_size=plan.batch_size,
-            maximum_batching_window_s=plan.batching_window_s,
-            parallelization_factor=plan.factor,
-            bisect_batch_on_function_error=plan.bisects,
-            report_batch_item_failures=plan.reports,
-            maximum_retry_attempts=plan.retry_attempts,
-            maximum_record_age_s=plan.record_age_s,
-            tumbling_window_s=plan.tumbling_window_s,
-            destination_arn="arn:aws:sqs:eu-west-1:000000000000:failed"
-            if plan.has_destination
-            else None,
-            filters=(DARK_ONLY,) if plan.has_filter else (),
-        )
+        return wanted_row(index, self.plan.mappings[index], self.stream_of(index))
 
     def find_row(self, index: int) -> EventSourceMapping | None:
         """Give a mapping's row."""
-        return self.ground.store.get_mapping(SCOPE, mapping_uuid(index))
+        return self._rows.get(mapping_uuid(index))
 
     def rows(self) -> list[EventSourceMapping]:
         """Give the rows of all mappings that there are."""
@@ -266,6 +253,7 @@ class StreamWorld:
     def row_written(self, row: EventSourceMapping) -> None:
         """Take note of a row that the store has."""
         self.trace.note(row.uuid, "is", row.state, f"v{row.version}")
+        self._rows[row.uuid] = row
         self.auditor.mapping_changed(row)
         if row.state is State.DISABLED:
             self._check_left(row.uuid)
@@ -309,13 +297,16 @@ class StreamWorld:
         """Check the end of the world: nothing is owed."""
         for text in self.owing():
             self.auditor.report(StreamRule.LOST, text)
+        if self.plan.reads_once() and self.ground.is_undisturbed:
+            for row in self.rows():
+                self.auditor.check_counts(row, self.node.metrics.stream_counts_of(row.uuid))
 
     async def wait_until_idle(self) -> None:
         """Wait for what may run although nothing is owed: records that were trimmed meanwhile."""
         is_idle = False
         while not is_idle:
             count = self.auditor.functions.invocation_count
-            await pass_s(IDLE_S)
+            await pass_s(IDLE_S + self.plan.pace.idle_ms / 1000)
             is_idle = count == self.auditor.functions.invocation_count
             is_idle &= not any(each.invocations for each in self.auditor.books.mappings.values())
 
@@ -326,7 +317,7 @@ class StreamWorld:
                     tasks.create_task(befall(incident), name=type(incident).__name__)
                 await pass_s(self.plan.safety_ms / 1000)
                 self.heal()
-            while self.owing() or not self.node.is_running:
+            while not self.is_settled():
                 await pass_s(LOOK_EVERY_S)
 
     def heal(self) -> None:
@@ -346,9 +337,17 @@ class StreamWorld:
         if None in attempts:
             self.functions.is_mended = True
 
+    def is_settled(self) -> bool:
+        """Tell whether every mapping runs and has done all that it owes; the cheap looks first."""
+        return self.node.is_running and self.auditor.is_settled() and not self._unsaved()
+
     def owing(self) -> list[str]:
         """Say what is still to be done: records, and shards that must end."""
-        found = self.auditor.owing()
+        return [*self.auditor.owing(), *self._unsaved()]
+
+    def _unsaved(self) -> list[str]:
+        """Say what no checkpoint in the store tells of."""
+        found: list[str] = []
         for row in self.rows():
             place = self.ground.store.read_place(row.uuid)
             mapping = self.auditor.books.mappings[row.uuid]
@@ -366,7 +365,8 @@ class StreamWorld:
         """Bound how long a healed world may take: every record, one after another."""
         longest_s = max(each.timeout_s for each in self.plan.functions)
         count = sum(len(stream.puts) for stream in self.plan.streams)
-        total_s = 1_800.0
+        pauses = [each for each in self.plan.incidents if isinstance(each, PauseNode)]
+        total_s = 1_800.0 + sum(each.for_ms for each in pauses) / 1000
         for plan in self.plan.mappings:
             attempts = 2 + (plan.retry_attempts or 0)
             each_s = longest_s + plan.batching_window_s + plan.tumbling_window_s + 2

@@ -9,6 +9,9 @@ from penstock.simulation.mapping_plans import MappingPlan
 from penstock.simulation.streams.workload import StreamWorldPlan
 from penstock.simulation.workload import WorldPlan
 
+# Streams wait here for queues, which may take an hour: looking in vain would be most of the cost.
+IDLE_PACE_MS_MIN = 10_000
+
 
 class WholePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One world, whole; faults and incidents of either part strike the engine that both have."""
@@ -41,6 +44,10 @@ class WholePlan(msgspec.Struct, frozen=True, kw_only=True):
                     else each
                     for each in streams.incidents
                 ),
+                pace=msgspec.structs.replace(
+                    streams.pace, idle_ms=max(streams.pace.idle_ms, IDLE_PACE_MS_MIN)
+                ),
+                list_every_ms=max(streams.list_every_ms, IDLE_PACE_MS_MIN),
                 safety_ms=safety_ms,
             ),
         )

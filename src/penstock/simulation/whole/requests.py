@@ -1,6 +1,7 @@
 """What users and operators ask of a node: through the API's own operations."""
 
-from collections.abc import Callable, Coroutine
+import itertools
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -30,7 +31,7 @@ from penstock.simulation.streams.place_audit import (
 from penstock.simulation.whole.sources import ApiSources
 from penstock.simulation.whole.store import WatchedStore
 
-ASK_AGAIN_S = 1
+ASK_AGAIN_S = (1, 1, 2, 4, 8, 16, 30)  # after each refusal; then always the last
 TRIES_OF_A_CHANGE = 5  # a change may be one that the API never takes: its user gives up
 _READ_ONLY = {
     "UUID",
@@ -74,15 +75,15 @@ class ApiRequests:
         def is_there() -> bool:
             return self._store.get_mapping(SCOPE, row.uuid) is not None
 
-        while not is_there():
-            await self._try(create)
+        for wait_s in _patiently():
+            if is_there():
+                return
+            await self._try(create, wait_s)
 
     async def update(self, find: FindRow, **changes: object) -> None:
         """Change fields of a mapping; polling is switched until it is."""
-        enabled = changes.get("enabled")
-        tries = 0
-        while enabled is not None or tries < TRIES_OF_A_CHANGE:
-            tries += 1
+        must_succeed = changes.get("enabled") is not None
+        for wait_s in _patiently(None if must_succeed else TRIES_OF_A_CHANGE):
             row = await self._ground.wait_for_row(find)
             request = _difference(row, msgspec.structs.replace(row, **changes))
             uuid = row.uuid
@@ -94,7 +95,7 @@ class ApiRequests:
             ) -> None:
                 await MappingOperations(context).update(SCOPE, uuid, request)
 
-            if await self._try(update):
+            if await self._try(update, wait_s):
                 return
 
     async def delete(self, find: FindRow) -> EventSourceMapping:
@@ -104,21 +105,23 @@ class ApiRequests:
         async def delete(context: MappingContext) -> None:
             await MappingOperations(context).delete(SCOPE, row.uuid)
 
-        while self._store.get_mapping(SCOPE, row.uuid) is not None:
-            await self._try(delete)
-            await pass_s(ASK_AGAIN_S)
+        for wait_s in _patiently():
+            if self._store.get_mapping(SCOPE, row.uuid) is None:
+                break
+            if await self._try(delete, wait_s):
+                await pass_s(wait_s)
         return row
 
     async def tag(self, find: FindRow, tags: dict[str, str]) -> None:
         """Give a mapping these tags and no others."""
-        for _ in range(TRIES_OF_A_CHANGE):
+        for wait_s in _patiently(TRIES_OF_A_CHANGE):
             row = await self._ground.wait_for_row(find)
             arn = row.arn
 
             async def tag(context: MappingContext, arn: str = arn) -> None:
                 await MappingTags(context).replace(SCOPE, arn, tags)
 
-            if await self._try(tag):
+            if await self._try(tag, wait_s):
                 return
 
     async def move(
@@ -135,16 +138,22 @@ class ApiRequests:
             self._store.moving = lambda: expect(asked, self._sources.described(uuid))
             await self._ground.node.ask(move, self._sources)
 
-    async def _try(self, operation: Operation) -> bool:
+    async def _try(self, operation: Operation, wait_s: int) -> bool:
         """Ask once; after a refusal let some time pass."""
         try:
             await self._ground.node.ask(operation, self._sources)
         except (ApiError, StoreError, NodeGoneError) as error:
             self.refusal = str(error)
             self._ground.trace.note("api", "refuses", type(error).__name__, error)
-            await pass_s(ASK_AGAIN_S)
+            await pass_s(wait_s)
             return False
         return True
+
+
+def _patiently(tries: int | None = None) -> Iterator[int]:
+    """Give how long to wait after each try: longer and longer, as patient users do."""
+    waits_s = itertools.chain(ASK_AGAIN_S, itertools.repeat(ASK_AGAIN_S[-1]))
+    return itertools.islice(waits_s, tries)
 
 
 def _members(row: EventSourceMapping) -> dict[str, object]:

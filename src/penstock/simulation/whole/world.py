@@ -6,6 +6,7 @@ from random import Random
 
 from penstock.engine.surroundings import EngineSettings
 from penstock.model.mapping import EventSourceMapping
+from penstock.model.stream import FetchedRecords
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.ground import Ground
 from penstock.simulation.incident_plans import JumpWall
@@ -48,6 +49,16 @@ class BothAuditors:
         for auditor in self._both:
             auditor.node_crashed()
 
+    def node_paused(self) -> None:
+        """The engine does nothing from now on."""
+        for auditor in self._both:
+            auditor.node_paused()
+
+    def node_resumed(self) -> None:
+        """It goes on."""
+        for auditor in self._both:
+            auditor.node_resumed()
+
     def report(self, rule: enum.StrEnum, text: str) -> None:
         """Write a violation down."""
         self._both[0].report(rule, text)
@@ -59,8 +70,17 @@ class _Unwatched:
     def iterator_asked(self, mapping: str, shard_id: str) -> None:
         """A position is looked for."""
 
-    def fetch_started(self, mapping: str, shard_id: str) -> None:
+    def fetch_started(self, mapping: str, shard_id: str, limit: int) -> None:
         """A shard is read."""
+
+    def read_failed(self, mapping: str, shard_id: str) -> None:
+        """A read has failed."""
+
+    def answer_served(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """An answer waits for room."""
+
+    def records_given(self, mapping: str, shard_id: str, fetched: FetchedRecords) -> None:
+        """A read has ended."""
 
 
 class WholeWorld:
@@ -184,17 +204,12 @@ class WholeWorld:
                 await pass_s(safety_s)
                 self._queues.heal()
                 self._streams.heal()
-            while not self._is_settled():
+            while not (self._queues.is_settled() and self._streams.is_settled()):
                 await pass_s(LOOK_EVERY_S)
 
     async def _create(self, row: EventSourceMapping, at_ms: int) -> None:
         await pass_s(at_ms / 1000)
         await self._requests.create(row)
-
-    def _is_settled(self) -> bool:
-        if not self._ground.node.is_running:
-            return False
-        return self._queues.is_settled() and not self._streams.owing()
 
     def _settle_s_max(self) -> float:
         """Bound both parts; a tumbling window waits for a clock that was set back to come up."""

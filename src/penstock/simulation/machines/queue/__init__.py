@@ -1,0 +1,1 @@
+"""Worlds of one ``QueueConsumer`` and its queue."""
