@@ -204,3 +204,29 @@ def test_crash_takes_a_delete_with_it() -> None:
     scene.hand("m", count=2)
 
     assert scene.rules_broken() == []
+
+
+def test_a_receive_that_fails_in_the_same_moment_need_not_be_known() -> None:
+    scene = Scene(is_fifo=True)
+    pace, arn = scene.auditor.pace, queue_arn(0, is_fifo=True)
+    pace.receive_started(arn, 20, "first")
+    pace.receive_ended(arn, 20, "first", has_failed=True)
+
+    pace.receive_started(arn, 20, "second")
+    broken_at_once = scene.rules_broken()
+    scene.now_ms += 1
+    pace.receive_started(arn, 20, "third")
+
+    assert broken_at_once == []
+    assert scene.rules_broken() == [Rule.REPEATED]
+
+
+def test_pollers_of_a_new_engine_have_received_nothing() -> None:
+    scene = Scene(provisioned_pollers=ProvisionedPollers(2, 2))
+    scene.auditor.pace.answered(queue_arn(0), 0, [b"x" * MB] * 4)
+    scene.auditor.node_started()
+    scene.now_ms += 1
+
+    scene.auditor.pace.receive_started(queue_arn(0), 0)
+
+    assert scene.rules_broken() == []

@@ -146,6 +146,7 @@ class Auditor:
 
     def node_started(self) -> None:
         """Take note of a new engine; what an earlier one held is nobody's."""
+        self._audits.ramps.node_started()
         lost = {Holding.ON_ITS_WAY, Holding.HELD, Holding.REJECTED, Holding.RETURNED}
         for copy in self.books.copies.values():
             if copy.holding in lost:

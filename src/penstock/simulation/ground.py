@@ -72,9 +72,13 @@ class Ground:
                 self._calls.cut_off()
             await self.node.crash()
 
-    async def stop_node(self) -> None:
-        """Stop the node gracefully."""
-        async with self._awake:
+    async def stop_node(self, limit_s: float) -> None:
+        """Stop the node gracefully; one that is paused stops when it goes on.
+
+        Raises:
+            TimeoutError: It has not stopped within so many seconds.
+        """
+        async with self._awake, asyncio.timeout(limit_s):
             await self.node.stop()
 
     async def pause_node(self, for_ms: int) -> None:
@@ -82,9 +86,10 @@ class Ground:
         async with self._awake:
             if not self.node.is_running:
                 return
-            self.node.pause()
             self.loop.is_paused = True
             try:
+                await pass_s(0.001)  # for what it has begun in this moment
+                self.node.pause()
                 await pass_s(for_ms / 1000)
             finally:
                 if self._calls is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from penstock.core.scaling import RampPolicy
-from penstock.model.mapping import EventSourceMapping
+from penstock.model.mapping import EventSourceMapping, State
 from penstock.model.queue_options import QueueOptions
 from penstock.simulation.option_tags import options_of
 
@@ -246,7 +246,8 @@ class AuditedMapping(msgspec.Struct):
         visibility_ms: Its queue's visibility timeout.
         max_receive_count: Its queue's; None without a redrive policy.
         troubled_ms: When a call to its queue last failed, or took long.
-        unreachable_ms: When a call of whatever kind last failed before it was made.
+        is_lost: Its queue was gone, and has not been found again: its calls are not heard of.
+        found_ms: When it was found again last.
         calls_ms: When the calls to its queue began that are under way, long polls apart.
     """
 
@@ -268,7 +269,8 @@ class AuditedMapping(msgspec.Struct):
     visibility_ms: int = 0
     max_receive_count: int | None = None
     troubled_ms: int = CALM_FOR_EVER_MS
-    unreachable_ms: int = CALM_FOR_EVER_MS
+    is_lost: bool = False
+    found_ms: int = CALM_FOR_EVER_MS
     calls_ms: dict[int, int] = {}
 
     @property
@@ -277,10 +279,14 @@ class AuditedMapping(msgspec.Struct):
         return self.rows[-1][1]
 
     def rows_since(self, since_ms: int) -> tuple[EventSourceMapping, ...]:
-        """Give every row that was in force at ``since_ms`` or later."""
+        """Give every row that may have been in force at ``since_ms`` or later.
+
+        One that is being taken up is not in force for certain: when the store's answer to its
+        writer was lost, its engine comes to know of it later.
+        """
         first = 0
-        for index, (from_ms, _) in enumerate(self.rows):
-            if from_ms <= since_ms:
+        for index, (from_ms, row) in enumerate(self.rows):
+            if from_ms <= since_ms and row.state is not State.UPDATING:
                 first = index
         return tuple(row for _, row in self.rows[first:])
 
@@ -297,7 +303,9 @@ class AuditedMapping(msgspec.Struct):
 
     def is_troubled(self, since_ms: int, now_ms: int) -> bool:
         """Tell whether a call to its queue failed or was slow at ``since_ms`` or later."""
-        is_slow = any(now_ms - began_ms > SLOW_MS for began_ms in self.calls_ms.values())
+        is_slow = self.is_lost or any(
+            now_ms - began_ms > SLOW_MS for began_ms in self.calls_ms.values()
+        )
         return is_slow or self.troubled_ms >= since_ms
 
 
@@ -338,6 +346,7 @@ class Books(Findings):
         concurrency: Per function ARN: (since_ms, slots), oldest first.
         running_by_function: Calls of the function port under way, direct ones included, and lost
             ones that still run.
+        used_by_others: Functions whose slots are taken by more than what these books tell of.
         untimed: Functions that were gone once: their timeout could not be looked up.
         ramp: How fast the concurrency of mappings without pollers of their own rises.
         is_calm: Nothing goes wrong in this world, and nobody takes a mapping away.
@@ -354,6 +363,7 @@ class Books(Findings):
         self.mappings: dict[str, AuditedMapping] = {}
         self.concurrency: dict[str, list[tuple[int, int]]] = {}
         self.running_by_function: dict[str, int] = {}
+        self.used_by_others: set[str] = set()
         self.untimed: set[str] = set()
         self.ramp = RampPolicy()
         self.is_calm = False
@@ -373,7 +383,9 @@ class Books(Findings):
         since_ms = copy.believed_until_ms - copy.timeout_ms
         is_troubled = mapping.is_troubled(since_ms, self.now_ms()) or copy.is_doubled
         is_ending = mapping.is_stopping or mapping.stopping_ms >= since_ms
-        if copy.believed_until_ms and not (is_troubled or is_ending):
+        asked_by_ms = copy.believed_until_ms - ROW_GRACE_MS
+        is_asked = any(began_ms <= asked_by_ms for began_ms in mapping.calls_ms.values())
+        if copy.believed_until_ms and not (is_troubled or is_ending or is_asked):
             text = f"{copy.message.message_id} is visible since {copy.believed_until_ms} ms"
             self.report(Rule.UNKEPT, text)
 

@@ -144,8 +144,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         *args: *ArgumentTs,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        """Call back on the next turn; in a pause what is of the node waits."""
-        if not (self.is_paused and _is_of_node(context)):
+        """Call back on the next turn; in a pause what reaches the node from outside waits.
+
+        What the node itself goes on with it does: a pause begins when it has done all that it had
+        to at that moment, so that nothing was decided before it and is done after it.
+        """
+        is_from_outside = self.is_paused and not _IS_OF_NODE.get()
+        if not (is_from_outside and _is_of_node(context)):
             return super().call_soon(callback, *args, context=context)
         return self._arm(super().call_soon, callback, args, context)
 

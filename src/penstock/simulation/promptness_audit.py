@@ -76,8 +76,8 @@ class PromptnessAudit:
         if len(copies) >= mapping.row.batch_size:
             due_ms = min(due_ms, max(delivered_ms))
         full_ms = max(self._room_of(mapping).full_ms, self._function_full_ms.get(function_arn, 0))
-        late_ms = SHARED_MS if self._is_shared(function_arn) else PROMPT_MS
-        if now_ms - max(due_ms, full_ms) > late_ms:
+        late_ms = now_ms - max(due_ms, full_ms)
+        if late_ms > PROMPT_MS and (late_ms > SHARED_MS or not self._is_shared(function_arn)):
             text = f"{len(copies)} messages; they were due at {due_ms} ms"
             self._books.report(Rule.PROMPT, f"{text}, and a slot was free since {full_ms} ms")
 
@@ -104,7 +104,8 @@ class PromptnessAudit:
         lost_ms = self._lost_ms.get(unqualified(mapping.row.function_arn), CALM_FOR_EVER_MS)
         is_untouched = mapping.calm_since_ms == CALM_FOR_EVER_MS and len(mapping.rows) > 1
         is_lost = self._books.now_ms() - lost_ms < LOST_MS
-        return is_untouched and not (is_lost or mapping.is_stopping)
+        has_strangers = unqualified(mapping.row.function_arn) in self._books.used_by_others
+        return is_untouched and not (is_lost or mapping.is_stopping or has_strangers)
 
     def _has_room(self, mapping: AuditedMapping) -> bool:
         """Tell whether one more may run, however slowly the ramp rises."""

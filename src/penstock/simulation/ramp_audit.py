@@ -8,6 +8,8 @@ Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html, and docs
     AWS gives no number
 """
 
+import math
+
 import msgspec
 
 from penstock.core.scaling import RampPolicy
@@ -52,6 +54,11 @@ class RampAudit:
         """Take note that a mapping's row was written: what runs by it may have begun anew."""
         ramp = self._rise(mapping)
         ramp.level = max(ramp.level, self._initial(mapping))
+
+    def node_started(self) -> None:
+        """Take note of new pollers, which have received nothing yet."""
+        for ramp in self._ramps.values():
+            ramp.credit_bytes = math.inf
 
     def first_limit(self, mapping: AuditedMapping) -> int:
         """Count the invocations that may run of a mapping that was idle."""

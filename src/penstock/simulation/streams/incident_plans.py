@@ -11,6 +11,7 @@ class UpdateMapping(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     at_ms: int
     mapping: int
+    function: int
     batch_size: int
     factor: int
     bisects: bool
@@ -180,6 +181,7 @@ def _update(scene: Scene) -> UpdateMapping:
     return UpdateMapping(
         at_ms=scene.at_ms(),
         mapping=scene.mapping(),
+        function=scene.rng.randrange(scene.function_count),
         batch_size=scene.rng.choice((1, 2, 10, 100)),
         factor=scene.rng.choice((1, 2, 3, 5)),
         bisects=scene.rng.choice((True, False)),

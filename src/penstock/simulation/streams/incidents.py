@@ -15,6 +15,7 @@ from penstock.model.stream import StreamDescription
 from penstock.simulation.loop import WALL_MS_AT_START, pass_s
 from penstock.simulation.names import function_arn
 from penstock.simulation.streams import incident_plans as i
+from penstock.simulation.streams.mapping_rows import qualified_arn
 from penstock.simulation.streams.names import mapping_uuid
 from penstock.simulation.streams.place_audit import (
     Move,
@@ -92,6 +93,7 @@ class StreamIncidents:
         plan = self._world.plan.mappings[incident.mapping]
         await self._request(
             incident.mapping,
+            function_arn=qualified_arn(incident.function, incident.mapping),
             batch_size=incident.batch_size,
             parallelization_factor=1 if plan.tumbling_window_s else incident.factor,
             bisect_batch_on_function_error=incident.bisects,

@@ -25,7 +25,7 @@ def wanted_row(index: int, plan: StreamMappingPlan, stream: SimulatedStream) -> 
         uuid=mapping_uuid(index),
         scope=SCOPE,
         event_source_arn=stream.arn,
-        function_arn=f"{function_arn(plan.function)}:{mapping_uuid(index)}",
+        function_arn=qualified_arn(plan.function, index),
         stream_kind=stream.kind,
         starting_position=starting,
         starting_timestamp_ms=timestamp_ms,
@@ -42,3 +42,8 @@ def wanted_row(index: int, plan: StreamMappingPlan, stream: SimulatedStream) -> 
         else None,
         filters=(DARK_ONLY,) if plan.has_filter else (),
     )
+
+
+def qualified_arn(function: int, mapping: int) -> str:
+    """Name a function by the alias by which this mapping, and no other, invokes it."""
+    return f"{function_arn(function)}:{mapping_uuid(mapping)}"

@@ -273,8 +273,7 @@ class StreamWorld:
         """Stop the node gracefully, and check what it leaves behind."""
         was_running = self.node.is_running
         try:
-            async with asyncio.timeout(STOP_S_MAX):
-                await self.ground.stop_node()
+            await self.ground.stop_node(STOP_S_MAX)
         except TimeoutError:
             self._report_stuck("did not stop")
             return
@@ -330,7 +329,7 @@ class StreamWorld:
         self.functions.is_down.clear()
         for wire in self.wires:
             wire.broken = None
-        attempts = [row.maximum_retry_attempts for row in self.rows()]
+        attempts = [mapping.retry_attempts for mapping in self.plan.mappings]
         attempts += [
             each.retry_attempts for each in self.plan.incidents if isinstance(each, UpdateMapping)
         ]

@@ -6,6 +6,7 @@ import msgspec
 
 from penstock.simulation.incident_plans import ChangeConcurrency
 from penstock.simulation.mapping_plans import MappingPlan
+from penstock.simulation.streams.incident_plans import UpdateMapping
 from penstock.simulation.streams.workload import StreamWorldPlan
 from penstock.simulation.workload import WorldPlan
 
@@ -56,6 +57,13 @@ class WholePlan(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether neither part has faults or incidents that the other would feel."""
         parts = (self.queues, self.streams)
         return all(part.rates.is_calm() and not part.incidents for part in parts)
+
+    def functions_of_streams(self) -> set[int]:
+        """Give the functions that mappings of streams have, or may be given."""
+        updates = [each for each in self.streams.incidents if isinstance(each, UpdateMapping)]
+        return {each.function for each in self.streams.mappings} | {
+            each.function for each in updates
+        }
 
     def concurrency_max(self, function: int) -> int:
         """Give the most slots that a function ever has."""

@@ -94,6 +94,9 @@ class WholeWorld:
         self._streams = StreamWorld(seed, plan.streams, ground=self._ground)
         if any(isinstance(each, JumpWall) for each in plan.queues.incidents):
             self._streams.auditor.books.is_wall_steady = False
+        self._queues.auditor.books.used_by_others |= {
+            function_arn(index) for index in plan.functions_of_streams()
+        }
         self._judge = BothAuditors(self._queues.auditor, self._streams.auditor)
         self._open_ground()
 
@@ -219,8 +222,7 @@ class WholeWorld:
 
     async def _stop(self) -> None:
         try:
-            async with asyncio.timeout(STOP_S_MAX):
-                await self._ground.stop_node()
+            await self._ground.stop_node(STOP_S_MAX)
         except TimeoutError:
             self._report_stuck("did not stop")
             return
