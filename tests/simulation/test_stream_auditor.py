@@ -120,6 +120,7 @@ PLANTED = [
             planted.constant("lane_failures.REJECTION_FIRST_MS", 900),
             {Rule.LATE},
         ),
+        ("keeps a refused iterator", planted.part(planted.KeepsItsIterator), {Rule.ITERATOR}),
         ("reads late", planted.part(planted.ReadsLate), {Rule.READ_LATE}),
         (
             "reads one record at a time",
