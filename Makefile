@@ -8,6 +8,7 @@ PEERS := build/peers
 BENCH := build/bench
 CASES ?=
 ROUNDS ?=
+TLS ?=
 # AWS's filter engine and its dependencies, if Maven is not to fetch them: make RULER_JARS=folder
 RULER_JARS ?=
 # How much is drawn, and by which seed: make fuzz
@@ -20,7 +21,7 @@ help:
 	@echo "make demo      run the main job for real: a queue, a stream, a table, functions, poison"
 	@echo "make test      run every test that needs no other server"
 	@echo "make test-peers  run the tests against servers of other people (needs node, npm; some a JDK and Maven)"
-	@echo "make bench     measure Penstock beside hand-written consumers, some 6 minutes: CASES=a,b ROUNDS=n for less"
+	@echo "make bench     measure Penstock beside hand-written consumers, some 6 minutes: CASES=a,b ROUNDS=n for less, TLS=1 over HTTPS"
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make coverage  branch coverage of core and model"
 	@echo "make fuzz      try every operation of the API with drawn requests (REQUESTS=20000 SEED=1)"
@@ -69,7 +70,7 @@ $(BENCH)/.installed: Makefile
 	@touch $@
 
 bench: $(INSTALLED) $(BENCH)/.installed
-	$(BIN)/python benchmarks/bench.py $(if $(CASES),--cases $(CASES)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(BIN)/python benchmarks/bench.py $(if $(CASES),--cases $(CASES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(TLS),--tls)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

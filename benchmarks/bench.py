@@ -6,7 +6,8 @@ and system of the contender's process. First the flow is as fast as it is asked 
 latency, at half of that. At last the flow ends, and everything that was handed out must have been
 invoked and deleted: a run whose counts do not add up is an error.
 
-Run: python benchmarks/bench.py [--cases a,b] [--contenders a,b] [--rounds 3] [--seconds 0.8].
+Run: python benchmarks/bench.py [--cases a,b] [--contenders a,b] [--rounds 3] [--seconds 0.8]
+[--tls].
 """
 
 import argparse
@@ -58,8 +59,9 @@ class Measured(NamedTuple):
 class Endpoint(EndpointProcess):
     """The process with the canned answers."""
 
-    def __init__(self, case_name: str) -> None:
-        super().__init__("bench_endpoint.py", case=case_name)
+    def __init__(self, case_name: str, *, tls: bool = False) -> None:
+        super().__init__("bench_endpoint.py", tls=tls, case=case_name)
+        self.case_name = case_name
         self.case = {**CASES, **IDLE_CASES}[case_name]
 
     def records(self, account: dict[str, Any]) -> float:
@@ -101,14 +103,15 @@ def project_text(case: Case, url: str) -> str:
 
 
 @contextmanager
-def contending(contender: str, case_name: str, url: str) -> Iterator[int]:
+def contending(contender: str, endpoint: Endpoint) -> Iterator[int]:
     """Run a contender; give its process's id."""
+    case, url = endpoint.case, endpoint.url
     with tempfile.TemporaryDirectory() as name, (Path(name) / "log").open("w+b") as log:
         if contender == "penstock":
-            (Path(name) / "penstock.toml").write_text(project_text(CASES[case_name], url))
+            (Path(name) / "penstock.toml").write_text(project_text(case, url))
             command = [*SERVE, "--port", str(free_port())]
         else:
-            command = [*COMMANDS[contender], case_name, url]
+            command = [*COMMANDS[contender], endpoint.case_name, url]
         environment = {
             **os.environ,
             "HOME": name,
@@ -116,6 +119,7 @@ def contending(contender: str, case_name: str, url: str) -> Iterator[int]:
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
+            **endpoint.environment,
         }
         process = subprocess.Popen(  # noqa: S603 - our own contenders
             command, cwd=name, env=environment, stdout=log, stderr=subprocess.STDOUT
@@ -137,15 +141,17 @@ def cpu_s(pid: int) -> float:
     return sum([int((task / "schedstat").read_text().split()[0]) for task in tasks]) / 1e9
 
 
-def measure(contender: str, case_name: str, seconds: float, latency_s: float) -> Measured:
+def measure(
+    contender: str, case_name: str, seconds: float, latency_s: float, *, tls: bool = False
+) -> Measured:
     """Run one contender once.
 
     Raises:
         AssertionError: Its counts do not add up.
     """
-    endpoint = Endpoint(case_name)
+    endpoint = Endpoint(case_name, tls=tls)
     try:
-        with contending(contender, case_name, endpoint.url) as pid:
+        with contending(contender, endpoint) as pid:
             endpoint.ask("PUT", "/flow?pages_per_s=0")
             wait_for(f"{contender}'s first invocation", lambda: endpoint.account()["invoked"])
             pause(WARM_S)
@@ -229,6 +235,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.8, help="of each run at full speed")
     parser.add_argument("--latency-seconds", type=float, default=0.5, help="0: no latencies")
+    parser.add_argument("--tls", action="store_true", help="over HTTPS")
     parser.add_argument("--out", type=Path, default=BUILD / "bench.json")
     options = parser.parse_args()
     contenders, names = options.contenders.split(","), options.cases.split(",")
@@ -243,7 +250,9 @@ def main() -> None:
         for name in names:
             for contender in contenders:
                 print(f"\rround {number + 1}: {name}, {contender}".ljust(70), end="", flush=True)
-                measured = measure(contender, name, options.seconds, options.latency_seconds)
+                measured = measure(
+                    contender, name, options.seconds, options.latency_seconds, tls=options.tls
+                )
                 runs[name][contender].append(measured)
     print("\r" + " " * 70)
     report(runs, options.out)

@@ -14,6 +14,7 @@ import asyncio
 import collections
 import re
 import resource
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -291,7 +292,8 @@ class Connection(asyncio.Protocol):
         match operation:
             case b"getqueueurl":
                 name = bench.case.arn.rpartition(":")[2]
-                url = f"http://127.0.0.1:{port}/{ACCOUNT}/{name}"
+                scheme = "https" if self._transport.get_extra_info("sslcontext") else "http"
+                url = f"{scheme}://127.0.0.1:{port}/{ACCOUNT}/{name}"
                 self._write(canned.encode_answer({"QueueUrl": url}))
             case b"getqueueattributes":
                 attributes = {"VisibilityTimeout": "300", "QueueArn": bench.case.arn}
@@ -327,10 +329,16 @@ def _header(head: bytes, name: bytes) -> bytes:
     return head[at : head.find(b"\r", at)]
 
 
-async def serve(port: int, bench: Bench) -> None:
+async def serve(port: int, bench: Bench, bundle: str | None) -> None:
     """Serve until killed."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(bench), "127.0.0.1", port, backlog=16_384)
+    context = None
+    if bundle is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(bundle)
+    server = await loop.create_server(
+        lambda: Connection(bench), "127.0.0.1", port, backlog=16_384, ssl=context
+    )
     await server.serve_forever()
 
 
@@ -339,10 +347,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--case", choices=[*CASES, *IDLE_CASES], required=True)
+    parser.add_argument("--bundle", help="certificate and key, for HTTPS")
     options = parser.parse_args()
     files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
-    uvloop.run(serve(options.port, Bench({**CASES, **IDLE_CASES}[options.case])))
+    bench = Bench({**CASES, **IDLE_CASES}[options.case])
+    uvloop.run(serve(options.port, bench, options.bundle))
 
 
 if __name__ == "__main__":

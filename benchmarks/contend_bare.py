@@ -8,6 +8,8 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import os
+import ssl
 import sys
 import time
 from collections.abc import Iterator
@@ -180,7 +182,9 @@ class Contender:
 
     def __init__(self, case: Case, url: str) -> None:
         self.case = case
-        self.host = url.removeprefix("http://")
+        scheme, _, self.host = url.partition("://")
+        bundle = os.environ.get("AWS_CA_BUNDLE")
+        self.trust = ssl.create_default_context(cafile=bundle) if scheme == "https" else None
         self.invoke = Caller(self.host, "lambda", "", INVOKE)
         self.queue_url = f"{url}/000000000000/{case.arn.rpartition(':')[2]}"
         arn = case.arn.encode()
@@ -201,7 +205,7 @@ class Contender:
         """Connect."""
         host, _, port = self.host.partition(":")
         loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(Line, host, int(port))
+        _, line = await loop.create_connection(Line, host, int(port), ssl=self.trust)
         return line
 
     async def run(self) -> None:

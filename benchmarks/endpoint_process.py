@@ -2,14 +2,18 @@
 
 import atexit
 import json
+import ssl
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "acceptance"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "aws"))
 
+from self_signed import write_bundle
 from serve_harness import free_port, wait_for
 
 ANSWER_S = 30.0
@@ -20,12 +24,24 @@ class EndpointProcess:
 
     Args:
         script: Its file's name.
+        tls: Serve HTTPS, with a certificate made for it.
         options: Given to it as ``--name value``.
+
+    Attributes:
+        environment: What clients have to be told, beside the URL: whom to trust.
     """
 
-    def __init__(self, script: str, **options: int | str) -> None:
+    def __init__(self, script: str, *, tls: bool = False, **options: int | str) -> None:
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        self.environment: dict[str, str] = {}
+        self._trust: ssl.SSLContext | None = None
+        if tls:
+            self._folder = tempfile.TemporaryDirectory()
+            bundle = Path(self._folder.name) / "bundle.pem"
+            write_bundle(bundle)
+            self._trust = ssl.create_default_context(cafile=bundle)
+            self.environment["AWS_CA_BUNDLE"] = options["bundle"] = str(bundle)
         command = [sys.executable, str(Path(__file__).parent / script), "--port", str(port)]
         for name, value in options.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
@@ -41,7 +57,9 @@ class EndpointProcess:
     def ask(self, method: str, path: str) -> bytes:
         """Call the endpoint."""
         request = urllib.request.Request(self.url + path, method=method)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310
+        with urllib.request.urlopen(  # noqa: S310
+            request, timeout=ANSWER_S, context=self._trust
+        ) as answer:
             body: bytes = answer.read()
             return body
 

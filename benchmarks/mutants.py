@@ -165,7 +165,7 @@ def _kinds_of(module: str) -> tuple[str, ...]:
     if module in QUEUE_MODULES:
         return ("machines", "queues")
     if module in STREAM_MODULES:
-        return ("streams",)
+        return ("machines", "streams")
     return ("machines", "queues", "streams")
 
 
@@ -213,7 +213,7 @@ def _table(results: Sequence[Result]) -> str:
 
 def _rule_of(result: Result) -> str:
     rule = result.verdict.rule
-    return rule if rule.startswith("crash") else rule.partition(":")[0]
+    return rule if rule.startswith("crash") else rule.split(": ")[1]
 
 
 if __name__ == "__main__":

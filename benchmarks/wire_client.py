@@ -1,9 +1,9 @@
 """CPU of the wire client: receive 10 messages, invoke, delete them, against canned answers.
 
-Run ``python benchmarks/wire_client.py [--seconds S] [--tasks N] [--profile]``. The answers come
-from another process, so that only the client's CPU is counted. It prints microseconds of CPU per
-call (a cycle is three calls); the machine's noise is large: compare ratios, and take the best of a
-few.
+Run ``python benchmarks/wire_client.py [--seconds S] [--tasks N] [--tls] [--profile]``. The answers
+come from another process, so that only the client's CPU is counted. It prints microseconds of CPU
+per call (a cycle is three calls); the machine's noise is large: compare ratios, and take the best
+of a few.
 """
 
 import argparse
@@ -73,12 +73,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--tasks", type=int, default=16)
+    parser.add_argument("--tls", action="store_true", help="over HTTPS")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
-    endpoint = EndpointProcess("bench_endpoint.py", case="sqs_batch10")
+    endpoint = EndpointProcess("bench_endpoint.py", tls=options.tls, case="sqs_batch10")
     endpoint.ask("PUT", "/flow?pages_per_s=0")
     os.environ.update(
-        AWS_ENDPOINT_URL=endpoint.url, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"
+        AWS_ENDPOINT_URL=endpoint.url,
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        **endpoint.environment,
     )
     profile = cProfile.Profile(builtins=False) if options.profile else None
     if profile is not None:

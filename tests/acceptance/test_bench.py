@@ -42,6 +42,14 @@ def test_counts_add_up(tmp_path: Path, case: str) -> None:
     assert all(row["records_per_s"] > 0 for row in measured.values())
 
 
+def test_counts_add_up_over_tls(tmp_path: Path) -> None:
+    contenders = ["--contenders", "penstock,bare", "--tls"]
+
+    told = bench(tmp_path / "bench.json", "--cases", "sqs_batch10", *contenders)
+
+    assert all(row["records_per_s"] > 0 for row in told["cases"]["sqs_batch10"].values())
+
+
 def test_a_run_says_whether_its_floor_is_one(tmp_path: Path) -> None:
     told = bench(tmp_path / "bench.json", "--cases", "sqs_batch10", "--contenders", "bare,boto3")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.aws.connection import HttpConnection
 from penstock.aws.errors import TransportError
-from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse
+from penstock.aws.exchange import ExchangeRules, HttpRequest, HttpResponse, WantedHeaders
 
 GET = HttpRequest("GET", "/", (("Host", "test"),))
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -22,12 +22,14 @@ ANSWERS = {
     "interim": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n"
     + OK
     + b"Content-Length: 2\r\nX-A:  b \t\r\n\r\nhi",
+    "blank-lines-before": b"\r\n\r\n" + OK + b"Content-Length: 2\r\nDate: x\r\n\r\nhi",
     "closing": OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi",
     "old": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     "error": b"HTTP/1.1 503 Slow Down\r\nx-amzn-errortype: X:\r\nContent-Length: 2\r\n\r\n{}",
     "no-content": b"HTTP/1.1 204 No Content\r\nA:\r\n\r\n",
     "until-the-end": OK + b"Connection: close\r\n\r\nall that comes",
 }
+WANTED = WantedHeaders("date", "x-amzn-requestid")
 UNTIL_THE_END = {"until-the-end"}
 
 
@@ -114,7 +116,15 @@ def test_connection_with_more_than_was_asked_for_is_closed(rest: bytes) -> None:
 def test_connection_is_kept_after_a_whole_answer_alone() -> None:
     kept = {name for name, answer in ANSWERS.items() if receive(answer, ends=False).is_kept}
 
-    assert kept == {"length", "nothing", "chunked", "interim", "error", "no-content"}
+    assert kept == {
+        "length",
+        "nothing",
+        "chunked",
+        "interim",
+        "error",
+        "no-content",
+        "blank-lines-before",
+    }
 
 
 def read_as_httptools(head: bytes) -> tuple[tuple[bytes, bytes], ...] | None:
@@ -144,7 +154,12 @@ def test_headers_are_those_that_the_parser_sees(lines: list[bytes]) -> None:
     seen = read_as_httptools(head)
 
     if seen is not None:
-        assert HttpResponse(200, head + b"X: body\r\n\r\n", b"").headers == seen
+        response = HttpResponse(200, head + b"Date: body\r\n\r\n", b"")
+        assert response.headers == seen
+        first = {name.lower(): text for name, text in reversed(seen)}
+        assert response.find_headers(WANTED) == {
+            name: text for name, text in first.items() if name in {b"date", b"x-amzn-requestid"}
+        }
 
 
 @given(
@@ -164,3 +179,18 @@ def test_garbled_answer_is_an_answer_or_a_transport_error(
 
     assert outcome.error or outcome.status >= 200
     assert receive(garbled, ends=True) == outcome
+
+
+@pytest.mark.parametrize("name", ["interim", "blank-lines-before"])
+def test_what_stands_before_an_answer_is_none_of_its_headers(name: str) -> None:
+    headers = receive(ANSWERS[name]).headers
+
+    assert headers[0] == (b"Content-Length", b"2")
+    assert len(headers) == 2
+
+
+def test_many_interim_answers_have_a_bound() -> None:
+    interim = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+    assert receive(*[interim] * 4000, ANSWERS["length"]).error == "AnswerTooLargeError"
+    assert receive(*[interim] * 2000, ANSWERS["length"]).body == b"hello"

@@ -26,6 +26,7 @@ from penstock.aws.errors import (
 from penstock.aws.exchange import ExchangeRules
 from penstock.aws.json_protocol import JsonDialect
 from penstock.aws.network import Network
+from penstock.aws.retry_quota import FAILURE_COST
 from penstock.aws.session import AwsSession
 from penstock.aws.signer import Credentials
 from penstock.model.errors import ConfigurationError
@@ -98,6 +99,30 @@ def test_call_that_may_run_once_is_never_retried(run: RunFixture, first: Script)
 def test_refusal_is_not_retried(run: RunFixture) -> None:
     with pytest.raises(AnswerError, match="InvalidAddress"):
         run(_call(in_turn(REFUSAL, _answers(b"never"))))
+
+
+def test_failing_server_is_not_asked_again_once_the_quota_is_used_up(run: RunFixture) -> None:
+    request_count = 0
+
+    async def fail(conversation: Conversation) -> None:
+        nonlocal request_count
+        request_count += 1
+        await FAILURE(conversation)
+
+    async def scenario() -> None:
+        async with serve(fail) as origin:
+            wire = make_wire()
+            service = await wire.open_url(str(origin), service="sqs", region="eu-west-1")
+            service.retry_quota.tokens = FAILURE_COST
+            for _ in range(3):
+                client = JsonServiceClient(wire, service, JsonDialect("AmazonSQS"))
+                with pytest.raises(AnswerError):
+                    await client.call("DeleteMessage", b"{}", TWICE)
+            await wire.close()
+
+    run(scenario())
+
+    assert request_count == 3 + 1
 
 
 def test_each_attempt_that_was_sent_is_counted(run: RunFixture) -> None:

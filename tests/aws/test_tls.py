@@ -1,17 +1,13 @@
 """TLS: only servers that the authorities vouch for, and no waiting for those that never greet."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from scripted_server import Conversation, RunFixture, always, serve
+from self_signed import write_bundle
 
 from penstock.aws.errors import ConnectFailedError, PhaseTimeoutError, TransportError
 from penstock.aws.exchange import ExchangeRules, HttpRequest, Origin
@@ -27,27 +23,8 @@ GET = HttpRequest("GET", "/", (("Host", "test"),))
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate that vouches for itself; key and certificate in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "penstock test")])
-    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=36500))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
     path = tmp_path_factory.mktemp("tls") / "bundle.pem"
-    path.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    write_bundle(path)
     return path
 
 

@@ -1,8 +1,19 @@
 """What simulated worlds have found in ``ShardConsumer``; each test failed before the fix."""
 
-from shard_play import FETCH_MS, WALL_MS, ShardPlay, fail_on, policy, record, records, start
+from shard_play import (
+    FETCH_MS,
+    WALL_MS,
+    ShardPlay,
+    fail_on,
+    policy,
+    record,
+    records,
+    start,
+    succeed,
+)
 
 from penstock.core import shard_contract as s
+from penstock.core.lane_failures import REJECTION_FIRST_MS
 from penstock.core.shard_progress import SAVE_RETRY_MS, STOP_SAVES_MAX
 from penstock.model.stream import (
     AfterSequenceNumber,
@@ -24,6 +35,17 @@ def test_consumer_splits_a_batch_whose_outcome_is_unknown() -> None:
 
     assert play.batches == [[1, 2], [1], [2]]
     assert [len(entry.discard.records) for entry in play.journal] == [1, 1]
+
+
+def test_consumer_counts_rejections_anew_after_an_unknown_outcome() -> None:
+    play = ShardPlay(records(1))
+    ends = [s.InvocationRejected, s.InvocationOutcomeUnknown, s.InvocationRejected]
+    play.function = lambda batch, _: ends.pop(0)(batch, "away") if ends else succeed(batch)
+
+    play.run(10_000)
+
+    _, _, rejected, last = [began_ms for began_ms, _, _ in play.invoked]
+    assert last - rejected <= REJECTION_FIRST_MS
 
 
 def test_consumer_saves_no_checkpoint_before_the_time_that_it_starts_at() -> None:

@@ -188,7 +188,11 @@ def test_skip_is_added_once() -> None:
     assert once.checkpoints == begun.checkpoints
 
 
-@pytest.mark.parametrize("checkpoint", [after("120"), AT_END], ids=["passed", "ended"])
+@pytest.mark.parametrize(
+    "checkpoint",
+    [after("120"), Checkpoint(AtSequenceNumber("100")), AT_END],
+    ids=["passed", "rewound behind it", "ended"],
+)
 def test_skip_of_a_settled_record_is_refused(checkpoint: Checkpoint) -> None:
     with pytest.raises(ConfigurationError, match="Record 99 of shard target is settled already"):
         skip(place(target=checkpoint), FAMILY, shard_id="target", sequence_number="99")

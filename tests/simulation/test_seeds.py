@@ -119,12 +119,14 @@ def test_many_seeds_beside_one_are_refused(option: list[str]) -> None:
         main(["--seed", "17", *option])
 
 
-@pytest.mark.parametrize("option", ["--seeds=0", "--seeds=-1", "--minutes=0", "--minutes=-1"])
+@pytest.mark.parametrize(
+    "option", ["--seeds=0", "--seeds=-1", "--minutes=0", "--minutes=-1", "--processes=0"]
+)
 def test_no_seeds_at_all_are_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([option])
 
-    assert "--seeds and --minutes are above 0" in capsys.readouterr().err
+    assert "--seeds, --minutes and --processes are above 0" in capsys.readouterr().err
 
 
 def test_trace_without_seed_is_refused() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from penstock.model.errors import (
     StoreSchemaError,
     StoreUnavailableError,
 )
+from penstock.model.mapping import MappingQuery
 from penstock.model.position import PositionChange
 from penstock.store import sqlite
 from penstock.store.schema import migrate
@@ -231,6 +233,26 @@ def test_listing_reads_no_events(tmp_path: Path) -> None:
     store.close()
     assert [each for each in statements if "event" in each] == []
     assert any("FROM failures" in each for each in statements)
+
+
+def test_page_of_mappings_sorts_none(tmp_path: Path) -> None:
+    store = SqlStore(url_of(tmp_path))
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(
+        sa.Engine,
+        "before_cursor_execute",
+        listener := lambda *given: asked.append((given[2], given[3])),
+    )
+
+    store.read_page(MappingQuery(SCOPE, limit=2, after="a"))
+
+    sa.event.remove(sa.Engine, "before_cursor_execute", listener)
+    store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "penstock.db")) as connection:
+        (statement, bound) = next(each for each in asked if "FROM mappings" in each[0])
+        plan = connection.execute(f"explain query plan {statement}", bound).fetchall()
+    assert "(uuid>?)" in str(plan)
+    assert "ORDER BY" not in str(plan)
 
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ class HttpConnection(asyncio.Protocol):
             return self._exchange_in_pieces(answer, request, rules.admit)
         self._transport.write(request.encode_head() + request.body)
         self._stage = _WAITING
-        self._set_deadline(now_s, timeouts.first_byte_s)
+        self._set_deadline(now_s + min(timeouts.first_byte_s, timeouts.total_s))
         return answer if rules.admit is None else self._admit(answer, rules.admit)
 
     def release(self) -> bool:
@@ -286,8 +286,7 @@ class HttpConnection(asyncio.Protocol):
         if is_kept:
             self.exchange_count += 1
             self._stage = _IDLE
-            self._total_deadline_s = float("inf")
-            self._set_deadline(self._loop.time(), IDLE_S_MAX)
+            self._set_deadline(self._loop.time() + IDLE_S_MAX)
         else:
             self.abort()
         if self._drained is not None:
@@ -327,10 +326,10 @@ class HttpConnection(asyncio.Protocol):
 
     def _enter(self, stage: int, limit_s: float) -> None:
         self._stage = stage
-        self._set_deadline(self._loop.time(), limit_s)
+        self._set_deadline(self._limit(limit_s))
 
-    def _set_deadline(self, now_s: float, limit_s: float) -> None:
-        self._deadline_s = deadline_s = min(now_s + limit_s, self._total_deadline_s)
+    def _set_deadline(self, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
         if self._timer is None or self._armed_s > deadline_s:
             self._arm()
 

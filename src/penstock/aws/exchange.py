@@ -132,6 +132,11 @@ class HttpResponse(msgspec.Struct, frozen=True):
         """Give the headers in the order in which they came; names in any case."""
         return tuple(_read_headers(self.head))
 
+    def find_headers(self, wanted: "WantedHeaders") -> dict[bytes, bytes]:
+        """Give those that are wanted and there, by their names in lower case; the first counts."""
+        found = wanted.pattern.findall(self.head, *_place_of_headers(self.head))
+        return {name.lower(): text.rstrip(b" \t") for name, text in reversed(found)}
+
     def header(self, name: str) -> str | None:
         """Give the first header of that name, in any case."""
         wanted = name.lower().encode()
@@ -141,15 +146,34 @@ class HttpResponse(msgspec.Struct, frozen=True):
         return None
 
 
-def _read_headers(head: bytes) -> list[tuple[bytes, bytes]]:
-    """Split the headers of a head that the parser has found to be well-formed."""
+class WantedHeaders:
+    """A few headers that are found in a head by one search.
+
+    Args:
+        names: In lower case.
+    """
+
+    def __init__(self, *names: str) -> None:
+        alternatives = "|".join([re.escape(name) for name in names])
+        text = rf"\r\n({alternatives}):[ \t]*([^\r\n]*)"
+        self.pattern = re.compile(text.encode(), re.IGNORECASE)
+
+
+def _place_of_headers(head: bytes) -> tuple[int, int]:
+    """Find the headers of the final answer in what the parser has found to be well-formed."""
     start = 0
     while True:
+        while head.startswith((b"\r", b"\n"), start):  # servers may send blank lines before
+            start += 1
         end = head.find(HEAD_END, start)
-        status_line, *lines = head[start:end].lstrip(b"\r\n").split(b"\r\n")
-        if status_line[_STATUS_AT : _STATUS_AT + 1] != b"1":
-            return [_split_header(line) for line in lines]
+        if head[start + _STATUS_AT : start + _STATUS_AT + 1] != b"1":
+            return start, end
         start = end + len(HEAD_END)  # behind an interim answer (100 Continue)
+
+
+def _read_headers(head: bytes) -> list[tuple[bytes, bytes]]:
+    start, end = _place_of_headers(head)
+    return [_split_header(line) for line in head[start:end].split(b"\r\n")[1:]]
 
 
 def _split_header(line: bytes) -> tuple[bytes, bytes]:

@@ -63,6 +63,7 @@ class Signer:
         self._key = b""
         self._key_of: tuple[str, str] = ("", "")  # date and secret
         self._seal = _Seal(-1, "", "", "", hashlib.sha256(), hashlib.sha256())
+        self._drafts: dict[tuple[str, str, Headers], _Draft] = {}
 
     def open_form(self, method: str, target: str, headers: Headers) -> "RequestForm":
         """Give what signs requests that differ in nothing but their bodies.
@@ -74,12 +75,25 @@ class Signer:
         """
         return RequestForm(self, method, target, headers)
 
-    def seal(self, secret: str, wall_s: int) -> "_Seal":
-        """Give what all signatures of a second have in common."""
-        seal = self._seal
-        if seal.wall_s != wall_s or seal.secret != secret:
-            seal = self._seal = self._make_seal(secret, wall_s)
-        return seal
+    def draft(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        credentials: Credentials,
+        wall_s: int,
+    ) -> "_Draft":
+        """Give what the requests of a form have in common in a second; all its forms share it."""
+        draft = self._drafts.get((method, target, headers))
+        if draft is None or draft.wall_s != wall_s or draft.credentials is not credentials:
+            seal = self._seal
+            if seal.wall_s != wall_s or seal.secret != credentials.secret_key:
+                seal = self._seal = self._make_seal(credentials.secret_key, wall_s)
+            if len(self._drafts) >= LAYOUTS_MAX:
+                self._drafts.clear()
+            draft = _write_draft(method, target, headers, credentials, seal)
+            self._drafts[method, target, headers] = draft
+        return draft
 
     def _make_seal(self, secret: str, wall_s: int) -> "_Seal":
         timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(wall_s))
@@ -112,6 +126,52 @@ class _Seal(NamedTuple):
     outer: "hashlib._Hash"
 
 
+class _Draft(NamedTuple):
+    """What requests that differ in their bodies alone have in common in a second.
+
+    Attributes:
+        head: As it goes over the wire, up to the signature.
+        canonical: Has read the canonical request, up to the hash of the body.
+        inner: As of a ``_Seal``, and ``outer`` too.
+    """
+
+    wall_s: int
+    credentials: Credentials | None
+    head: bytes
+    canonical: "hashlib._Hash"
+    inner: "hashlib._Hash"
+    outer: "hashlib._Hash"
+
+
+_NO_DRAFT = _Draft(-1, None, b"", hashlib.sha256(), hashlib.sha256(), hashlib.sha256())
+
+
+def _write_draft(
+    method: str, target: str, headers: Headers, credentials: Credentials, seal: _Seal
+) -> _Draft:
+    timestamp, token = seal.timestamp, credentials.token
+    added_names = _DATE_AND_TOKEN if token else _DATE_ALONE
+    layout = _lay_out(method, target, headers, added_names)
+    token_line = f"x-amz-security-token:{token}\n" if token else ""
+    canonical = (
+        f"{layout.before_date}{timestamp}{layout.after_date}{token_line}{layout.after_token}"
+    )
+    token_header = f"X-Amz-Security-Token: {token}\r\n" if token else ""
+    head = (
+        f"{layout.head}X-Amz-Date: {timestamp}\r\n{token_header}"
+        f"Authorization: AWS4-HMAC-SHA256 Credential={credentials.access_key}/{seal.scope}, "
+        f"SignedHeaders={layout.signed_names}, Signature="
+    )
+    return _Draft(
+        seal.wall_s,
+        credentials,
+        head.encode("latin-1"),
+        hashlib.sha256(canonical.encode()),
+        seal.inner,
+        seal.outer,
+    )
+
+
 class RequestForm:
     """Requests that differ in nothing but their bodies; made by ``Signer``.
 
@@ -120,16 +180,16 @@ class RequestForm:
     used.
     """
 
+    __slots__ = ("_body", "_draft", "_headers", "_last", "_method", "_signer", "_target")
+
     def __init__(self, signer: Signer, method: str, target: str, headers: Headers) -> None:
         self._signer = signer
         self._method = method
         self._target = target
         self._headers = headers
-        self._wall_s = -1  # of what holds for one second
-        self._credentials: Credentials | None = None
-        self._head_start = b""
-        self._canonical = self._inner = self._outer = hashlib.sha256()
-        self._last: HttpRequest | None = None
+        self._draft = _NO_DRAFT
+        self._body: bytes | None = None  # the last one, where it is small
+        self._last: HttpRequest | None = None  # its request, where it was the last but one too
 
     def sign(self, body: bytes, credentials: Credentials, wall_ms: int) -> HttpRequest:
         """Write a request with its date, the session token and the Authorization header.
@@ -139,47 +199,30 @@ class RequestForm:
             credentials: Whose key and token are used.
             wall_ms: Unix time; servers accept about five minutes of difference.
         """
-        if wall_ms // 1000 != self._wall_s or credentials is not self._credentials:
-            self._renew(credentials, wall_ms // 1000)
-        elif self._last is not None and self._last.body is body:
+        draft = self._draft
+        if wall_ms // 1000 != draft.wall_s or credentials is not draft.credentials:
+            self._last = None
+            draft = self._draft = self._signer.draft(
+                self._method, self._target, self._headers, credentials, wall_ms // 1000
+            )
+        elif self._last is not None and self._body is body:
             return self._last
-        canonical = self._canonical.copy()
+        canonical = draft.canonical.copy()
         canonical.update(hashlib.sha256(body).hexdigest().encode())
-        inner = self._inner.copy()
+        inner = draft.inner.copy()
         inner.update(canonical.hexdigest().encode())
-        outer = self._outer.copy()
+        outer = draft.outer.copy()
         outer.update(inner.digest())
         end = f"{outer.hexdigest()}\r\nContent-Length: {len(body)}\r\n\r\n"
-        head = self._head_start + end.encode()
+        head = draft.head + end.encode()
         request = HttpRequest(self._method, self._target, self._headers, body, head)
-        self._last = request if len(body) <= REPEATED_BYTES_MAX else None
+        self._last = request if self._body is body else None
+        self._body = body if len(body) <= REPEATED_BYTES_MAX else None
         return request
 
     def leave_unsigned(self, body: bytes) -> HttpRequest:
         """Write a request that is not signed."""
         return HttpRequest(self._method, self._target, self._headers, body)
-
-    def _renew(self, credentials: Credentials, wall_s: int) -> None:
-        """Write what holds for one second."""
-        seal = self._signer.seal(credentials.secret_key, wall_s)
-        timestamp, token = seal.timestamp, credentials.token
-        added_names = _DATE_AND_TOKEN if token else _DATE_ALONE
-        layout = _lay_out(self._method, self._target, self._headers, added_names)
-        token_line = f"x-amz-security-token:{token}\n" if token else ""
-        canonical_start = (
-            f"{layout.before_date}{timestamp}{layout.after_date}{token_line}{layout.after_token}"
-        )
-        token_header = f"X-Amz-Security-Token: {token}\r\n" if token else ""
-        head_start = (
-            f"{layout.head}X-Amz-Date: {timestamp}\r\n{token_header}"
-            f"Authorization: AWS4-HMAC-SHA256 Credential={credentials.access_key}/{seal.scope}, "
-            f"SignedHeaders={layout.signed_names}, Signature="
-        )
-        self._head_start = head_start.encode("latin-1")
-        self._canonical = hashlib.sha256(canonical_start.encode())
-        self._inner, self._outer = seal.inner, seal.outer
-        self._wall_s, self._credentials = wall_s, credentials
-        self._last = None
 
 
 class _Layout(msgspec.Struct, frozen=True):

@@ -120,7 +120,7 @@ class LaneFailures:
         Source: docs/semantics.md#stream-failures (AWS does not lose its own invocations)
         """
         pending = lane.pending[0]
-        pending.reason = reason
+        pending.reason, pending.rejections = reason, 0
         timeout_s = self._policy.function_timeout_s or TIMEOUT_S_MAX
         pending.due_ms = pending.started_ms + timeout_s * 1000
         lane.held_slot_until_ms = pending.due_ms

@@ -220,5 +220,7 @@ def _is_passed(place: StreamPlace, skipped: Skip) -> bool:
             return True
         case AfterSequenceNumber(sequence_number):
             return int(skipped.sequence_number) <= int(sequence_number)
+        case AtSequenceNumber(sequence_number):
+            return int(skipped.sequence_number) < int(sequence_number)
         case _:
             return False

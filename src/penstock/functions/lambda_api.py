@@ -18,7 +18,7 @@ from penstock.aws.errors import (
     TransportError,
     WireError,
 )
-from penstock.aws.exchange import ExchangeRules, HttpResponse, Timeouts
+from penstock.aws.exchange import ExchangeRules, HttpResponse, Timeouts, WantedHeaders
 from penstock.aws.json_protocol import UNREADABLE, parse_error
 from penstock.model.arn import parse_arn
 from penstock.model.errors import (
@@ -137,6 +137,9 @@ class LambdaApiInvoker:
         return await self._wire.open_url(self._lambda_url, service="lambda", region=region)
 
 
+_TOLD = WantedHeaders(
+    "x-amz-function-error", "x-amz-executed-version", "x-amz-log-result", "x-amzn-requestid"
+)
 _HEADERS = (("Content-Type", "application/json"), ("X-Amz-Log-Type", "Tail"))
 
 
@@ -165,7 +168,7 @@ def _qualify(arn: str, asked_arn: str) -> str:
 
 
 def _read_result(response: HttpResponse) -> FunctionResult:
-    told = {name.lower(): text for name, text in reversed(response.headers)}  # the first counts
+    told = response.find_headers(_TOLD)
     error = told.get(b"x-amz-function-error")
     version = told.get(b"x-amz-executed-version")
     log = told.get(b"x-amz-log-result")

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     kind = WorldKind(options.worlds)
     if options.seed is not None:
         return _replay(kind, options.seed, is_traced=options.trace)
-    return _swarm(kind, options.seeds, options.minutes, first=options.first)
+    return _swarm(kind, options)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -39,6 +39,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, help=f"how many worlds; {SEEDS_DEFAULT} by default")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--minutes", type=float, help="run for so long instead")
+    parser.add_argument("--processes", type=int, default=1, help="run so many worlds at once")
     parser.add_argument("--seed", type=int, help="run this world only")
     parser.add_argument("--trace", action="store_true", help="with --seed: print every event")
     options = parser.parse_args(argv)
@@ -47,8 +48,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     is_many = options.seeds is not None or options.minutes is not None or options.first
     if options.seed is not None and is_many:
         parser.error("--seed runs one world: leave out --seeds, --first and --minutes")
-    if any(each is not None and each <= 0 for each in (options.seeds, options.minutes)):
-        parser.error("--seeds and --minutes are above 0")
+    counts = (options.seeds, options.minutes, options.processes)
+    if any(each is not None and each <= 0 for each in counts):
+        parser.error("--seeds, --minutes and --processes are above 0")
     return options
 
 
@@ -67,12 +69,17 @@ def _replay(kind: WorldKind, seed: int, *, is_traced: bool) -> int:
     return 0
 
 
-def _swarm(kind: WorldKind, count: int | None, minutes: float | None, *, first: int) -> int:
+def _swarm(kind: WorldKind, options: argparse.Namespace) -> int:
+    first, count, minutes = options.first, options.seeds, options.minutes
     if count is None and minutes is None:
         count = SEEDS_DEFAULT
     seeds = itertools.count(first) if count is None else range(first, first + count)
     tally = run_seeds(
-        kind, seeds, limit_s=None if minutes is None else minutes * 60, show=_show_at_once
+        kind,
+        seeds,
+        limit_s=None if minutes is None else minutes * 60,
+        process_count=options.processes,
+        show=_show_at_once,
     )
     if tally.broken is not None:
         print(describe_failure(tally.broken))

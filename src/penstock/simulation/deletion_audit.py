@@ -44,8 +44,8 @@ class DeletionAudit:
     def _check(self, copy: HandedMessage) -> None:
         is_owed = copy.message.done_copy is copy
         mapping = self._books.mappings[copy.message.queue_arn]
-        if mapping.unreachable_ms >= copy.delete_by_ms - DELETE_WAIT_MS:
-            return
+        if mapping.is_lost or mapping.found_ms >= copy.delete_by_ms - DELETE_WAIT_MS:
+            return  # nobody heard what was asked for
         if is_owed and copy.delete_by_ms < self._books.now_ms():
             text = f"{copy.message.message_id} was to be deleted by {copy.delete_by_ms} ms"
             self._books.report(Rule.DELETED_LATE, text)

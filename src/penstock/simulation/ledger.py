@@ -246,7 +246,8 @@ class AuditedMapping(msgspec.Struct):
         visibility_ms: Its queue's visibility timeout.
         max_receive_count: Its queue's; None without a redrive policy.
         troubled_ms: When a call to its queue last failed, or took long.
-        unreachable_ms: When a call of whatever kind last failed before it was made.
+        is_lost: Its queue was gone, and has not been found again: its calls are not heard of.
+        found_ms: When it was found again last.
         calls_ms: When the calls to its queue began that are under way, long polls apart.
     """
 
@@ -268,7 +269,8 @@ class AuditedMapping(msgspec.Struct):
     visibility_ms: int = 0
     max_receive_count: int | None = None
     troubled_ms: int = CALM_FOR_EVER_MS
-    unreachable_ms: int = CALM_FOR_EVER_MS
+    is_lost: bool = False
+    found_ms: int = CALM_FOR_EVER_MS
     calls_ms: dict[int, int] = {}
 
     @property
@@ -301,7 +303,9 @@ class AuditedMapping(msgspec.Struct):
 
     def is_troubled(self, since_ms: int, now_ms: int) -> bool:
         """Tell whether a call to its queue failed or was slow at ``since_ms`` or later."""
-        is_slow = any(now_ms - began_ms > SLOW_MS for began_ms in self.calls_ms.values())
+        is_slow = self.is_lost or any(
+            now_ms - began_ms > SLOW_MS for began_ms in self.calls_ms.values()
+        )
         return is_slow or self.troubled_ms >= since_ms
 
 

@@ -91,8 +91,9 @@ class SimulatedSources:
         del function_arn
         broken = self.wires[arn].broken
         if broken is not None:
-            self._auditor.queues.queue_unreachable(arn)
+            self._auditor.queues.queue_lost(arn)
             raise broken
+        self._auditor.queues.queue_opened(arn)
         source = self.by_arn[arn]
         return source if count_request is None else CountedQueue(source, count_request)
 

@@ -76,8 +76,8 @@ class PromptnessAudit:
         if len(copies) >= mapping.row.batch_size:
             due_ms = min(due_ms, max(delivered_ms))
         full_ms = max(self._room_of(mapping).full_ms, self._function_full_ms.get(function_arn, 0))
-        late_ms = SHARED_MS if self._is_shared(function_arn) else PROMPT_MS
-        if now_ms - max(due_ms, full_ms) > late_ms:
+        late_ms = now_ms - max(due_ms, full_ms)
+        if late_ms > PROMPT_MS and (late_ms > SHARED_MS or not self._is_shared(function_arn)):
             text = f"{len(copies)} messages; they were due at {due_ms} ms"
             self._books.report(Rule.PROMPT, f"{text}, and a slot was free since {full_ms} ms")
 

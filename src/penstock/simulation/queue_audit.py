@@ -170,10 +170,18 @@ class QueueAudit:
         if not 1 <= entry_count <= ENTRIES_MAX:
             self._books.report(Rule.CALL, f"a call to {queue_arn} for {entry_count} messages")
 
-    def queue_unreachable(self, queue_arn: str) -> None:
-        """Take note that some call was to be made, and never got as far."""
+    def queue_lost(self, queue_arn: str) -> None:
+        """Take note of a queue that is gone to its consumer: what it asks for is not heard of."""
         mapping = self._books.mappings[queue_arn]
-        mapping.troubled_ms = mapping.unreachable_ms = self._books.now_ms()
+        mapping.is_lost = True
+        mapping.troubled_ms = self._books.now_ms()
+
+    def queue_opened(self, queue_arn: str) -> None:
+        """Take note of a queue that its consumer has found, perhaps again."""
+        mapping = self._books.mappings[queue_arn]
+        if mapping.is_lost:
+            mapping.is_lost = False
+            mapping.troubled_ms = mapping.found_ms = self._books.now_ms()
 
     def call_began(self, queue_arn: str, call_id: int) -> None:
         """Take note of a call that deletes or hides."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from penstock.model.errors import SourceError
+from penstock.model.errors import SourceError, SourceNotFoundError
 from penstock.model.message import DeleteReport, Message, QueueAttributes, VisibilityChange
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.queue import ReceiveAsk, SimulatedQueue
@@ -33,7 +33,7 @@ class SimulatedQueueSource:
         def serve(reply: Reply[QueueAttributes]) -> None:
             reply.send(self._queue.attributes)
 
-        return await self._wire.call(serve)
+        return await self._ask(serve)
 
     async def receive(
         self,
@@ -57,7 +57,7 @@ class SimulatedQueueSource:
                 self._queue.receive(reply, ask)
 
         try:
-            messages = await self._wire.call(serve)
+            messages = await self._ask(serve)
         except SourceError:
             has_failed = True
             raise
@@ -114,11 +114,19 @@ class SimulatedQueueSource:
         has_failed = True
         self._auditor.queues.call_began(self._queue.arn, call_id)
         try:
-            answer = await self._wire.call(serve)
+            answer = await self._ask(serve)
             has_failed = False
         finally:
             self._auditor.queues.call_ended(self._queue.arn, call_id, has_failed=has_failed)
         return answer
+
+    async def _ask(self, serve: Callable[[Reply[AnswerT]], None]) -> AnswerT:
+        """Ask the queue; who hears that it is gone asks nothing more before it is opened anew."""
+        try:
+            return await self._wire.call(serve)
+        except SourceNotFoundError:
+            self._auditor.queues.queue_lost(self._queue.arn)
+            raise
 
     def _note(self, verb: str, messages: Sequence[Message]) -> None:
         if messages:

@@ -1,5 +1,8 @@
 """Many worlds, one after another, and the report of the first that breaks."""
 
+import functools
+import itertools
+import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -12,6 +15,8 @@ from penstock.simulation.streams.run import run_stream_world
 from penstock.simulation.whole.run import run_whole_world
 
 PROGRESS_EVERY_S = 5.0
+SEEDS_AT_ONCE = 500  # of each process, before the others are waited for
+SEEDS_PER_TURN = 25
 
 
 class Tally(msgspec.Struct):
@@ -49,6 +54,7 @@ def run_seeds(
     seeds: Iterable[int],
     *,
     limit_s: float | None = None,
+    process_count: int = 1,
     show: Callable[[str], None] = print,
 ) -> Tally:
     """Run worlds until one breaks, the seeds end, or the time is over.
@@ -57,11 +63,12 @@ def run_seeds(
         kind: Of the worlds.
         seeds: In the order in which they are run.
         limit_s: Real seconds; the world that runs when they are over is still finished.
+        process_count: In so many processes at once; what is printed is the same.
         show: Takes a line of progress now and then.
     """
     tally = Tally(kind)
     began_s = shown_s = time.perf_counter()
-    for outcome in _outcomes(kind, seeds):
+    for outcome in _outcomes(kind, seeds, process_count):
         now_s = time.perf_counter()
         tally.add(outcome)
         tally.elapsed_s = now_s - began_s
@@ -112,6 +119,13 @@ def run_one(kind: WorldKind, seed: int, *, keeps_trace: bool = False) -> Outcome
             return run_machine_world(seed, keeps_trace=keeps_trace)
 
 
-def _outcomes(kind: WorldKind, seeds: Iterable[int]) -> Iterator[Outcome]:
-    for seed in seeds:
-        yield run_one(kind, seed)
+def _outcomes(kind: WorldKind, seeds: Iterable[int], process_count: int) -> Iterator[Outcome]:
+    """Run worlds, in several processes if asked; their outcomes come in the seeds' order."""
+    run = functools.partial(run_one, kind)
+    if process_count == 1:
+        yield from map(run, seeds)
+        return
+    coming = iter(seeds)
+    with multiprocessing.get_context("spawn").Pool(process_count) as pool:
+        while chunk := list(itertools.islice(coming, SEEDS_AT_ONCE * process_count)):
+            yield from pool.imap(run, chunk, chunksize=SEEDS_PER_TURN)

@@ -187,7 +187,7 @@ class World:
     def _look(self) -> None:
         """Look at every queue, as long as something may come."""
         for arn, queue in self.queues.items():
-            visible, hidden = queue.counts()
+            visible, hidden = (0, 0) if queue.is_empty else queue.counts()
             # What waits behind a hidden message of its group is not for anybody.
             is_given = not queue.is_fifo or not hidden
             self.auditor.promptness.looked_at(arn, visible if is_given else 0)

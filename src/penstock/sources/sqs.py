@@ -3,6 +3,7 @@
 Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 """
 
+import operator
 import struct
 from collections.abc import Callable, Sequence
 
@@ -31,8 +32,9 @@ from penstock.sources.calls import SourceCalls, SourceService, open_calls
 RECEIVE_MARGIN_S = 10.0  # beyond the long poll: the server's and the network's own time
 # Ten messages of 1 MiB, three times over where an emulator writes every character as an escape.
 RECEIVE_BYTES_MAX = 32 * 1024 * 1024
-_QUOTE = (ord('"'),)
+_STRING = (ord('"'),)  # what its JSON begins with
 _read_first_byte = struct.Struct("B").unpack_from
+_handle_of = operator.attrgetter("receipt_handle")
 _ENTRY_IDS = tuple(str(index) for index in range(BATCH_ENTRIES_MAX))
 
 _SERVICE = SourceService(
@@ -216,7 +218,7 @@ class SqsQueue:
         )
         self._calls.refuse_other_text(answer)  # bodies stay as they are from here on
         messages = self._calls.decode(_received_decoder, answer).messages or ()
-        if [each for each in messages if _read_first_byte(each.body) != _QUOTE]:
+        if [each for each in messages if _read_first_byte(each.body) != _STRING]:
             raise self._calls.unreadable(ValueError("the Body of a message is not a string"))
         return messages
 
@@ -226,8 +228,7 @@ class SqsQueue:
         Raises:
             SourceError: As mapped by ``to_source_error``; any of them may be deleted.
         """
-        handles = [message.receipt_handle for message in messages]
-        entries = tuple(map(_Deletion, _ENTRY_IDS, handles))
+        entries = tuple(map(_Deletion, _ENTRY_IDS, map(_handle_of, messages)))
         failed = await self._call_with_entries("DeleteMessageBatch", entries)
         if not failed:
             return DeleteReport(tuple(messages))

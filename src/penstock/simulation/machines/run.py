@@ -22,7 +22,9 @@ def run_machine_world(
     seed: int, plan: MachinePlan | None = None, *, keeps_trace: bool = False
 ) -> Outcome:
     """Run one seed's world; ``plan`` stands in for the drawn one."""
-    world = _make_world(seed, draw_machine_world(seed) if plan is None else plan, keeps_trace)
+    world = _make_world(
+        seed, draw_machine_world(seed) if plan is None else plan, keeps_trace=keeps_trace
+    )
     violation = ""
     try:
         world.run()
@@ -43,7 +45,7 @@ def run_machine_world(
 
 
 def _make_world(
-    seed: int, plan: MachinePlan, keeps_trace: bool
+    seed: int, plan: MachinePlan, *, keeps_trace: bool
 ) -> QueueMachineWorld | ShardMachineWorld:
     rng = Random(seed)
     if isinstance(plan, ShardMachinePlan):

@@ -131,6 +131,7 @@ class StreamAuditor:
         """Take note of its end."""
         known_ms = self._paused_ms - POLICY_GRACE_MS
         now_ms = self.books.now_ms()
+        self.books.pause = (now_ms, now_ms - self._paused_ms)
         for mapping in self.books.mappings.values():
             mapping.rows = [
                 (at_ms if at_ms < known_ms else now_ms, row) for at_ms, row in mapping.rows
@@ -181,4 +182,4 @@ class StreamAuditor:
 
 def _asks_for(row: EventSourceMapping) -> EventSourceMapping:
     """Give a row without what the engine writes into it."""
-    return msgspec.structs.replace(row, state=State.ENABLED, version=0)
+    return msgspec.structs.replace(row, state=State.ENABLED, last_modified_ms=0, version=0)

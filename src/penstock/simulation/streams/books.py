@@ -218,6 +218,7 @@ class StreamBooks(Findings):
         crashes_ms: When the node was killed.
         is_calm: Nothing goes wrong in this world.
         is_wall_steady: Nobody sets the node's wall clock.
+        pause: When the node last went on, and how long it had been paused.
         is_alone: Nobody else uses the functions' slots.
         timeout_ms: Of functions, by ARN.
     """
@@ -239,6 +240,7 @@ class StreamBooks(Findings):
         self.running_by_function: dict[str, int] = {}
         self.is_calm = False
         self.is_wall_steady = True
+        self.pause = (NEVER_MS, 0)
         self.is_alone = True
         self.timeout_ms: dict[str, int] = {}
         self._short_ms: dict[str, int] = {}
@@ -250,6 +252,14 @@ class StreamBooks(Findings):
         audited.fate = Fate.SETTLED
         audited.settled_ms = self.now_ms()
         audited.settled_run = run
+
+    def judged_ms(self) -> int:
+        """Read the node's wall clock as what it begins now was judged by.
+
+        What it had begun when it was paused goes on as it was.
+        """
+        since_ms, for_ms = self.pause
+        return self.wall_ms() - (for_ms if since_ms == self.now_ms() else 0)
 
     def note_short(self, function_arn: str, until_ms: int) -> None:
         """Take note that a function's slots may all be in use until then."""

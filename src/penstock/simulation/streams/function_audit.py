@@ -119,7 +119,7 @@ class StreamFunctionAudit:
             report(StreamRule.UNWANTED, f"{name} of {mapping.name}")
         ages = [row.maximum_record_age_s for row in invocation.rows]
         known = [age for age in ages if age is not None]
-        age_ms = self._books.wall_ms() - audited.record.arrived_ms
+        age_ms = self._books.judged_ms() - audited.record.arrived_ms
         if len(known) == len(ages) and age_ms > max(known) * 1000:
             report(StreamRule.TOO_OLD, f"{name} is {age_ms} ms old")
         if audited.fate is Fate.DONE and not audited.is_uncertain:

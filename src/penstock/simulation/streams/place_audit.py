@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from penstock.core.shard_positions import ShardPositionView, ShardState
-from penstock.model.position import CheckpointSave, StreamPlace
+from penstock.model.position import CheckpointSave, Skip, StreamPlace
 from penstock.model.stream import (
     AfterSequenceNumber,
     AtSequenceNumber,
@@ -211,7 +211,8 @@ class PlaceAudit:
                 self._to_record(mapping, description.shards, shard_id, number)
             case SkipRecord(shard_id, number):
                 checkpoint = before.checkpoints.get(shard_id)
-                if checkpoint is not None and _rank_of(checkpoint) >= number:
+                is_known = Skip(shard_id, str(number)) in before.skips
+                if not is_known and checkpoint is not None and _rank_of(checkpoint) >= number:
                     self._books.report(StreamRule.SKIPPED, f"{number} is at {checkpoint}")
                 mapping.skipped.add((shard_id, number))
 

@@ -93,8 +93,10 @@ class ReadingAudit:
         """Take an answer in for which there was room: was there?"""
         now_ms = self._books.now_ms()
         reading = shard.reading
-        if reading.room_ms is not None and now_ms > reading.room_ms + TURN_MS:
-            text = f"{mapping.name} let {shard.shard_id} wait for {now_ms - reading.room_ms} ms"
+        room_ms = reading.room_ms
+        is_troubled = room_ms is None or self._books.trouble_ms() >= room_ms
+        if room_ms is not None and now_ms > room_ms + TURN_MS and not is_troubled:
+            text = f"{mapping.name} let {shard.shard_id} wait for {now_ms - room_ms} ms"
             self._books.report(StreamRule.ROOM, text)
         reading.waiting_bytes, reading.room_ms = 0, None
         if mapping.is_moving or mapping.incarnation != mapping.stream.incarnation:

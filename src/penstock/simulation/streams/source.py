@@ -73,6 +73,7 @@ class SimulatedStreamSource:
         self._chance = chance
         self._watch = watch
         self._trace = trace
+        self._expired: set[str] = set()  # an iterator that was refused is refused for ever
         self.described: StreamDescription | None = None
 
     @property
@@ -105,10 +106,11 @@ class SimulatedStreamSource:
         """Read once; the answer's body is read when there is room for it."""
         self._watch.fetch_started(self._mapping, shard_id, limit)
         is_empty = self._chance.strikes(self._chance.rates.answer_empty)
-        is_expired = self._chance.strikes(self._chance.rates.iterator_expired)
+        if self._chance.strikes(self._chance.rates.iterator_expired):
+            self._expired.add(iterator.token)
 
         def serve() -> FetchedRecords:
-            if is_expired:
+            if iterator.token in self._expired:
                 raise SourceIteratorExpiredError("the iterator is too old")
             return self._stream.fetch(iterator.token, limit, is_empty=is_empty)
 

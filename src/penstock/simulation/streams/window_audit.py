@@ -95,7 +95,7 @@ class WindowAudit:
         if row.maximum_record_age_s is None or not self._books.is_wall_steady:
             return row.maximum_record_age_s is not None
         end_ms = window.start_ms + row.tumbling_window_s * 1000
-        return self._books.wall_ms() - end_ms > row.maximum_record_age_s * 1000
+        return self._books.judged_ms() - end_ms > row.maximum_record_age_s * 1000
 
     def _check_final(self, invocation: Invocation, shard: AuditedShard, told: EventWindow) -> None:
         window, name = shard.window, shard.shard_id

@@ -14,8 +14,8 @@ from penstock.simulation.machines.queue.plan import QueueMachinePlan, QueueSetti
 from penstock.simulation.machines.queue.receive_audit import ReceiveAudit, Room
 from penstock.simulation.machines.queue.renewal_audit import RenewalBook
 from penstock.simulation.machines.queue.shelf import Shelf
-from penstock.simulation.machines.slot_audit import SlotBook
 from penstock.simulation.machines.rule import RuleBrokenError
+from penstock.simulation.machines.slot_audit import SlotBook
 from penstock.simulation.machines.turns import Turns
 
 REJECTED_MS = 200  # the first pause of a batch whose function did not run

@@ -14,6 +14,7 @@ TIMEOUT_S_MAX = 900  # of a function whose timeout is not known
 FUNCTION_ARN = "arn:aws:lambda:us-east-2:123456789012:function:"
 CUT = "a batch ends by BatchSize, by 6 MB, at its window's end or with its receive"
 NOT_EARLY = "no batch is invoked before its window ends, unless it is full"
+AT_MAXIMUM = "at its maximum concurrency a mapping receives nothing"
 ONE_OF_GROUP = "a group has one batch in flight"
 IN_ORDER = "a group's messages are invoked in order"
 
@@ -71,7 +72,7 @@ class CommandAudit:
         if audit.is_stopping or audit.hiding is None:
             raise RuleBrokenError("nothing is received before the queue is known, nor after a stop")
         if audit.capacity <= 0:
-            raise RuleBrokenError("at its maximum concurrency a mapping receives nothing")
+            raise RuleBrokenError(AT_MAXIMUM, audit.used)
         if holding_count(audit):
             raise RuleBrokenError(NOT_WAITING, *audit.batches.waiting[0].copies)
         now_ms = audit.turns.now_ms

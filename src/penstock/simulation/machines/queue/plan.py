@@ -197,6 +197,8 @@ def _draw_messages(
     spread_ms = rng.choice([0, 0, 0, 500, 5_000, 30_000])
     groups = rng.choice([1, 2, 5, 20]) if is_fifo else 0
     sizes = rng.choice([[4], [1, 2, 4]] if settings.pollers else SIZES)
+    if settings.is_filtered:
+        sizes = [0]  # a filter reads every body
     poison = rng.choice([0.0, 0.0, 0.1, 0.4])
     dark = rng.choice([0.1, 0.6, 1.0]) if settings.is_filtered else 0.1
     sent_ms = sorted(rng.randint(0, spread_ms) for _ in range(count))

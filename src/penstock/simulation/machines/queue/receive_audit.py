@@ -11,6 +11,7 @@ ATTEMPT_MS = 270_000  # so long a lost answer of a FIFO queue is asked for again
 ONE_RECEIVE = "at most one receive's messages are held above the free slots"
 NOT_WAITING = "while a batch waits for a slot nothing is received"
 LONG_POLL_S = 20
+PAUSED = "receives pause while messages trickle into a window"
 PARALLEL = "receives run in parallel only while they come back full"
 RECEIVING = "a mapping that could take messages receives"
 
@@ -114,7 +115,7 @@ class ReceiveAudit:
         if now_ms < self.book.retry_ms:
             raise RuleBrokenError("what fails is tried again with back-off", self.book.retry_ms)
         if now_ms < self.pause_until_ms:
-            raise RuleBrokenError("receives pause while messages trickle into a window")
+            raise RuleBrokenError(PAUSED, "until", self.pause_until_ms)
         if command.wait_s != (LONG_POLL_S if self.book.wanted == 1 else 0):
             raise RuleBrokenError("a receive waits when it is the only one", command.wait_s)
 

@@ -36,7 +36,7 @@ class RenewalBook:
             self._check(copy, now_ms)
         for batch in batches_of(copies):
             _check_due(batch, now_ms)
-            has_failed = any(copy.is_failed and not copy.is_refused for copy in batch.copies)
+            has_failed = any(_is_to_be_extended_again(copy) for copy in batch.copies)
             if has_failed and not all(copy.is_failed for copy in copies if copy.batch is batch):
                 raise RuleBrokenError("an extension that failed is made again, it alone", *copies)
             batch.renewals += 1
@@ -101,6 +101,12 @@ class RenewalBook:
             if is_failed and until_ms <= now_ms + hiding.relied_ms // 2:
                 late.append(batch)
         return late
+
+
+def _is_to_be_extended_again(copy: Copy) -> bool:
+    # What is being recorded is kept hidden in calls of its own.
+    is_held = copy.stage in (Stage.WAITING, Stage.FLYING, Stage.UNKNOWN)
+    return copy.is_failed and not copy.is_refused and is_held
 
 
 def batches_of(copies: Iterable[Copy]) -> list[Batch]:

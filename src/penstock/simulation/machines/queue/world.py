@@ -9,7 +9,11 @@ from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.queue_options import read_queue_options
 from penstock.core.scaling import RampPolicy
 from penstock.simulation.machines.queue.audit import QueueAudit
-from penstock.simulation.machines.queue.command_audit import FUNCTION_ARN, CommandAudit
+from penstock.simulation.machines.queue.command_audit import (
+    FUNCTION_ARN,
+    TIMEOUT_S_MAX,
+    CommandAudit,
+)
 from penstock.simulation.machines.queue.functions import Functions
 from penstock.simulation.machines.queue.plan import FILTER, QueueMachinePlan, QueueSettings, Rates
 from penstock.simulation.machines.queue.shelf import Shelf
@@ -205,8 +209,8 @@ class QueueMachineWorld:
         self.rates = Rates()
         self.functions.is_healed = True
         until_ms = self.turns.now_ms + SETTLED_MS + SETTLED_MS_PER_MESSAGE * self.message_count
-        if self.audit.unknown:  # of a function whose timeout is not known
-            until_ms = max(each.over_ms for each in self.audit.unknown) + SETTLED_MS
+        if self.plan.rates.unknown:  # of a function whose timeout is not known
+            until_ms += 2 * TIMEOUT_S_MAX * 1000
         while self.shelf.open_count:
             if not self._take_turn(until_ms):
                 stuck = [f"m{entry.index}" for entry in self.shelf.entries if not entry.is_gone]

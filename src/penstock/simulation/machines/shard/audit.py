@@ -2,16 +2,16 @@
 
 from penstock.core import shard_contract as s
 from penstock.model.failure import Condition
-from penstock.model.stream import AfterSequenceNumber, Checkpoint, FetchedRecords
+from penstock.model.stream import Checkpoint, FetchedRecords
 from penstock.simulation.machines.rule import RuleBrokenError
 from penstock.simulation.machines.shard.books import (
+    QUIET_MS,
     REJECTED_MS,
     REJECTED_MS_MAX,
     RETRY_MS,
     RETRY_MS_MAX,
     SPLIT_MS,
     SPLIT_MS_MAX,
-    QUIET_MS,
     Discarded,
     LaneBook,
     Part,
@@ -49,7 +49,7 @@ class ShardAudit:
         self.lanes = [LaneBook(index) for index in range(settings.factor)]
         self.window = WindowBook(settings.tumbling_s) if settings.tumbling_s else None
         self.slots = SlotBook()
-        self.reading = ReadingBook(plan.kind)
+        self.reading = ReadingBook(plan.kind, plan.pace)
         self.progress = ProgressBook(settings)
         self.is_stopping = False
         self.held_bytes = 0
@@ -72,9 +72,7 @@ class ShardAudit:
             if marks.factor == len(self.lanes):
                 for lane in self.lanes:
                     lane.settled = int(marks.settled.get(lane.index, "-1"))
-        position = checkpoint.position
-        if isinstance(position, AfterSequenceNumber):
-            self.progress.begin_after(int(position.sequence_number), checkpoint)
+        self.progress.begin_after(checkpoint)
 
     def stop(self) -> None:
         """A stop is asked for."""
@@ -87,13 +85,13 @@ class ShardAudit:
         """Records were read: they go to their lanes."""
         head = self.reading.head
         self.reading.end(fetched, self.turns)
-        new = [self.rec_of(record.sequence_number) for record in fetched.records]
-        new = [rec for rec in new if rec.number > head and not rec.is_settled]
-        dark = [rec for rec in new if self.plan.is_filtered and rec.plan.is_dark]
+        read = [self.rec_of(record.sequence_number) for record in fetched.records]
+        read = [rec for rec in read if rec.number > head and not rec.is_settled]
+        dark = [rec for rec in read if self.plan.is_filtered and rec.plan.is_dark]
         self.unreported = len(dark)
         for rec in dark:
             rec.is_settled = rec.has_ended = True
-        kept = [rec for rec in new if not rec.is_settled]
+        kept = [rec for rec in read if not rec.is_settled]
         for lane in self.lanes:
             lane.take([rec for rec in kept if rec.lane(len(self.lanes)) == lane.index], self.now_ms)
         window = self.window
@@ -206,7 +204,7 @@ class ShardAudit:
                 self._end_discarded(lane, discarded)
             elif is_final or not self._may_try_again(discarded):
                 discarded.has_cause = True
-                self.progress.journal.append(discarded)
+                self.progress.add(discarded)
                 self._end_discarded(lane, discarded)
 
     def _may_try_again(self, discarded: Discarded) -> bool:
@@ -259,7 +257,7 @@ class ShardAudit:
             lane.discarded = Discarded(part, records, count, condition)
             lane.splits = 0
             if not self.settings.has_destination:
-                self.progress.journal.append(lane.discarded)
+                self.progress.add(lane.discarded)
                 self._end_discarded(lane, lane.discarded)
 
     def _form(self, lane: LaneBook) -> bool:
@@ -332,7 +330,7 @@ class ShardAudit:
     def check_told(self) -> None:
         """What is left out, and what is held, is told as it is."""
         held = [rec.size_bytes for lane in self.lanes for rec in self._held(lane)]
-        expected = sum(held) + self.progress.journal_bytes()
+        expected = sum(held) + self.progress.journal_bytes
         if self.unreported or self.held_bytes != expected:
             raise RuleBrokenError(
                 "what is held and left out is told", self.unreported, self.held_bytes, expected

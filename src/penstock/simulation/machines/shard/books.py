@@ -114,6 +114,7 @@ class Discarded:
         "is_final",
         "is_sent",
         "records",
+        "size_bytes",
     )
 
     def __init__(self, part: Part, records: list[Rec], count: int, condition: Condition) -> None:
@@ -127,6 +128,7 @@ class Discarded:
         self.due_from_ms = self.due_by_ms = 0
         self.failures = 0
         self.id = 0
+        self.size_bytes = sum([rec.size_bytes for rec in records])
 
 
 class WindowBook:

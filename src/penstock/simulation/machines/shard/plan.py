@@ -4,6 +4,7 @@ from random import Random
 
 import msgspec
 
+from penstock.core.shard_contract import ReadPace
 from penstock.model.stream import StreamKind
 from penstock.simulation.machines.dice import strikes
 
@@ -11,6 +12,11 @@ DESTINATION_ARN = "arn:aws:sqs:us-east-2:123456789012:failed"
 FILTER = '{"partitionKey":[{"prefix":"k"}]}'
 TOO_LARGE = 25  # units of 256 KiB: no event takes it
 CALLS_MS = (0, 1, 5, 30, 200, 2_000)
+PACES = (
+    ReadPace(),
+    ReadPace(hot_ms=2_000, idle_ms=10_000, hot_for_ms=20_000),
+    ReadPace(hot_ms=5_000, idle_ms=30_000, hot_for_ms=1_000, reads_per_s_max=2),
+)
 RUNS_MS = ((1, 1), (5, 50), (100, 100), (10, 2_900))
 
 
@@ -80,6 +86,7 @@ class ShardMachinePlan(msgspec.Struct, frozen=True, kw_only=True):
     call_ms: int
     run_ms: tuple[int, int]
     answer_max: int
+    pace: ReadPace
     rates: ShardRates
     records: tuple[RecordPlan, ...]
 
@@ -106,6 +113,7 @@ class ShardMachinePlan(msgspec.Struct, frozen=True, kw_only=True):
             call_ms=rng.choice(CALLS_MS),
             run_ms=rng.choice(RUNS_MS),
             answer_max=rng.choice([1, 3, 10, 1_000, 1_000]),
+            pace=rng.choice(PACES),
             rates=_draw_rates(rng),
             records=_draw_records(rng, is_big=all(life.factor == 1 for life in lives)),
         )

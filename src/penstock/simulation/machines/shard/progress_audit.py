@@ -27,6 +27,7 @@ class ProgressBook:
 
     def __init__(self, settings: ShardSettings) -> None:
         self.journal: list[Discarded] = []
+        self.journal_bytes = 0
         self.saved: Checkpoint | None = None
         self.saving: s.SaveCheckpoint | None = None
         self.retry_ms = 0
@@ -34,10 +35,12 @@ class ProgressBook:
         self._factor = settings.factor
         self._reached = -1
 
-    def begin_after(self, number: int, checkpoint: Checkpoint) -> None:
+    def begin_after(self, checkpoint: Checkpoint) -> None:
         """A life begins with what is durable."""
-        self._reached = number
         self.saved = checkpoint
+        position = checkpoint.position
+        if isinstance(position, AfterSequenceNumber):
+            self._reached = int(position.sequence_number)
 
     def start(
         self,
@@ -102,7 +105,9 @@ class ProgressBook:
         assert saving is not None, "it was begun"
         if is_well:
             self.saved = saving.checkpoint
-            del self.journal[: len(saving.journal)]
+            done = self.journal[: len(saving.journal)]
+            del self.journal[: len(done)]
+            self.journal_bytes -= sum([each.size_bytes for each in done])
         else:
             self.failures += 1
             self.retry_ms = now_ms + RETRY_MS
@@ -115,16 +120,17 @@ class ProgressBook:
     @property
     def is_full(self) -> bool:
         """Tell whether so much waits for the journal that nothing more may fail."""
-        return self.journal_bytes() > JOURNAL_BYTES_MAX
+        return self.journal_bytes > JOURNAL_BYTES_MAX
 
     def stop(self) -> None:
         """A stop does not wait after a save that failed."""
         self.failures = 0
         self.retry_ms = 0
 
-    def journal_bytes(self) -> int:
-        """Add up the records that wait for the journal."""
-        return sum([rec.size_bytes for each in self.journal for rec in each.records])
+    def add(self, discarded: Discarded) -> None:
+        """The journal is to have these: with the next save."""
+        self.journal.append(discarded)
+        self.journal_bytes += discarded.size_bytes
 
     def is_due(
         self, recs: Sequence[Rec], lanes: Sequence[LaneBook], head: int, *, has_ended: bool
@@ -138,7 +144,17 @@ class ProgressBook:
         if has_ended and all(rec.is_settled for rec in recs):
             return True
         number = int(position.sequence_number) if isinstance(position, AfterSequenceNumber) else -1
-        return max(number, self._reached) < least_position(recs, lanes, head)
+        least = max(self._reached, least_position(recs, lanes, head))  # what was tried, too
+        return number < least or self._has_unsaved_marks(lanes, number)
+
+    def _has_unsaved_marks(self, lanes: Sequence[LaneBook], number: int) -> bool:
+        """Tell whether lanes have settled more, beyond what is saved, than that says."""
+        if self._factor == 1:
+            return False
+        own = {lane.index: str(lane.settled) for lane in lanes if lane.settled > number}
+        told = self.saved.lanes if self.saved is not None else ()
+        saved = next((marks.settled for marks in told if marks.factor == self._factor), {})
+        return any(saved.get(index) != mark for index, mark in own.items())
 
 
 def least_position(recs: Sequence[Rec], lanes: Sequence[LaneBook], head: int) -> int:

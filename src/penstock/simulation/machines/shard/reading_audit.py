@@ -13,8 +13,7 @@ from penstock.simulation.machines.rule import RuleBrokenError
 from penstock.simulation.machines.turns import Turns
 
 PACE = "a shard is read at once while it is behind, else at its pace"
-HOT_MS, IDLE_MS, HOT_FOR_MS = 250, 1_000, 60_000
-READS_PER_S = 5
+SECOND_MS = 1_000
 FAILED_MS, THROTTLED_MS, FAILED_MS_MAX = 200, 500, 10_000
 LIMIT_MAX = {StreamKind.KINESIS: 10_000, StreamKind.DYNAMODB: 1_000}
 ITERATOR_MS_MAX = {StreamKind.KINESIS: 300_000, StreamKind.DYNAMODB: 900_000}
@@ -28,7 +27,9 @@ class ReadingBook:
         caught_up_wall_ms: When the last read was asked for, if it left nothing behind; else 0.
     """
 
-    def __init__(self, kind: StreamKind) -> None:
+    def __init__(self, kind: StreamKind, pace: s.ReadPace) -> None:
+        self._pace = pace
+        self._reads_max = pace.reads_per_s_max or 0
         self.head = -1
         self.has_ended = False
         self.is_closed = False
@@ -48,9 +49,9 @@ class ReadingBook:
             raise RuleBrokenError("one read at a time, and none after the end")
         if turns.now_ms < self.due_from_ms:
             raise RuleBrokenError(PACE, "not before", self.due_from_ms)
-        self._recent_ms = [each for each in self._recent_ms if turns.now_ms - each < 1_000]
-        if len(self._recent_ms) >= READS_PER_S:
-            raise RuleBrokenError("a shard is read five times per second at most")
+        self._recent_ms = [each for each in self._recent_ms if turns.now_ms - each < SECOND_MS]
+        if len(self._recent_ms) >= self._reads_max:
+            raise RuleBrokenError("a shard is read no oftener than its pace lets it")
         if not 1 <= command.limit <= LIMIT_MAX[self._kind]:
             raise RuleBrokenError("a read has a limit", command.limit)
         self._recent_ms.append(turns.now_ms)
@@ -64,14 +65,14 @@ class ReadingBook:
         self.is_reading = False
         self._failures = 0
         if fetched.records:
-            self._hot_until_ms = now_ms + HOT_FOR_MS
+            self._hot_until_ms = now_ms + self._pace.hot_for_ms
             self.head = max(self.head, int(fetched.records[-1].sequence_number))
         behind_ms = fetched.behind_ms
         is_caught_up = behind_ms == 0 or (behind_ms is None and not fetched.records)
         self.caught_up_wall_ms = self._asked_wall_ms if is_caught_up else 0
         is_drained = self._was_closed and not fetched.records and behind_ms == 0
         self.has_ended = fetched.next_iterator is None or is_drained
-        pause_ms = HOT_MS if now_ms < self._hot_until_ms else IDLE_MS
+        pause_ms = self._pace.hot_ms if now_ms < self._hot_until_ms else self._pace.idle_ms
         self.due_from_ms = self.due_by_ms = now_ms + (pause_ms if is_caught_up else 0)
 
     def fail(self, failure: s.FetchFailure, now_ms: int) -> None:
@@ -91,8 +92,8 @@ class ReadingBook:
     def due_ms(self) -> int:
         """By when the next read begins, if one is wanted."""
         due_ms = self.due_by_ms
-        if len(self._recent_ms) >= READS_PER_S:
-            due_ms = max(due_ms, self._recent_ms[-READS_PER_S] + 1_000)
+        if len(self._recent_ms) >= self._reads_max:
+            due_ms = max(due_ms, self._recent_ms[-self._reads_max] + 1_000)
         return due_ms
 
 

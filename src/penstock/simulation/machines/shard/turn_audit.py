@@ -102,24 +102,25 @@ def judge_turn(audit: ShardAudit, machine: ShardConsumer, deadline_ms: int | Non
     """Judge what the machine has not done, now that it has spoken."""
     audit.check_told()
     _check_oldest(audit, machine)
+    is_unsaved = _is_unsaved(audit)
     is_finished = machine.is_finished()
-    if is_finished != is_over(audit):
+    if is_finished != _is_over(audit, is_unsaved=is_unsaved):
         raise RuleBrokenError("a shard's life ends when nothing is left", is_finished)
     if is_finished:
         return
     _check_slots(audit)
-    _check_save(audit)
+    _check_save(audit, is_unsaved=is_unsaved)
     if not audit.is_stopping:
         _check_read(audit)
         _check_sends(audit)
     if deadline_ms is not None and deadline_ms <= audit.now_ms:
         raise RuleBrokenError("a machine does not spin", "its deadline is", deadline_ms)
-    for due_ms, what in _dues(audit):
+    for due_ms, what in _dues(audit, is_unsaved=is_unsaved):
         if due_ms > audit.now_ms and (deadline_ms is None or due_ms < deadline_ms):
             raise RuleBrokenError(WAKES, what, "at", due_ms, "it wakes at", deadline_ms)
 
 
-def is_over(audit: ShardAudit) -> bool:
+def _is_over(audit: ShardAudit, *, is_unsaved: bool) -> bool:
     """Tell whether nothing is under way, and all is done or a stop was asked for."""
     progress = audit.progress
     is_idle = not (
@@ -131,7 +132,7 @@ def is_over(audit: ShardAudit) -> bool:
         return False
     if progress.has_ended:
         return True
-    return audit.is_stopping and not (_is_unsaved(audit) and progress.failures < STOP_SAVES_MAX)
+    return audit.is_stopping and not (is_unsaved and progress.failures < STOP_SAVES_MAX)
 
 
 def _is_unsaved(audit: ShardAudit) -> bool:
@@ -167,9 +168,9 @@ def _check_slots(audit: ShardAudit) -> None:
         raise RuleBrokenError(WANTED, held, "for", least, most)
 
 
-def _check_save(audit: ShardAudit) -> None:
+def _check_save(audit: ShardAudit, *, is_unsaved: bool) -> None:
     progress = audit.progress
-    if progress.saving is None and progress.retry_ms <= audit.now_ms and _is_unsaved(audit):
+    if progress.saving is None and progress.retry_ms <= audit.now_ms and is_unsaved:
         raise RuleBrokenError(AT_ONCE, "nothing is being saved")
 
 
@@ -199,14 +200,14 @@ def _check_oldest(audit: ShardAudit, machine: ShardConsumer) -> None:
         raise RuleBrokenError("the oldest record is told", machine.oldest_arrived_ms, oldest_ms)
 
 
-def _dues(audit: ShardAudit) -> Iterator[tuple[int, str]]:
+def _dues(audit: ShardAudit, *, is_unsaved: bool) -> Iterator[tuple[int, str]]:
     """Give what is due next, of each kind."""
     for lane in audit.lanes:
         if lane.held_until_ms is not None:
             yield lane.held_until_ms, "an invocation's end"
         if not (audit.is_stopping or audit.progress.is_full):
             yield from _dues_of_lane(audit, lane)
-    if audit.progress.saving is None and _is_unsaved(audit):
+    if audit.progress.saving is None and is_unsaved:
         yield audit.progress.retry_ms, "a save"
     if not audit.is_stopping and _wants_read(audit):
         yield audit.reading.due_ms(), "a read"

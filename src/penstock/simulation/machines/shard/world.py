@@ -1,5 +1,6 @@
 """One shard's machine in its world: its shard, its function, its store, and what goes wrong."""
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -42,7 +43,7 @@ STREAM_ARN = "arn:aws:kinesis:us-east-2:123456789012:stream/orders"
 SAFETY_TURNS_MAX = 120
 SETTLED_MS = 2_000_000
 STOP_MS_MAX = 1_000_000
-_PADDING = {units: b" " * (units * 256 * 1024) for units in (0, 4, 10, 25)}
+UNIT_BYTES = 256 * 1024
 TRACE = InvocationTrace("r", "$LATEST", "Unhandled")
 
 
@@ -141,6 +142,7 @@ class ShardMachineWorld:
             tumbling_window_s=settings.tumbling_s,
             destination_arn=DESTINATION_ARN if settings.has_destination else None,
             filters=(FILTER,) if self.plan.is_filtered else (),
+            pace=self.plan.pace,
         )
 
     @property
@@ -393,6 +395,11 @@ def _is_covered(rec: Rec, checkpoint: Checkpoint) -> bool:
 
 def _record(number: int, plan: RecordPlan) -> StreamRecord:
     key = f"{'d' if plan.is_dark else 'k'}{plan.key}"
-    event = {"kinesis": {"partitionKey": key, "sequenceNumber": str(number), "data": "eA=="}}
-    encoded = msgspec.json.encode(event) + _PADDING[plan.units]
-    return StreamRecord(str(number), key.encode(), WALL_MS + plan.put_ms - plan.age_ms, encoded)
+    arrived_ms = WALL_MS + plan.put_ms - plan.age_ms
+    return StreamRecord(str(number), key.encode(), arrived_ms, _event(key[0], plan.units))
+
+
+@functools.cache
+def _event(key: str, units: int) -> bytes:
+    event = {"kinesis": {"partitionKey": key, "data": "eA=="}}
+    return msgspec.json.encode(event) + b" " * (units * UNIT_BYTES)
