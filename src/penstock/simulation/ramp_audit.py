@@ -56,7 +56,10 @@ class RampAudit:
         ramp.level = max(ramp.level, self._initial(mapping))
 
     def node_started(self) -> None:
-        """Take note of new pollers, which have received nothing yet."""
+        """Take note of a new engine: each ramp begins anew, and pollers have received nothing."""
+        for mapping in self._books.mappings.values():
+            if mapping.rows:
+                self.began(mapping)
         for ramp in self._ramps.values():
             ramp.credit_bytes = math.inf
 
