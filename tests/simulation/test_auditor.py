@@ -49,7 +49,7 @@ PLANTED = [
         (
             "holds five long polls",
             planted.consumer(planted.HoldsFiveLongPolls),
-            {Rule.IDLE_POLLS, Rule.OVERPULL, Rule.NOT_RETURNED, Rule.UNKEPT},
+            {Rule.IDLE_POLLS, Rule.OVERPULL, Rule.NOT_RETURNED, Rule.UNKEPT, Rule.STARVED},
         ),
         (
             "pretends to extend visibility",
