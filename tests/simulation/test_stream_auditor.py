@@ -171,6 +171,8 @@ def test_auditor_sees(
     [
         pytest.param(1508, id="a mapping stops whose stream is gone"),
         pytest.param(2276, id="a window of records that have left ends with the next read"),
+        pytest.param(21159, id="a slot is kept by an invocation of a lane that is gone"),
+        pytest.param(30846, id="two shards are given room in one moment"),
         pytest.param(7823, id="an invocation is sent after the pause in which it grew too old"),
         pytest.param(2643, id="a move has what was settled delivered again"),
     ],

@@ -18,7 +18,7 @@ from penstock.simulation.streams.shard_books import (
     Tries,
     lane_of,
 )
-from penstock.simulation.streams.turn_audit import TurnAudit
+from penstock.simulation.streams.turn_audit import TURN_MS, TurnAudit
 from penstock.simulation.streams.window_audit import WindowAudit
 
 SAVED_WITHIN_MS = 2 * 100  # a save may wait for one that waits
@@ -247,6 +247,9 @@ class StreamFunctionAudit:
     def lost(self, invocation: Invocation) -> None:
         """Take note that the connection broke: until the function ends, its slot is in use."""
         invocation.is_lost = True
+        arn = invocation.function_arn  # the slot stays in use, even when a lane is there no more
+        until_ms = invocation.began_ms + self._books.timeout_ms[arn]
+        self._books.note_short(arn, until_ms + TURN_MS)
         if self._is_current(invocation):
             self._count_failure(invocation)
             self.turns.lost(invocation)

@@ -8,7 +8,7 @@ from penstock.core.shard_contract import ReadPace
 from penstock.model.stream import FetchedRecords
 from penstock.simulation.streams.books import AuditedMapping, StreamBooks
 from penstock.simulation.streams.rules import StreamRule
-from penstock.simulation.streams.shard_books import AuditedShard, Fate
+from penstock.simulation.streams.shard_books import NEVER_MS, AuditedShard, Fate
 
 READS_PER_S_MAX = 5
 MS_PER_S = 1000
@@ -102,7 +102,7 @@ class ReadingAudit:
         if mapping.is_moving or mapping.incarnation != mapping.stream.incarnation:
             reading.is_foreign = True
             return
-        held_before = self._surely_held_bytes(mapping, shard)
+        held_before = self._surely_held_bytes(mapping, shard, NEVER_MS)
         for record in fetched.records:
             audited = shard.by_number.get(int(record.sequence_number))
             if audited is None or not audited.is_required:
@@ -144,22 +144,34 @@ class ReadingAudit:
         return self.pace.hot_ms if is_hot else self.pace.idle_ms
 
     def _check_budget(self, mapping: AuditedMapping, shard: AuditedShard) -> None:
-        """Check what the node surely holds after an answer to a shard that held something."""
-        total_bytes = sum(
-            self._surely_held_bytes(each, other)
+        """Check what the node surely holds after an answer to a shard that held something.
+
+        One that held nothing may have been given room in this very moment, whatever there was.
+        """
+        now_ms = self._books.now_ms()
+        total_bytes = self._surely_held_bytes(mapping, shard, NEVER_MS) + sum(
+            self._surely_held_bytes(each, other, now_ms)
             for each in self._books.mappings.values()
             for other in each.shards.values()
             if other is not shard
         )
-        total_bytes += self._surely_held_bytes(mapping, shard)
         if total_bytes > self.capacity_bytes:
             text = f"{total_bytes} bytes with {mapping.name}, {shard.shard_id}"
             self._books.report(StreamRule.BUDGET, text)
 
-    def _surely_held_bytes(self, mapping: AuditedMapping, shard: AuditedShard) -> int:
-        """Add up what was read and is not done; a lane beside others may have passed it over."""
+    def _surely_held_bytes(
+        self, mapping: AuditedMapping, shard: AuditedShard, but_of_ms: int
+    ) -> int:
+        """Add up what was read, but at one moment, and is not done.
+
+        A lane beside others may have passed it over.
+        """
         rows = mapping.policies()
         if not mapping.is_sure or len(rows) != 1 or rows[0].parallelization_factor > 1:
             return 0
         shard.let_go()
-        return sum(len(each.record.event) for each in shard.held if not each.is_gone)
+        return sum(
+            len(each.record.event)
+            for each in shard.held
+            if not each.is_gone and each.given_ms != but_of_ms
+        )

@@ -160,9 +160,8 @@ class TurnAudit:
             turn.late_ms = now_ms + delay_ms
 
     def lost(self, invocation: Invocation) -> None:
-        """Take note that nobody will tell how an invocation ends: its slot is in use until then."""
+        """Take note that nobody will tell how an invocation ends: its lane waits until then."""
         until_ms = invocation.began_ms + self._books.timeout_ms[invocation.function_arn]
-        self._books.note_short(invocation.function_arn, until_ms + TURN_MS)
         for turn in _turns_of(invocation):
             turn.splits += _is_split(invocation)
             turn.freed_ms = self._books.now_ms()

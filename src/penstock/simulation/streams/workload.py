@@ -176,10 +176,10 @@ def _widen(rng: Random, world: StreamWorldPlan) -> StreamWorldPlan:
     else:
         # One lane is full, again and again, while others take what comes.
         puts = tuple(
-            Put(at_ms=number * 50, key=max(0, rng.randrange(-10, 10)), filler_bytes=BIG_BYTES)
-            for number in range(rng.randint(8, 24))
+            Put(at_ms=number * 20, key=max(0, rng.randrange(-15, 10)), filler_bytes=BIG_BYTES)
+            for number in range(rng.randint(12, 30))
         )
-        changes = {"factor": rng.choice((3, 10)), "tumbling_window_s": 0}
+        changes = {"batch_size": 1, "factor": rng.choice((3, 10)), "tumbling_window_s": 0}
     traits = msgspec.structs.replace(
         world.streams[0].traits, answer_count_max=1_000, answer_bytes_max=10 * MIB
     )
