@@ -161,6 +161,15 @@ class SkipsAfterFailures(ShardReading):
             self._resume = AtTimestamp(now.wall_ms)
 
 
+class KeepsItsIterator(ShardReading):
+    """Reads on with an iterator that the server has refused."""
+
+    def note_failed(self, failure: s.FetchFailure, now: Instant, *, spread: int) -> None:
+        iterator = self._iterator
+        super().note_failed(failure, now, spread=spread)
+        self._iterator = iterator
+
+
 class ReadsAtOnce(ShardReading):
     def due_ms(self, *, wants_head: bool = True) -> int:  # noqa: ARG002 - the defect
         return self._next_ms

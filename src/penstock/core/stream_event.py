@@ -257,13 +257,6 @@ def _records_event(written: list[bytes]) -> bytes:
     return b",".join(written)
 
 
-def event_bytes_max(records: Sequence[StreamRecord], window: WindowInvocation | None = None) -> int:
-    """Bound the bytes of an event from above, without building it."""
-    state_bytes = 0 if window is None else len(window.state)
-    joined_bytes = sum([len(record.event) for record in records]) + len(records)
-    return joined_bytes + state_bytes + EVENT_ENVELOPE_BYTES_MAX
-
-
 def _written_time(wall_ms: int) -> bytes:
     return datetime.fromtimestamp(wall_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 

@@ -85,6 +85,10 @@ class StreamAuditor:
         shard.is_read_begun = False
         self.reading.asked(self.books.mappings[mapping], shard, limit)
 
+    def iterator_reused(self, mapping: str, shard_id: str) -> None:
+        """Report a read that can bring nothing."""
+        self.report(StreamRule.ITERATOR, f"{mapping}, {shard_id}")
+
     def read_failed(self, mapping: str, shard_id: str) -> None:
         """Take note that a read must be made again."""
         self.reading.failed(self._shard(mapping, shard_id))

@@ -103,10 +103,10 @@ class StreamFunctionAudit:
             self._check_record(invocation, shard, audited)
         self._check_lane(invocation, shard)
         self._check_parents(mapping, shard)
-        self.turns.check(invocation, shard)
-        self.turns.begun(invocation)
         self._windows.check(invocation, shard)
         self._check_tries(invocation, shard)
+        self.turns.check(invocation, shard)
+        self.turns.begun(invocation)
 
     def _check_record(
         self, invocation: Invocation, shard: AuditedShard, audited: AuditedRecord

@@ -11,7 +11,8 @@ from penstock.model.errors import (
     SourceNotFoundError,
     SourceUnavailableError,
 )
-from penstock.model.stream import StreamDescription
+from penstock.model.position import StreamPlace
+from penstock.model.stream import AfterSequenceNumber, StreamDescription
 from penstock.simulation.loop import WALL_MS_AT_START, pass_s
 from penstock.simulation.names import function_arn
 from penstock.simulation.streams import incident_plans as i
@@ -184,12 +185,25 @@ class StreamIncidents:
         if not found:
             return None
         shard_id, number = found[int(len(found) * incident.share)]
+        if incident.to == "skip" and incident.share < SETTLED_SHARE:
+            place = self._world.ground.store.read_place(mapping_uuid(incident.mapping))
+            reached = [each for each in found if place and _is_at(place, *each)]
+            shard_id, number = (reached or found)[0]
         if incident.to == "skip":
             return SkipRecord(shard_id, number)
         return ToRecord(shard_id, number)
 
 
+def _is_at(place: StreamPlace, shard_id: str, number: int) -> bool:
+    """Tell whether a record is the last that a checkpoint has passed."""
+    checkpoint = place.checkpoints.get(shard_id)
+    position = None if checkpoint is None else checkpoint.position
+    return isinstance(position, AfterSequenceNumber) and int(position.sequence_number) == number
+
+
+SETTLED_SHARE = 0.3  # of the skips that are asked for come too late
 _AT_AN_EVENT = (i.DisableMapping, i.StopNode, i.CrashNode, i.PauseNode, i.MovePosition)
+
 _ERRORS: dict[str, type[PenstockError]] = {
     "unavailable": SourceUnavailableError,
     "access denied": SourceAccessDeniedError,

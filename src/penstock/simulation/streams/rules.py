@@ -35,6 +35,7 @@ class StreamRule(enum.StrEnum):
     BUDGET = "a node reads ahead no more than its budget, and one answer per shard"
     READ_LATE = "a shard with room is read at its pace"
     ROOM = "an answer that there is room for is read at once"
+    ITERATOR = "an iterator that was refused is not used again"
     READ_SMALL = "a read asks for a batch, or for half a megabyte of it"
     HOT_LOOP = "what fails is tried again with back-off"
     EARLY = "nothing is invoked before its window, or its back-off, has ended"

@@ -37,6 +37,10 @@ class ReadWatch(Protocol):
         """A mapping reads a shard, for so many records."""
         ...
 
+    def iterator_reused(self, mapping: str, shard_id: str) -> None:
+        """A mapping reads with an iterator of which it was told that it has expired."""
+        ...
+
     def read_failed(self, mapping: str, shard_id: str) -> None:
         """A mapping learns that a read has failed."""
         ...
@@ -74,6 +78,8 @@ class SimulatedStreamSource:
         self._watch = watch
         self._trace = trace
         self._expired: set[str] = set()  # an iterator that was refused is refused for ever
+        self._told: set[str] = set()  # of these the mapping knows
+        self._pinned: set[str] = set()  # those are stored, and every life of a shard may try them
         self.described: StreamDescription | None = None
 
     @property
@@ -91,6 +97,7 @@ class SimulatedStreamSource:
     async def pin_latest(self, shard_id: str) -> LatestPin:
         """Take an iterator at the shard's present end."""
         pin = await self._call(lambda: self._stream.pin_latest(shard_id))
+        self._pinned.add(pin.iterator)
         self._trace.note(self._mapping, "pins", shard_id, pin.iterator)
         return pin
 
@@ -106,6 +113,8 @@ class SimulatedStreamSource:
         """Read once; the answer's body is read when there is room for it."""
         self._watch.fetch_started(self._mapping, shard_id, limit)
         is_empty = self._chance.strikes(self._chance.rates.answer_empty)
+        if iterator.token in self._told:
+            self._watch.iterator_reused(self._mapping, shard_id)
         if self._chance.strikes(self._chance.rates.iterator_expired):
             self._expired.add(iterator.token)
 
@@ -114,7 +123,12 @@ class SimulatedStreamSource:
                 raise SourceIteratorExpiredError("the iterator is too old")
             return self._stream.fetch(iterator.token, limit, is_empty=is_empty)
 
-        fetched = await self._read(shard_id, serve)
+        try:
+            fetched = await self._read(shard_id, serve)
+        except SourceIteratorExpiredError:
+            if iterator.token not in self._pinned:
+                self._told.add(iterator.token)
+            raise
         self._watch.answer_served(self._mapping, shard_id, fetched)
         await budget.take(sum([len(record.event) for record in fetched.records]) + 100)
         self._watch.records_given(self._mapping, shard_id, fetched)

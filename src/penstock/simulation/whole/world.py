@@ -73,6 +73,9 @@ class _Unwatched:
     def fetch_started(self, mapping: str, shard_id: str, limit: int) -> None:
         """A shard is read."""
 
+    def iterator_reused(self, mapping: str, shard_id: str) -> None:
+        """A refused iterator is used again."""
+
     def read_failed(self, mapping: str, shard_id: str) -> None:
         """A read has failed."""
 
