@@ -221,6 +221,27 @@ def test_a_receive_that_fails_in_the_same_moment_need_not_be_known() -> None:
     assert scene.rules_broken() == [Rule.REPEATED]
 
 
+@pytest.mark.parametrize(
+    ("is_restarted", "broken"),
+    [
+        pytest.param(False, [Rule.RAMP], id="it was halved"),
+        pytest.param(True, [], id="a new engine knows of no throttle"),
+    ],
+)
+def test_ramp_of_a_new_engine_begins_anew(is_restarted: bool, broken: list[Rule]) -> None:  # noqa: FBT001 - a case
+    scene = Scene(ramp=SLOW_RAMP, slots=10)
+    scene.deliver(0, "m")
+    scene.auditor.functions.rejected(scene.dispatch("m"), is_throttle=True)
+    scene.now_ms += 200
+
+    if is_restarted:
+        scene.auditor.node_crashed()
+        scene.auditor.node_started()
+    run(scene, 2, since=10)
+
+    assert scene.rules_broken() == broken
+
+
 def test_pollers_of_a_new_engine_have_received_nothing() -> None:
     scene = Scene(provisioned_pollers=ProvisionedPollers(2, 2))
     scene.auditor.pace.answered(queue_arn(0), 0, [b"x" * MB] * 4)

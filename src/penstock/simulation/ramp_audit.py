@@ -56,11 +56,9 @@ class RampAudit:
         ramp.level = max(ramp.level, self._initial(mapping))
 
     def node_started(self) -> None:
-        """Take note of a new engine: each ramp begins anew, and pollers have received nothing."""
-        for mapping in self._books.mappings.values():
-            if mapping.rows:
-                self.began(mapping)
-        for ramp in self._ramps.values():
+        """Take note of a new engine: it begins anew, and has received nothing yet."""
+        for queue_arn, ramp in self._ramps.items():
+            self.began(self._books.mappings[queue_arn])
             ramp.credit_bytes = math.inf
 
     def first_limit(self, mapping: AuditedMapping) -> int:
