@@ -56,8 +56,9 @@ class RampAudit:
         ramp.level = max(ramp.level, self._initial(mapping))
 
     def node_started(self) -> None:
-        """Take note of new pollers, which have received nothing yet."""
-        for ramp in self._ramps.values():
+        """Take note of mappings that begin anew: their pollers have received nothing yet."""
+        for arn, ramp in self._ramps.items():
+            self.began(self._books.mappings[arn])
             ramp.credit_bytes = math.inf
 
     def first_limit(self, mapping: AuditedMapping) -> int:
