@@ -63,6 +63,18 @@ def test_throttle_halves_the_ramp(count: int, broken: list[Rule]) -> None:
     assert scene.rules_broken() == broken
 
 
+def test_restart_begins_the_ramp_anew() -> None:
+    scene = Scene(slots=100, ramp=RampPolicy(initial=8, per_minute=0, maximum=10, minimum=1))
+    scene.deliver(0, "throttled")
+    scene.auditor.functions.rejected(scene.dispatch("throttled"), is_throttle=True)
+    scene.now_ms += 60_000
+    scene.auditor.node_started()
+
+    run(scene, 8)
+
+    assert scene.rules_broken() == []
+
+
 @pytest.mark.parametrize(("is_idle", "broken"), [(True, [Rule.RAMP]), (False, [])])
 def test_idle_mapping_begins_anew(*, is_idle: bool, broken: list[Rule]) -> None:
     scene = Scene(slots=100, ramp=SLOW_RAMP)
@@ -158,6 +170,18 @@ def test_queue_is_read_while_slots_are_free(waited_ms: int, broken: list[Rule]) 
     scene.auditor.promptness.looked_at(queue_arn(0), 1)
 
     assert scene.rules_broken() == broken
+
+
+def test_queue_that_is_read_is_not_left() -> None:
+    scene = Scene()
+    scene.settle()
+    scene.auditor.promptness.looked_at(queue_arn(0), 2)
+    scene.deliver(0, "m")
+    scene.now_ms += 2_501
+
+    scene.auditor.promptness.looked_at(queue_arn(0), 1)
+
+    assert scene.rules_broken() == []
 
 
 # Deletes.

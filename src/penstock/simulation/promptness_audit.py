@@ -25,8 +25,8 @@ class _Room(msgspec.Struct):
 
     Attributes:
         full_ms: When it last had none.
-        hungry_ms: Since when messages are visible that nothing keeps it from receiving; None: it is
-            not so.
+        hungry_ms: Since when messages are visible that nothing keeps it from receiving, and none is
+            handed out; None: it is not so.
     """
 
     full_ms: int = CALM_FOR_EVER_MS
@@ -80,6 +80,10 @@ class PromptnessAudit:
         if late_ms > PROMPT_MS and (late_ms > SHARED_MS or not self._is_shared(function_arn)):
             text = f"{len(copies)} messages; they were due at {due_ms} ms"
             self._books.report(Rule.PROMPT, f"{text}, and a slot was free since {full_ms} ms")
+
+    def handed(self, mapping: AuditedMapping) -> None:
+        """Take note of a message that was handed out: its queue is read."""
+        self._room_of(mapping).hungry_ms = None
 
     def looked_at(self, queue_arn: str, visible_count: int) -> None:
         """Check a queue of which so many messages are visible; asked again and again."""

@@ -33,6 +33,7 @@ class QueueAudit:
         self._visibility = audits.visibility
         self._failures = audits.failures
         self._deletions = audits.deletions
+        self._promptness = audits.promptness
 
     def message_sent(
         self, queue_arn: str, message_id: str, body: bytes, *, group: str = ""
@@ -61,6 +62,7 @@ class QueueAudit:
         self._visibility.handed(copy)
         self._deletions.came_again(message)
         self._pace.message_moved(message.queue_arn)
+        self._promptness.handed(self._books.mappings[message.queue_arn])
         if receive_count > 1 and message.queue_arn in self._books.never_twice:
             self._books.report(Rule.BURNT, f"{message_id} was received {receive_count} times")
 

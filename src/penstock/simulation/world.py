@@ -337,6 +337,7 @@ class World:
         longest_s = max(each.duration_ms[1] for each in self.plan.functions) / 1000
         tagged = [each.options for each in self.plan.incidents if isinstance(each, ChangeOptions)]
         total_s = 300.0 + max(each.timeout_s for each in self.plan.functions)
+        total_s += UNTIMED_S if self.auditor.books.untimed else 0
         pauses = [each for each in self.plan.incidents if isinstance(each, PauseNode)]
         total_s += sum(each.for_ms for each in pauses) / 1000
         for plan in self.plan.mappings:
