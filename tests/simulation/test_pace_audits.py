@@ -245,6 +245,19 @@ def test_a_receive_that_fails_in_the_same_moment_need_not_be_known() -> None:
     assert scene.rules_broken() == [Rule.REPEATED]
 
 
+def test_ramp_that_rises_in_small_steps_falls_short_of_nothing() -> None:
+    scene = Scene(ramp=SLOW_RAMP, slots=10)
+    mapping = scene.auditor.books.mappings[queue_arn(0)]
+    for _ in range(1_000):
+        scene.now_ms += 1
+        scene.auditor.pace.receive_started(mapping.queue_arn, 20)
+        scene.auditor.pace.receive_ended(mapping.queue_arn, 20, has_failed=False)
+
+    run(scene, 3)
+
+    assert scene.rules_broken() == []
+
+
 @pytest.mark.parametrize(
     ("is_restarted", "broken"),
     [

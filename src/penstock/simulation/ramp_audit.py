@@ -21,6 +21,7 @@ PER_POLLER = 10  # AWS: concurrent invocations of one event poller
 POLLERS_PER_MINUTE = 1_000  # AWS: additional invocations of provisioned mode, per minute
 AWS_RAMP = RampPolicy(initial=5, per_minute=300, maximum=1_250, minimum=1)
 POLLER_BYTES_PER_S = 1024 * 1024
+ROUNDING = 1e-6  # a level that rises in many small steps falls short of the sum
 BURST_MS = 1_000  # throttles of so long count once
 
 
@@ -138,7 +139,7 @@ class RampAudit:
         for row in self._rows(mapping):
             policy = self._policy(row)
             most = options_of(row.tags).concurrency or row.maximum_concurrency or policy.maximum
-            limits.append(min(policy.maximum, most, int(max(policy.minimum, level))))
+            limits.append(min(policy.maximum, most, int(max(policy.minimum, level + ROUNDING))))
         return max(1, *limits)
 
     def _initial(self, mapping: AuditedMapping) -> float:
