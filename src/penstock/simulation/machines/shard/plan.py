@@ -1,16 +1,19 @@
 """What a world of a shard's machine is drawn with."""
 
+import functools
 from random import Random
 
 import msgspec
 
 from penstock.core.shard_contract import ReadPace
-from penstock.model.stream import StreamKind
+from penstock.model.stream import StreamKind, StreamRecord
 from penstock.simulation.machines.dice import strikes
+from penstock.simulation.machines.turns import WALL_MS
 
 DESTINATION_ARN = "arn:aws:sqs:us-east-2:123456789012:failed"
 FILTER = '{"partitionKey":[{"prefix":"k"}]}'
-TOO_LARGE = 25  # units of 256 KiB: no event takes it
+UNIT_BYTES = 256 * 1024
+TOO_LARGE = 25  # units: no event takes it
 CALLS_MS = (0, 1, 5, 30, 200, 2_000)
 PACES = (
     ReadPace(),
@@ -162,3 +165,16 @@ def _draw_records(rng: Random, *, is_big: bool) -> tuple[RecordPlan, ...]:
             for each_ms in put_ms
         ]
     )
+
+
+def make_record(number: int, plan: RecordPlan) -> StreamRecord:
+    """Make the record that is planned."""
+    key = f"{'d' if plan.is_dark else 'k'}{plan.key}"
+    arrived_ms = WALL_MS + plan.put_ms - plan.age_ms
+    return StreamRecord(str(number), key.encode(), arrived_ms, _event(key[0], plan.units))
+
+
+@functools.cache
+def _event(key: str, units: int) -> bytes:
+    event = {"kinesis": {"partitionKey": key, "data": "eA=="}}
+    return msgspec.json.encode(event) + b" " * (units * UNIT_BYTES)

@@ -1,11 +1,8 @@
 """One shard's machine in its world: its shard, its function, its store, and what goes wrong."""
 
-import functools
 from collections.abc import Callable
 from functools import partial
 from random import Random
-
-import msgspec
 
 from penstock.core import shard_contract as s
 from penstock.core.shard_consumer import ShardConsumer
@@ -18,7 +15,6 @@ from penstock.model.stream import (
     FetchedRecords,
     ShardEnd,
     ShardIterator,
-    StreamRecord,
     TrimHorizon,
 )
 from penstock.simulation.machines.dice import strikes
@@ -28,14 +24,14 @@ from penstock.simulation.machines.shard.books import Rec
 from penstock.simulation.machines.shard.plan import (
     DESTINATION_ARN,
     FILTER,
-    RecordPlan,
     ShardMachinePlan,
     ShardRates,
     ShardSettings,
+    make_record,
 )
 from penstock.simulation.machines.shard.reading_audit import index_after
 from penstock.simulation.machines.shard.turn_audit import judge, judge_turn
-from penstock.simulation.machines.turns import WALL_MS, Turns
+from penstock.simulation.machines.turns import Turns
 from penstock.simulation.machines.words import Words
 
 FUNCTION_ARN = f"arn:aws:lambda:us-east-2:123456789012:function:{FUNCTION}"
@@ -43,7 +39,6 @@ STREAM_ARN = "arn:aws:kinesis:us-east-2:123456789012:stream/orders"
 SAFETY_TURNS_MAX = 120
 SETTLED_MS = 2_000_000
 STOP_MS_MAX = 1_000_000
-UNIT_BYTES = 256 * 1024
 TRACE = InvocationTrace("r", "$LATEST", "Unhandled")
 
 
@@ -61,7 +56,7 @@ class ShardMachineWorld:
         self.turns = Turns(keeps_trace=keeps_trace)
         step = rng.choice([1, 3, 10_000])
         self.recs = [
-            Rec(index, 7 + index * step, each, _record(7 + index * step, each))
+            Rec(index, 7 + index * step, each, make_record(7 + index * step, each))
             for index, each in enumerate(plan.records)
         ]
         self._numbers = [rec.number for rec in self.recs]
@@ -391,15 +386,3 @@ def _is_covered(rec: Rec, checkpoint: Checkpoint) -> bool:
         rec.number <= int(marks.settled.get(rec.lane(marks.factor), "-1"))
         for marks in checkpoint.lanes
     )
-
-
-def _record(number: int, plan: RecordPlan) -> StreamRecord:
-    key = f"{'d' if plan.is_dark else 'k'}{plan.key}"
-    arrived_ms = WALL_MS + plan.put_ms - plan.age_ms
-    return StreamRecord(str(number), key.encode(), arrived_ms, _event(key[0], plan.units))
-
-
-@functools.cache
-def _event(key: str, units: int) -> bytes:
-    event = {"kinesis": {"partitionKey": key, "data": "eA=="}}
-    return msgspec.json.encode(event) + b" " * (units * UNIT_BYTES)
