@@ -134,6 +134,7 @@ class ShardAudit:
         assert part is not None, "it was begun"
         lane.flying, lane.since_ms = None, self.now_ms
         lane.held_until_ms = part.started_ms + (self.settings.timeout_s or 900) * 1000
+        part.rejections = 0
         if self.settings.bisects and len(part.records) > 1:
             self._bisect(lane, part)
         else:
