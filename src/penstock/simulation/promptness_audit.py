@@ -15,7 +15,7 @@ from penstock.simulation.ledger import (
 from penstock.simulation.option_tags import options_of
 
 PROMPT_MS = 100  # from when a batch may be invoked
-SHARED_MS = 2_000  # ... where the slot may have been another mapping's, for what it receives
+SHARED_MS = 10_000  # ... where another mapping may keep the slot: a receive slow both ways
 LOST_MS = 60_000  # longer than any function may run: what was lost has ended
 HUNGRY_MS = 2_500  # a receive may pause for a second, to gather
 
