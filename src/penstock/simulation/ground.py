@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from penstock.model.function import TIMEOUT_S_MAX
 from penstock.model.mapping import EventSourceMapping
 from penstock.ports import Store
 from penstock.simulation.loop import VirtualClock, VirtualLoop, pass_s
@@ -23,6 +24,8 @@ class Ground:
         store: What survives a node, looked into without its calls.
         requests: How users change mappings.
         is_undisturbed: Nobody else on this ground has faults or incidents.
+        has_untimed: A function was gone once: what was lost of it may run as long as any may, and
+            a stop waits for that.
     """
 
     store: Store
@@ -38,6 +41,7 @@ class Ground:
         self.trace = Trace(lambda: self.clock.now().monotonic_ms, keeps_all=keeps_trace)
         self.row_changed = asyncio.Event()
         self.is_undisturbed = is_undisturbed
+        self.has_untimed = False
         self._calls: SimulatedStoreCalls | None = None
 
     def open(
@@ -76,9 +80,10 @@ class Ground:
         """Stop the node gracefully; one that is paused stops when it goes on.
 
         Raises:
-            TimeoutError: It has not stopped within so many seconds.
+            TimeoutError: It has not stopped within so many seconds, and for what is untimed.
         """
-        async with self._awake, asyncio.timeout(limit_s):
+        more_s = TIMEOUT_S_MAX if self.has_untimed else 0
+        async with self._awake, asyncio.timeout(limit_s + more_s):
             await self.node.stop()
 
     async def pause_node(self, for_ms: int) -> None:

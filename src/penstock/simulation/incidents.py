@@ -132,6 +132,7 @@ class Incidents:
     async def _remove_function(self, incident: p.RemoveFunction) -> None:
         function = self._world.functions.find(function_arn(incident.function))
         self._world.functions.remove(function_arn(incident.function))
+        self._world.ground.has_untimed = True
         await pass_s(incident.for_ms / 1000)
         concurrency = function.concurrency if function else 1
         self._world.declare_function(incident.function, concurrency)
