@@ -28,11 +28,21 @@ MAPPING = EventSourceMapping(
 
 
 class ContestedStore(SqlStore):
-    """Another operator skips a record just before each of the next ``rivals`` changes."""
+    """Another operator, of another node, skips a record before each of the next ``rivals`` changes.
+
+    Their change is a transaction of its own: it is there when ours is made anew.
+    """
 
     def __init__(self) -> None:
         super().__init__("sqlite://")
         self.rivals = 0
+        self._written: list[tuple[StreamPlace, PositionChange]] = []
+
+    def read_place(self, mapping_uuid: str) -> StreamPlace | None:
+        """Read what the rival has written, too."""
+        while self._written:
+            super().change_place(*self._written.pop())
+        return super().read_place(mapping_uuid)
 
     def change_place(self, place: StreamPlace, change: PositionChange) -> StreamPlace:
         """Let the rival go first."""
@@ -40,7 +50,8 @@ class ContestedStore(SqlStore):
             self.rivals -= 1
             skip = Skip("right", str(self.rivals))
             rival = StreamPlace(tenure=place.tenure, incarnation="1", skips=(skip,))
-            super().change_place(rival, change)
+            self._written.append((rival, change))
+            raise StoreConflictError("it is no longer of this epoch")
         return super().change_place(place, change)
 
 

@@ -70,3 +70,15 @@ def test_planted_defect_of_a_machine_is_caught(
     violation = next((each.violation for each in outcomes if each.violation), "")
 
     assert violation.startswith(rule)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(2004498, id="shown while its extension is under way"),
+        pytest.param(2646404, id="hidden by a back-off for longer than all else takes"),
+        pytest.param(2719791, id="parted by age twice before it is given up"),
+    ],
+)
+def test_seed_that_accused_the_machine_keeps_every_rule(seed: int) -> None:
+    assert run_machine_world(seed).violation == ""

@@ -89,6 +89,11 @@ class QueueAudit:
         """Find what the machine speaks of."""
         return tuple([self._by_handle[message.receipt_handle] for message in messages])
 
+    def doubt(self, message: Message) -> None:
+        """It may be visible by now: the machine cannot know before the answer of its extension."""
+        if (copy := self._by_handle.get(message.receipt_handle)) is not None:
+            copy.is_doubtful = True
+
     # What the machine is told.
 
     def take_description(self, attributes: QueueAttributes | None) -> None:

@@ -68,6 +68,11 @@ class Shelf:
         self._by_id = {f"m{entry.index}": entry for entry in self.entries}
         self._attempts: dict[tuple[int, int], tuple[int, tuple[Message, ...]]] = {}
 
+    @property
+    def last_visible_ms(self) -> int:
+        """When the last that is hidden now is visible again; 0: nothing is there."""
+        return max([entry.visible_ms for entry in self.entries if not entry.is_gone], default=0)
+
     def entry_of(self, message: Message) -> Entry:
         """Find the message that was handed out."""
         return self._by_id[message.message_id]

@@ -185,6 +185,7 @@ class Source:
         world = self._world
         if strikes(world.rng, world.rates.extend_refused):
             world.shelf.show(message, now_ms)
+            world.audit.doubt(message)
         return world.shelf.hide(message, timeout_s, now_ms)
 
     def _end_extend(

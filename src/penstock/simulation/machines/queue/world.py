@@ -211,6 +211,8 @@ class QueueMachineWorld:
         until_ms = self.turns.now_ms + SETTLED_MS + SETTLED_MS_PER_MESSAGE * self.message_count
         if self.plan.rates.unknown:  # of a function whose timeout is not known
             until_ms += 2 * TIMEOUT_S_MAX * 1000
+        # A back-off may have hidden a message for longer than that.
+        until_ms += max(0, self.shelf.last_visible_ms - self.turns.now_ms)
         while self.shelf.open_count:
             if not self._take_turn(until_ms):
                 stuck = [f"m{entry.index}" for entry in self.shelf.entries if not entry.is_gone]

@@ -292,9 +292,9 @@ class ShardAudit:
             and self.oldest_expires_ms(part) <= self.turns.now.wall_ms
         ):
             self._isolate(lane, part)
-            if part.is_final or self._is_expired(lane.parts[0].records[0]):
+            part = lane.parts[0]
+            if part.is_final or self._is_expired(part.records[0]):
                 return Condition.RECORD_AGE_EXCEEDED
-            return None
         return (
             Condition.RETRY_ATTEMPTS_EXHAUSTED
             if part.is_given_up and (part.due_by_ms <= self.now_ms)
