@@ -21,6 +21,7 @@ CORE = Path(__file__).parents[1] / "src" / "penstock" / "core"
 # What queues' worlds reach, what streams' worlds reach, and what both do.
 QUEUE_MODULES = (
     "deletions",
+    "discards",
     "failed_messages",
     "held_batch",
     "in_flight",
@@ -41,7 +42,6 @@ QUEUE_MODULES = (
 STREAM_MODULES = (
     "batch_forming",
     "byte_budget",
-    "discards",
     "failure_record",
     "lane",
     "lane_failures",
