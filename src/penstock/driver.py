@@ -70,6 +70,8 @@ class Driver(Generic[InputT, CommandT]):
         self._is_feeding = False
         self._tasks: asyncio.TaskGroup | None = None
         self._finished = asyncio.Event()
+        # Commands whose task has not had its first turn: one that is cancelled before never begins.
+        self._unbegun: set[Coroutine[Any, Any, InputT | None]] = set()
 
     async def run(self, first: InputT) -> None:
         """Feed ``first`` and run until the machine is finished; cancelling cancels all commands.
@@ -78,16 +80,20 @@ class Driver(Generic[InputT, CommandT]):
             ExceptionGroup: The machine, a command or ``observe`` raised: a defect, wherever it
                 came up.
         """
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            try:
-                self._feed(first)
-                await self._finished.wait()
-            finally:
-                # Commands that are being cancelled may still take their time: feed nothing more.
-                self._tasks = None
-                if self._timer is not None:
-                    self._timer.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                try:
+                    self._feed(first)
+                    await self._finished.wait()
+                finally:
+                    # What is being cancelled may still take its time: feed nothing more.
+                    self._tasks = None
+                    if self._timer is not None:
+                        self._timer.cancel()
+        finally:
+            for running in self._unbegun:
+                running.close()
 
     def send(self, inp: InputT) -> None:
         """Feed an input that answers no command; dropped once the machine is finished.
@@ -107,16 +113,19 @@ class Driver(Generic[InputT, CommandT]):
         # A machine that breaks here is fed nothing more; the group ends in a later turn only.
         self._tasks = None
         self._is_feeding = True
+        machine = self._machine
         self._feed_one(inp, tasks)
-        while self._sent and not self._machine.is_finished():
+        is_finished = machine.is_finished()
+        while self._sent and not is_finished:
             self._feed_one(self._sent.popleft(), tasks)
+            is_finished = machine.is_finished()
         self._is_feeding = False
         self._tasks = tasks
-        if self._machine.is_finished():
+        if is_finished:
             self._arm(None)
             self._finished.set()
         else:
-            self._arm(self._machine.deadline_ms())
+            self._arm(machine.deadline_ms())
 
     def _feed_one(self, inp: InputT, tasks: asyncio.TaskGroup) -> None:
         commands = self._machine.handle(inp, self._clock.now())
@@ -130,9 +139,8 @@ class Driver(Generic[InputT, CommandT]):
     def _start(
         self, running: Coroutine[Any, Any, InputT | None], tasks: asyncio.TaskGroup, *, name: str
     ) -> None:
-        task = tasks.create_task(self._complete(running), name=name)
-        # A task that is cancelled before its first turn never begins the command: end that too.
-        task.add_done_callback(lambda _: running.close())
+        self._unbegun.add(running)
+        tasks.create_task(self._complete(running), name=name)
 
     def _feed_from_loop(self, inp: InputT) -> None:
         tasks = self._tasks
@@ -145,6 +153,7 @@ class Driver(Generic[InputT, CommandT]):
             tasks.create_task(_end_with(exc), name=type(inp).__name__)
 
     async def _complete(self, running: Coroutine[Any, Any, InputT | None]) -> None:
+        self._unbegun.discard(running)
         try:
             inp = await running
         except asyncio.CancelledError as exc:

@@ -1,7 +1,7 @@
 """Invocations in flight, and the slots of those that nobody will hear of."""
 
 import pytest
-from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, at, grouped, held_batch, return_slots
+from builders import FUNCTION_ARN, OTHER_FUNCTION_ARN, at, grouped, held_batch
 
 from penstock.core.held_batch import HeldBatch
 from penstock.core.in_flight import InFlight
@@ -27,12 +27,12 @@ def test_in_flight_counts_what_runs() -> None:
     assert running.deadline_ms() is None
 
 
-def test_in_flight_gives_back_the_slot_of_the_function_that_ran() -> None:
+def test_in_flight_gives_the_batch_and_the_function_that_ran() -> None:
     running = in_flight(3_000, function_arn=OTHER_FUNCTION_ARN)
 
-    held, slot_back = running.end(1)
+    held = running.end(1)
 
-    assert (held.id, slot_back) == (1, return_slots(1, OTHER_FUNCTION_ARN))
+    assert (held.id, held.function_arn) == (1, OTHER_FUNCTION_ARN)
     assert running.slot_count == 0
 
 

@@ -16,7 +16,7 @@ def wanting(count: int, granted: int = 0) -> MappingSlots:
     """Slots of a mapping that wanted some, of which some were granted."""
     slots = MappingSlots()
     balance(slots, count)
-    slots.take_granted(granted)
+    slots.take_granted(FUNCTION_ARN, granted, is_current=True)
     return slots
 
 
@@ -67,3 +67,41 @@ def test_slots_are_left_when_the_function_changes() -> None:
 
 def test_slots_that_nobody_held_are_not_returned() -> None:
     assert MappingSlots().leave(FUNCTION_ARN) == [request_slots(0)]
+
+
+def test_slot_is_kept_when_its_invocation_ends_while_nobody_else_wants_it() -> None:
+    slots = MappingSlots()
+    slots.is_contended = False
+
+    assert slots.end_one(FUNCTION_ARN, is_current=True) == []
+    assert (slots.free, balance(slots, 0)) == (1, [return_slots(1)])
+
+
+def test_slot_goes_back_when_its_invocation_ends_while_others_may_want_it() -> None:
+    slots = MappingSlots()
+
+    assert slots.end_one(FUNCTION_ARN, is_current=True) == [return_slots(1)]
+    assert slots.free == 0
+
+
+def test_slot_of_the_function_before_goes_back_whoever_wants_it() -> None:
+    slots = MappingSlots()
+    slots.is_contended = False
+
+    assert slots.end_one("before", is_current=False) == [return_slots(1, "before")]
+
+
+def test_slots_of_another_function_are_contended_until_it_is_told_otherwise() -> None:
+    slots = MappingSlots()
+    slots.is_contended = False
+
+    slots.leave(FUNCTION_ARN)
+
+    assert slots.is_contended
+
+
+def test_slots_that_come_for_the_function_before_go_back() -> None:
+    slots = wanting(3)
+
+    assert slots.take_granted("before", 2, is_current=False) == [return_slots(2, "before")]
+    assert slots.free == 0

@@ -353,8 +353,11 @@ def test_work_passes_slots_on_until_it_is_disconnected() -> None:
     bench.work.disconnect()
     bench.carry_out(q.RequestSlots(FUNCTION.arn, 1))
 
-    granted = [q.SlotsGranted(FUNCTION.arn, 2), q.SlotsGranted(FUNCTION.arn, 1)]
-    assert inputs == granted
+    assert inputs == [
+        q.SlotsContended(FUNCTION.arn, is_contended=False),
+        q.SlotsGranted(FUNCTION.arn, 2),
+        q.SlotsGranted(FUNCTION.arn, 1),
+    ]
 
 
 def test_work_disconnected_leaves_its_slots_to_others() -> None:

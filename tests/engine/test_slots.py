@@ -103,3 +103,45 @@ def test_slots_of_a_function_that_nobody_wants_are_not_made() -> None:
     ledger = SlotLedger(FakeFunctions())
 
     ledger.function_changed(ARN)  # it is not there at all
+
+
+class Told:
+    """What one mapping was told of contention."""
+
+    def __init__(self, ledger: SlotLedger, name: str) -> None:
+        self.contended: list[bool] = []
+        self._ledger, self._name = ledger, name
+
+    def want(self, count: int) -> None:
+        """Want slots."""
+        self._ledger.want(ARN, self._name, count, lambda *_: None, self._note)
+
+    def _note(self, function_arn: str, is_contended: bool) -> None:  # noqa: FBT001 - OnContended
+        assert function_arn == ARN
+        self.contended.append(is_contended)
+
+
+def test_slots_are_contended_while_two_mappings_take_them() -> None:
+    ledger = SlotLedger(FakeFunctions(FUNCTION))
+    first, second = Told(ledger, "a"), Told(ledger, "b")
+
+    first.want(1)
+    first.want(2)
+    second.want(1)
+    second.want(0)
+    ledger.leave("b")
+
+    assert (first.contended, second.contended) == ([False, True, False], [True])
+
+
+def test_slots_are_contended_while_more_are_held_than_there_are() -> None:
+    functions = FakeFunctions(FUNCTION)
+    ledger = SlotLedger(functions)
+    alone = Told(ledger, "a")
+    alone.want(2)
+
+    functions.declare(msgspec.structs.replace(FUNCTION, concurrency=1))
+    ledger.function_changed(ARN)
+    ledger.free(ARN, "a", 1)
+
+    assert alone.contended == [False, True, False]

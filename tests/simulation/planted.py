@@ -114,15 +114,16 @@ class HoldsFiveLongPolls(RewritingConsumer):
 class Overpulls(QueueConsumer):
     """Receives while batches wait for slots."""
 
-    def _may_receive(self, _holding_count: int, now: Instant) -> bool:
-        return super()._may_receive(0, now)
+    def _may_receive(self, _holding_count: int, *, is_choked: bool) -> bool:
+        return super()._may_receive(0, is_choked=is_choked)
 
 
 class FallsAsleep(QueueConsumer):
     """Stops receiving after its twentieth receive."""
 
-    def _may_receive(self, holding_count: int, now: Instant) -> bool:
-        return self._received < 20 and super()._may_receive(holding_count, now)
+    def _may_receive(self, holding_count: int, *, is_choked: bool) -> bool:
+        may = super()._may_receive(holding_count, is_choked=is_choked)
+        return self._received < 20 and may
 
     _received = 0
 

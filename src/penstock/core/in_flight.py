@@ -1,7 +1,6 @@
 """Invocations that run, and those that may still run though nobody will hear of them."""
 
 from penstock.core.held_batch import HeldBatch
-from penstock.core.queue_contract import ReturnSlots
 from penstock.model.instant import Instant
 
 
@@ -36,12 +35,12 @@ class InFlight:
         self._by_batch_id[held.id] = held
         self.slot_count += 1
 
-    def end(self, batch_id: int) -> tuple[HeldBatch, ReturnSlots]:
-        """An invocation ended: give its batch, and its slot back."""
+    def end(self, batch_id: int) -> HeldBatch:
+        """An invocation ended: give its batch."""
         held = self._by_batch_id.pop(batch_id)
         self.slot_count -= 1
         self.busy_groups -= held.groups
-        return held, ReturnSlots(held.function_arn, 1)
+        return held
 
     def lose(self, batch_id: int) -> HeldBatch:
         """Nobody will hear of an invocation any more: it may run until its timeout."""

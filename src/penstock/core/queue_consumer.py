@@ -36,23 +36,19 @@ from penstock.core.deletions import Deletions
 from penstock.core.failed_messages import FailedMessages, cut_into_calls, select_failed
 from penstock.core.held_batch import HeldBatch, Visibility, shorter_of
 from penstock.core.in_flight import InFlight
-from penstock.core.invocation_pace import InvocationPace
 from penstock.core.mapping_capacity import MappingCapacity
-from penstock.core.mapping_slots import MappingSlots
 from penstock.core.message_groups import by_group
 from penstock.core.policy_filter import part_messages
 from penstock.core.queue_description import QueueDescription
-from penstock.core.receives import Receives, Receiving, batches_per_receive, slots_for
 from penstock.core.renewals import Renewals
 from penstock.core.scaling import RampPolicy
+from penstock.core.slot_demand import SlotDemand
 from penstock.core.waiting_batches import WaitingBatches
 from penstock.core.window import BatchWindow
 from penstock.model.function import TIMEOUT_S_MAX
 from penstock.model.instant import Instant
 from penstock.model.mapping_status import QueueLoad
-from penstock.model.message import BATCH_ENTRIES_MAX, Message, VisibilityChange
-
-BACKLOG_WAIT_S = 0  # receives in parallel do not sit on the slots that wait for what they bring
+from penstock.model.message import DeleteReport, Message, VisibilityChange
 
 
 class QueueConsumer:
@@ -74,9 +70,8 @@ class QueueConsumer:
         self._in_flight = InFlight()
         self._deletions = Deletions()
         self._failed = FailedMessages(self._renewals)
-        self._receives = Receives()
-        self._pace = InvocationPace()
-        self._slots = MappingSlots()
+        self._demand = SlotDemand(self._limits, self._window)
+        self._receives, self._slots = self._demand.receives, self._demand.slots
         self._changing_count = 0
         self._is_stopping = False
         self._capacity = 0  # how many invocations may still start under the ramp
@@ -84,16 +79,25 @@ class QueueConsumer:
 
     def handle(self, inp: q.Input, now: Instant) -> list[q.Command]:
         """Take one input in; give back what must be done."""
+        self._now = now
         commands: list[q.Command] = []
-        match inp:
+        match inp:  # these four are all that most batches bring
             case q.MessagesReceived(receive_id, messages):
                 commands = self._take_messages(receive_id, messages, now)
             case q.SlotsGranted(function_arn, count):
-                commands = self._take_slots(function_arn, count)
+                is_current = function_arn == self._policy.function_arn
+                commands += self._slots.take_granted(function_arn, count, is_current=is_current)
+            case q.InvocationSucceeded():
+                commands = self._end_invocation(inp, now)
             case q.DeleteEnded(report, attempt):
-                self._deletions.take_report(report, attempt, now)
-            case q.Started() | q.DeadlineReached():
-                pass
+                if self._end_delete(report, attempt, now):
+                    return commands
+            case _:
+                commands = self._take_other(inp, now)
+        return commands + self._advance(now)
+
+    def _take_other(self, inp: q.Input, now: Instant) -> list[q.Command]:
+        match inp:
             case q.QueueDescribed(attributes):
                 # Failed receives are not forgotten: they may be refused where describing is not.
                 self._queue.take(attributes, self._policy, now)
@@ -102,26 +106,52 @@ class QueueConsumer:
             case q.ReceiveFailed(receive_id):
                 if self._receives.fail(receive_id, now):
                     self._queue.look_again(now)  # its attributes may be others when it is back
+            case q.SlotsContended(function_arn, is_contended):
+                if function_arn == self._policy.function_arn:
+                    self._slots.is_contended = is_contended
             case q.VisibilityExtended() | q.ExtendVisibilityFailed():
                 self._end_renewal(inp, now)
             case q.VisibilityChanged(count):
                 self._changing_count -= count
-            case q.DestinationAccepted() | q.DestinationFailed():
-                self._end_discard(inp, now)
+            case q.DestinationAccepted(discard_id):
+                self._deletions.add(self._failed.discards.accept(discard_id), now)
+            case q.DestinationFailed():
+                self._failed.discards.refuse(inp, now)
             case q.PolicyChanged(policy):
-                commands = self._change_policy(policy)
+                return self._change_policy(policy)
             case q.StopRequested(abandon_receives):
                 self._is_stopping = True
-                commands = [q.AbandonReceives()] if abandon_receives else []
-            case _:
-                commands = self._end_invocation(inp, now)
-        commands += self._advance(now)
-        self._now = now
-        return commands
+                return [q.AbandonReceives()] if abandon_receives else []
+            case (
+                q.InvocationPartiallyFailed()
+                | q.InvocationFailed()
+                | q.InvocationRejected()
+                | q.InvocationOutcomeUnknown()
+            ):
+                return self._end_invocation(inp, now)
+        return []
 
     def deadline_ms(self) -> int | None:
         """Monotonic time at which ``DeadlineReached`` is due; None: no timer."""
-        return self._next_deadline_ms(self._now)
+        now = self._now
+        moments = [self._renewals.deadline_ms()]
+        if self._deletions.pending_count:
+            moments.append(self._deletions.deadline_ms())
+        if self._failed.has_any:
+            moments.append(self._failed.discards.deadline_ms())
+        if not self._is_stopping:
+            moments += [
+                self._queue.deadline_ms(not_before_ms=self._receives.retry_ms),
+                self._receives.deadline_ms(now),
+                self._in_flight.deadline_ms(),
+            ]
+            if len(self._waiting):
+                moments.append(self._waiting.deadline_ms(now))
+            if self._policy.pollers is not None:
+                moments.append(self._limits.opens_ms(now))
+            if not self._capacity:
+                moments.append(self._limits.rises_ms(now))
+        return min([moment for moment in moments if moment is not None], default=None)
 
     def is_finished(self) -> bool:
         """Tell whether a stop was asked for and nothing is left under way."""
@@ -155,13 +185,8 @@ class QueueConsumer:
         self._deletions.add(excluded, now)
         begun: list[HeldBatch] = []
         grown = self._window.growing
-        one_group = self._policy.options.fifo_one_group
-        for part in by_group(kept) if one_group else (kept,):
+        for part in by_group(kept) if self._policy.options.fifo_one_group else (kept,):
             begun += self._window.add(part, self._policy, visibility, now)
-        for held in begun:
-            self._waiting.add(held)
-        for held in begun if grown is None else (grown, *begun):
-            self._renewals.watch(held)
         self._limits.take(size_bytes, now)
         if len(messages) >= receiving.asked:
             if kept:  # what no filter lets through asks for no invocation
@@ -171,13 +196,32 @@ class QueueConsumer:
             self._receives.let_gather(self._window.ends_ms(), now)
         elif not self._in_flight.slot_count and not len(self._waiting):
             self._ramp.note_idle()
-        return [q.ReportFilteredOut(len(excluded))] if excluded else []
+        commands: list[q.Command] = [q.ReportFilteredOut(len(excluded))] if excluded else []
+        if grown is not None:
+            self._renewals.watch(grown)
+        return commands + self._hold(begun, now)
 
-    def _take_slots(self, function_arn: str, count: int) -> list[q.Command]:
-        if function_arn != self._policy.function_arn:
-            return [q.ReturnSlots(function_arn, count)]
-        self._slots.take_granted(count)
-        return []
+    def _hold(self, received: list[HeldBatch], now: Instant) -> list[q.Command]:
+        """Let batches wait; what nothing holds up is invoked at once."""
+        commands: list[q.Command] = []
+        room = 0
+        if not (len(self._waiting) or self._is_stopping):
+            capacity = self._ramp.limit(now) - self._in_flight.slot_count
+            room = min(self._slots.free, capacity)
+        for held in received:
+            if len(commands) < room and not (held.is_open or held.groups):
+                commands.append(self._invoke(held, now))
+                continue
+            self._waiting.add(held)
+            self._renewals.watch(held)
+        return commands
+
+    def _end_delete(self, report: DeleteReport, attempt: int, now: Instant) -> bool:
+        """A call ended; tell whether nothing follows from it."""
+        was_choked = self._is_choked()
+        self._deletions.take_report(report, attempt, now)
+        has_risen = self._capacity != max(0, self._ramp.limit(now) - self._in_flight.slot_count)
+        return not (was_choked or has_risen or report.retryable or self._is_stopping)
 
     def _end_renewal(
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
@@ -190,21 +234,15 @@ class QueueConsumer:
                 # It cannot be trusted to stay hidden until its window ends: it goes early.
                 held.close()
 
-    def _end_discard(self, inp: q.DestinationAccepted | q.DestinationFailed, now: Instant) -> None:
-        if isinstance(inp, q.DestinationAccepted):
-            self._deletions.add(self._failed.discards.accept(inp.discard_id), now)
-        else:
-            self._failed.discards.refuse(inp, now)
-
     def _end_invocation(self, inp: q.InvocationEnded, now: Instant) -> list[q.Command]:
         if isinstance(inp, q.InvocationOutcomeUnknown):
             held = self._in_flight.lose(inp.batch.id)
             self._waiting.send_back(held.groups)
             self._note_function_error(now)
             return []
-        held, slot_back = self._in_flight.end(inp.batch.id)
+        held = self._in_flight.end(inp.batch.id)
         if not isinstance(inp, q.InvocationRejected):
-            self._pace.note(now.monotonic_ms - held.started_ms)
+            self._demand.pace.note(now.monotonic_ms - held.started_ms)
             self._renewals.leave(held)
         match inp:
             case q.InvocationSucceeded(batch):
@@ -223,7 +261,8 @@ class QueueConsumer:
                     self._ramp.note_throttle(now)
             case _:
                 assert_never(inp)
-        return [slot_back]
+        is_current = held.function_arn == self._policy.function_arn
+        return [*self._slots.end_one(held.function_arn, is_current=is_current)]
 
     def _take_failed(
         self, held: HeldBatch, inp: q.InvocationFailed | q.InvocationPartiallyFailed, now: Instant
@@ -258,31 +297,58 @@ class QueueConsumer:
             self._renewals.leave(held)
             commands.append(q.ReturnSlots(held.function_arn, 1))
         self._capacity = max(0, self._ramp.limit(now) - self._in_flight.slot_count)
+        if len(self._waiting):
+            commands += self._let_go(now)
+        ready_count, is_receiving = 0, False
+        if not self._is_stopping:
+            started, ready_count, is_receiving = self._go_on(now)
+            commands += started
+        if self._failed.has_any:
+            failed = self._failed.start_due(now, is_stopping=self._is_stopping)
+            changes = [each.changes for each in failed if isinstance(each, q.ChangeVisibility)]
+            self._changing_count += sum(map(len, changes))
+            commands += failed
+        if self._queue.visibility is not None:
+            commands += self._renewals.start_due(self._queue.visibility, now)
+        if self._deletions.pending_count:
+            is_alone = not len(self._in_flight)
+            commands += self._deletions.flush(now, at_once=self._policy.is_fifo or is_alone)
+        if self._is_stopping:
+            return [*commands, *self._slots.balance(self._policy.function_arn, 0)]
+        return commands + self._demand.balance(
+            self._policy, ready_count, self._capacity, is_receiving=is_receiving
+        )
+
+    def _go_on(self, now: Instant) -> tuple[list[q.Command], int, bool]:
+        """Invoke what waits, and receive more.
+
+        Returns:
+            The commands, the batches that wait for a slot alone, and whether nothing stops
+            receiving.
+        """
+        commands: list[q.Command] = []
+        holding_count = ready_count = 0
+        if len(self._waiting):
+            commands += self._start_invocations(now)
+            holding_count = self._waiting.holding_count(now, self._in_flight.busy_groups)
+            ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
+        is_choked = self._is_choked()
+        if self._may_receive(holding_count, is_choked=is_choked):
+            slot_count = self._in_flight.slot_count
+            commands += self._demand.start_receives(
+                self._policy, self._hiding(), self._capacity, slot_count, now
+            )
+        commands += self._queue.start_due(now, not_before_ms=self._receives.retry_ms)
+        has_next_try_waiting = ready_count < holding_count
+        return commands, ready_count, not (has_next_try_waiting or is_choked)
+
+    def _let_go(self, now: Instant) -> list[q.Command]:
+        """Part with what waits and is visible again, or goes back to the queue."""
+        commands: list[q.Command] = []
         for held, forgotten in self._waiting.forget_visible(now):
             if not held.messages:
                 self._renewals.leave(held)
             commands.append(q.Forget(forgotten))
-        commands += self._give_back()
-        useful = 0
-        if not self._is_stopping:
-            commands += self._start_invocations(now)
-            holding_count = self._waiting.holding_count(now, self._in_flight.busy_groups)
-            if self._may_receive(holding_count, now):
-                commands += self._start_receives(now)
-            useful = self._slots_useful(holding_count, now)
-            commands += self._queue.start_due(now, not_before_ms=self._receives.retry_ms)
-        for command in self._failed.start_due(now, is_stopping=self._is_stopping):
-            if isinstance(command, q.ChangeVisibility):
-                self._changing_count += len(command.changes)
-            commands.append(command)
-        if self._queue.visibility is not None:
-            commands += self._renewals.start_due(self._queue.visibility, now)
-        is_alone = not len(self._in_flight)
-        commands += self._deletions.flush(now, at_once=self._policy.is_fifo or is_alone)
-        return commands + self._balance_slots(useful)
-
-    def _give_back(self) -> list[q.Command]:
-        commands: list[q.Command] = []
         for held in self._waiting.take_returning(takes_all=self._is_stopping):
             self._renewals.leave(held)
             commands += cut_into_calls([VisibilityChange(message, 0) for message in held.messages])
@@ -291,73 +357,35 @@ class QueueConsumer:
 
     def _start_invocations(self, now: Instant) -> list[q.Command]:
         commands: list[q.Command] = []
-        policy = self._policy
         while self._slots.free and self._capacity:
             held = self._waiting.take_ready(now, self._in_flight.busy_groups)
             if held is None:
                 break
-            self._slots.free -= 1
             self._capacity -= 1
-            timeout_ms = (policy.function_timeout_s or TIMEOUT_S_MAX) * 1000
-            held.started_ms = now.monotonic_ms
-            self._in_flight.start(held, policy.function_arn, now.monotonic_ms + timeout_ms)
-            if self._hiding().is_heartbeat:
-                self._renewals.watch_running(held, timeout_ms, now)
-            else:
-                self._renewals.leave(held)
-            commands.append(
-                q.Invoke(
-                    held.to_batch(),
-                    policy.function_arn,
-                    policy.queue_arn,
-                    policy.report_batch_item_failures,
-                    policy.options.fifo_strict,
-                )
-            )
+            self._renewals.leave(held)
+            commands.append(self._invoke(held, now))
         return commands
 
-    def _start_receives(self, now: Instant) -> list[q.Command]:
-        commands: list[q.Command] = []
+    def _invoke(self, held: HeldBatch, now: Instant) -> q.Invoke:
+        """Begin an invocation in one of the free slots."""
         policy = self._policy
-        while self._receives.may_start(now) and self._limits.may_receive(now):
-            asked = self._messages_to_ask_for(min(self._slots.free, self._capacity))
-            if asked <= 0:
-                break
-            # A long poll would keep slots from others: it wants none, and is the only receive.
-            wait_s = policy.long_poll_s if self._receives.wanted == 1 else BACKLOG_WAIT_S
-            receiving = Receiving(asked, self._hiding())
-            commands.append(self._receives.start(receiving, wait_s, now, is_fifo=policy.is_fifo))
-        return commands
-
-    def _messages_to_ask_for(self, slots: int) -> int:
-        """Say how many messages the next receive may bring, to that many free slots; or 0."""
-        batch_size, running = self._policy.batch_size, len(self._receives)
-        if self._policy.is_fifo:
-            return batch_size if running * batches_per_receive(self._policy) <= slots else 0
-        if self._policy.has_window:
-            room = self._window.room(slots, batch_size)
-        else:
-            soon = self._pace.batches_soon(slots + self._in_flight.slot_count)
-            room = slots * batch_size + min(BATCH_ENTRIES_MAX, soon * batch_size)
-        room -= self._receives.asked
-        # A call that brings less than it could costs as much.
-        return min(BATCH_ENTRIES_MAX, room) if room >= BATCH_ENTRIES_MAX or not running else 0
-
-    def _may_receive(self, holding_count: int, now: Instant) -> bool:
-        return (
-            not holding_count
-            and self._receives.may_start(now)
-            and self._queue.visibility is not None
-            and self._capacity > 0
-            and not self._is_choked()
+        self._slots.free -= 1
+        timeout_ms = (policy.function_timeout_s or TIMEOUT_S_MAX) * 1000
+        held.started_ms = now.monotonic_ms
+        self._in_flight.start(held, policy.function_arn, now.monotonic_ms + timeout_ms)
+        if self._hiding().is_heartbeat:
+            self._renewals.watch_running(held, timeout_ms, now)
+        return q.Invoke(
+            held.to_batch(),
+            policy.function_arn,
+            policy.queue_arn,
+            policy.report_batch_item_failures,
+            policy.options.fifo_strict,
         )
 
-    def _balance_slots(self, useful: int) -> list[q.Command]:
-        # Receives that run count on their slots, but for the one that may be held above them.
-        promised = slots_for(self._policy, max(0, len(self._receives) - 1))
-        needed = min(useful, self._capacity)
-        needed = 0 if self._is_stopping else max(needed, min(self._slots.free, promised))
-        return [*self._slots.balance(self._policy.function_arn, needed)]
+    def _may_receive(self, holding_count: int, *, is_choked: bool) -> bool:
+        is_known = self._queue.visibility is not None
+        return is_known and self._capacity > 0 and not (holding_count or is_choked)
 
     # What the state says.
 
@@ -365,33 +393,8 @@ class QueueConsumer:
         assert self._queue.visibility is not None, "nothing is received before it is described"
         return self._queue.visibility
 
-    def _slots_useful(self, holding_count: int, now: Instant) -> int:
-        """Count the slots that there is work for, whatever the ramp says."""
-        ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
-        # Both stop receiving: slots for receives would lie idle, and others want them.
-        has_next_try_waiting = ready_count < holding_count
-        if self._receives.wanted == 1 or has_next_try_waiting or self._is_choked():
-            return ready_count
-        return ready_count + slots_for(self._policy, self._receives.wanted)
-
     def _is_choked(self) -> bool:
         """Tell whether so little of what is done can be got rid of that receiving must wait."""
-        return self._deletions.is_blocked or self._failed.discards.is_full
-
-    def _next_deadline_ms(self, now: Instant) -> int | None:
-        moments = [
-            self._deletions.deadline_ms(),
-            self._failed.discards.deadline_ms(),
-            self._renewals.deadline_ms(),
-        ]
-        if not self._is_stopping:
-            moments += [
-                self._waiting.deadline_ms(now),
-                self._in_flight.deadline_ms(),
-                self._receives.deadline_ms(now),
-                self._queue.deadline_ms(not_before_ms=self._receives.retry_ms),
-            ]
-            moments.append(self._limits.opens_ms(now))
-            if not self._capacity:
-                moments.append(self._limits.rises_ms(now))
-        return min([moment for moment in moments if moment is not None], default=None)
+        return self._deletions.is_blocked or (
+            self._failed.has_any and self._failed.discards.is_full
+        )

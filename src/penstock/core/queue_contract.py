@@ -96,6 +96,18 @@ class SlotsGranted(msgspec.Struct, frozen=True):
     count: int
 
 
+class SlotsContended(msgspec.Struct, frozen=True):
+    """Whether a slot must be given back when its invocation ends, since others want it.
+
+    Attributes:
+        is_contended: Until this is told it must: other mappings take slots of the function, too,
+            or more are held than it has. If not, it may be kept for what comes next.
+    """
+
+    function_arn: str
+    is_contended: bool
+
+
 class InvocationSucceeded(msgspec.Struct, frozen=True):
     """The function succeeded with the whole batch."""
 
@@ -230,6 +242,7 @@ Input = (
     | MessagesReceived
     | ReceiveFailed
     | SlotsGranted
+    | SlotsContended
     | InvocationEnded
     | DeleteEnded
     | VisibilityExtended

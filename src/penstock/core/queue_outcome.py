@@ -36,11 +36,11 @@ def queue_outcome(
     Source: docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
     payload = result.payload
+    if result.function_error is None and not report_batch_item_failures:
+        return InvocationSucceeded(batch)
     trace = InvocationTrace(result.request_id, result.executed_version, result.function_error)
     if result.function_error is not None:
         return InvocationFailed(batch, error_text(payload), trace, payload)
-    if not report_batch_item_failures:
-        return InvocationSucceeded(batch)
     response = parse_queue_response(payload, batch)
     match response:
         case Succeeded():

@@ -167,8 +167,6 @@ class WaitingBatches:
     def deadline_ms(self, now: Instant) -> int | None:
         """The next moment at which a batch becomes due or is forgotten."""
         if not self._by_id:
-            self._later.clear()
-            self._ends.clear()
             return None
         self._settle(now)
         self._settle_ends(now)
@@ -269,4 +267,7 @@ class WaitingBatches:
                 each.pop(held.id, None)
         if self._open is held:
             self._open = None
+        if not self._by_id:
+            self._later.clear()
+            self._ends.clear()
         held.close()

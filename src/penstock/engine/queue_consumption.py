@@ -52,7 +52,7 @@ class QueueConsumption:
             self._work.carry_out,
             clock=surroundings.clock,
             deadline_reached=q.DeadlineReached(),
-            observe=self._observe,
+            observe=self._observer.observe if self._watch is None else self._observe_watched,
         )
         self._told = policy
 
@@ -88,10 +88,10 @@ class QueueConsumption:
         """Give nothing: a queue has no shards."""
         return {}
 
-    def _observe(self, inp: q.Input, commands: list[q.Command]) -> None:
+    def _observe_watched(self, inp: q.Input, commands: list[q.Command]) -> None:
+        assert self._watch is not None
         self._observer.observe(inp, commands)
-        if self._watch is not None:
-            self._watch.queue_stepped(self._mapping_uuid, inp, commands)
+        self._watch.queue_stepped(self._mapping_uuid, inp, commands)
 
     def _make_observer(self, log: Log) -> QueueObserver:
         uuid, metrics = self._mapping_uuid, self._metrics

@@ -9,7 +9,13 @@ from penstock.engine.queue_log import QueueLog
 
 # Most of what happens: there is nothing to say of it.
 _ORDINARY = frozenset(
-    {q.MessagesReceived, q.SlotsGranted, q.InvocationSucceeded, q.DeadlineReached}
+    {
+        q.MessagesReceived,
+        q.SlotsGranted,
+        q.SlotsContended,
+        q.InvocationSucceeded,
+        q.DeadlineReached,
+    }
 )
 
 
@@ -36,7 +42,7 @@ class QueueObserver:
     def observe(self, inp: q.Input, commands: list[q.Command]) -> None:
         """Take in what the driver fed and what the machine answered."""
         self._counts.observe(inp, commands)
-        if type(inp) in _ORDINARY and not self._log.is_listening:
+        if not self._log.is_listening and is_ordinary(inp):
             self._log.observe_commands(commands)
             return
         self._log.observe(inp, commands)
@@ -44,6 +50,13 @@ class QueueObserver:
         trouble = trouble_of(inp)
         if trouble is not None:
             self._note_trouble(trouble)
+
+
+def is_ordinary(inp: q.Input) -> bool:
+    """Tell whether there is nothing to say of an input."""
+    if type(inp) is q.DeleteEnded:
+        return not (inp.report.retryable or inp.report.refused)
+    return type(inp) in _ORDINARY
 
 
 def trouble_of(inp: q.Input) -> str | None:  # noqa: PLR0911 - one per kind of trouble

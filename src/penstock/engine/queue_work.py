@@ -55,6 +55,7 @@ class QueueWork:
         # Ids of attempts must not have been used before, also not by this mapping's last run.
         self._attempt_prefix = surroundings.draw_uuid()
         self._source: QueueSource | None = None
+        self._ready: QueueSource | None = None  # the source, while it is open for that function
         self._missing = f"{queue_arn} has not been opened yet"  # or what was said when it was gone
         self._receives: set[asyncio.Task[object]] = set()
         self._is_abandoning = False
@@ -67,6 +68,7 @@ class QueueWork:
     def read_for(self, function_arn: str) -> None:
         """Read, delete and change as for this function from now on; long polls run to their end."""
         self._function_arn = function_arn
+        self._ready = self._source if self._opened_for == function_arn else None
 
     def disconnect(self) -> None:
         """The machine has ended: give every slot back."""
@@ -76,20 +78,22 @@ class QueueWork:
     def carry_out(self, command: q.Command) -> _Running | None:  # noqa: PLR0911 - one per command
         """Start a command; None when it is done at once."""
         match command:
-            case q.DescribeQueue():
-                return self._describe()
-            case q.Receive():
-                return self._receive(command)
-            case q.AbandonReceives():
-                self._abandon_receives()
-            case q.RequestSlots(function_arn, count):
-                self._slots.want(function_arn, self._mapping_uuid, count, self._grant)
-            case q.ReturnSlots(function_arn, count):
-                self._slots.free(function_arn, self._mapping_uuid, count)
             case q.Invoke():
                 return self._invoke(command)
+            case q.Receive():
+                return self._receive(command)
             case q.DeleteMessages():
                 return self._delete(command)
+            case q.RequestSlots(function_arn, count):
+                self._slots.want(
+                    function_arn, self._mapping_uuid, count, self._grant, self._contend
+                )
+            case q.ReturnSlots(function_arn, count):
+                self._slots.free(function_arn, self._mapping_uuid, count)
+            case q.DescribeQueue():
+                return self._describe()
+            case q.AbandonReceives():
+                self._abandon_receives()
             case q.ExtendVisibility():
                 return self._extend_visibility(command)
             case q.ChangeVisibility():
@@ -105,13 +109,16 @@ class QueueWork:
     def _grant(self, function_arn: str, count: int) -> None:
         self._send(q.SlotsGranted(function_arn, count))
 
+    def _contend(self, function_arn: str, is_contended: bool) -> None:  # noqa: FBT001 - OnContended
+        self._send(q.SlotsContended(function_arn, is_contended))
+
     async def _describe(self) -> q.QueueDescribed | q.DescribeFailed:
         try:
             async with self._looks.turn(self._region):
                 source = self._source or await self._open()
                 return q.QueueDescribed(await source.describe())
         except SourceNotFoundError as error:
-            self._source, self._missing = None, str(error)
+            self._source, self._ready, self._missing = None, None, str(error)
             return q.DescribeFailed(self._missing)
         except PenstockError as error:
             return q.DescribeFailed(str(error))
@@ -122,7 +129,8 @@ class QueueWork:
         receive = cast("asyncio.Task[object]", asyncio.current_task())
         self._receives.add(receive)
         try:
-            messages = await (await self._opened()).receive(
+            source = self._ready or await self._opened()
+            messages = await source.receive(
                 command.max_messages,
                 command.wait_s,
                 visibility_timeout_s=command.visibility_timeout_s,
@@ -172,7 +180,8 @@ class QueueWork:
 
     async def _delete(self, command: q.DeleteMessages) -> q.DeleteEnded:
         try:
-            report = await (await self._opened()).delete(command.messages)
+            source = self._ready or await self._opened()
+            report = await source.delete(command.messages)
         except SourceError:
             report = DeleteReport(deleted=(), retryable=command.messages)
         return q.DeleteEnded(report, command.attempt)
@@ -217,9 +226,7 @@ class QueueWork:
     async def _opened(self) -> QueueSource:
         if self._source is None:
             raise SourceUnavailableError(self._missing)
-        if self._opened_for != self._function_arn:
-            return await self._open()
-        return self._source
+        return self._ready or await self._open()
 
     async def _open(self) -> QueueSource:
         function_arn = self._function_arn
@@ -227,6 +234,8 @@ class QueueWork:
             self._queue_arn, function_arn=function_arn, count_request=self._count_request
         )
         self._opened_for = function_arn
+        # While it was opened the mapping may have gone over to another function.
+        self._ready = self._source if function_arn == self._function_arn else None
         return self._source
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from penstock.core.function_slots import FunctionSlots, Grant
 from penstock.model.arn import unqualified_function_arn
 from penstock.model.errors import FunctionNotFoundError, InvokeThrottledError
@@ -11,6 +13,19 @@ from penstock.ports import FunctionInvoker
 _DIRECT = "direct invokes"
 
 OnGrant = Callable[[str, int], None]
+OnContended = Callable[[str, bool], None]
+
+
+class _Holder(msgspec.Struct, frozen=True):
+    """A mapping, to the function that it wants slots of.
+
+    Attributes:
+        function_arn: As that mapping wrote it.
+    """
+
+    function_arn: str
+    on_grant: OnGrant
+    on_contended: OnContended | None
 
 
 class SlotLedger:
@@ -22,26 +37,49 @@ class SlotLedger:
     def __init__(self, functions: FunctionInvoker) -> None:
         self._functions = functions
         self._slots: dict[str, FunctionSlots] = {}
-        # By (function, holder): the ARN as that holder wrote it, and where its grants go.
-        self._holders: dict[tuple[str, str], tuple[str, OnGrant]] = {}
+        self._holders: dict[str, dict[str, _Holder]] = {}  # by function, then by their names
+        self._contended: set[str] = set()  # functions whose holders were told so
 
-    def want(self, function_arn: str, holder: str, count: int, on_grant: OnGrant) -> None:
-        """Say how many more slots a mapping wants; a grant calls ``on_grant(arn, count)``."""
+    def want(
+        self,
+        function_arn: str,
+        holder: str,
+        count: int,
+        on_grant: OnGrant,
+        on_contended: OnContended | None = None,
+    ) -> None:
+        """Say how many more slots a mapping wants; a grant calls ``on_grant(arn, count)``.
+
+        Args:
+            function_arn: Qualified or not.
+            holder: The mapping.
+            count: In place of what it wanted before.
+            on_grant: Called within this call too.
+            on_contended: Called with the ARN, and with whether a slot must come back when its
+                invocation ends; None: it comes back in any case.
+        """
         function = unqualified_function_arn(function_arn)
-        self._holders[function, holder] = (function_arn, on_grant)
         slots = self._slots_of(function)
+        holders = self._holders.setdefault(function, {})
+        known = holders.get(holder)
+        if known is None or known.function_arn != function_arn:
+            holders[holder] = _Holder(function_arn, on_grant, on_contended)
+            self._note_contention(function, newcomer=holder)
         self._pass_on(function, slots.want(holder, count))
 
     def free(self, function_arn: str, holder: str, count: int) -> None:
         """Give slots back."""
         function = unqualified_function_arn(function_arn)
         self._pass_on(function, self._slots_of(function).free(holder, count))
+        if function in self._contended:
+            self._note_contention(function)
 
     def leave(self, holder: str) -> None:
         """Forget a holder that has ended: its slots are free, its wishes are dropped."""
-        for function, name in [key for key in self._holders if key[1] == holder]:
-            del self._holders[function, name]
-            self._pass_on(function, self._slots[function].leave(holder))
+        for function, holders in self._holders.items():
+            if holders.pop(holder, None) is not None:
+                self._pass_on(function, self._slots[function].leave(holder))
+                self._note_contention(function)
 
     def function_changed(self, function_arn: str) -> None:
         """Follow the concurrency of a function that was changed: who waits may get slots now.
@@ -78,9 +116,21 @@ class SlotLedger:
             slots = self._slots[function] = FunctionSlots(concurrency)
         elif slots.concurrency != concurrency:
             self._pass_on(function, slots.change_concurrency(concurrency))
+            self._note_contention(function)
         return slots
 
     def _pass_on(self, function: str, grants: list[Grant]) -> None:
+        holders = self._holders[function] if grants else {}
         for grant in grants:
-            function_arn, on_grant = self._holders[function, grant.holder]
-            on_grant(function_arn, grant.count)
+            holder = holders[grant.holder]
+            holder.on_grant(holder.function_arn, grant.count)
+
+    def _note_contention(self, function: str, newcomer: str | None = None) -> None:
+        """Tell a function's holders whether its slots are contended, and a newcomer in any case."""
+        holders, slots = self._holders.get(function, {}), self._slots[function]
+        is_contended = len(holders) > 1 or slots.held_count > slots.concurrency
+        has_changed = is_contended != (function in self._contended)
+        (self._contended.add if is_contended else self._contended.discard)(function)
+        for name, holder in list(holders.items()):
+            if (has_changed or name == newcomer) and holder.on_contended is not None:
+                holder.on_contended(holder.function_arn, is_contended)

@@ -11,6 +11,8 @@ class SlotBook:
     Attributes:
         wanted: Those that are asked for, and not on their way yet.
         asked: Those that the machine asked for and that have not come.
+        is_contended: The machine must take it that others want its slots.
+        owed: Those whose invocations have ended in this turn, while they were contended.
     """
 
     def __init__(self) -> None:
@@ -18,6 +20,8 @@ class SlotBook:
         self.used: dict[str, int] = {}
         self.wanted: dict[str, int] = {}
         self.asked: dict[str, int] = {}
+        self.is_contended = True
+        self.owed: dict[str, int] = {}
 
     @property
     def held_count(self) -> int:
@@ -50,14 +54,22 @@ class SlotBook:
         self.used[function] = self.used.get(function, 0) + 1
 
     def end(self, function: str) -> None:
-        """An invocation is over: its slot goes back in this turn."""
+        """An invocation is over: its slot goes back in this turn, if others may want it."""
         self.used[function] -= 1
+        if self.is_contended:
+            self.owed[function] = self.owed.get(function, 0) + 1
 
     def give_back(self, function: str, count: int) -> None:
         """Slots go back."""
         if not 1 <= count <= self.free(function):
             raise RuleBrokenError(BACK, count, "of", self.free(function), "to", function)
         self.held[function] -= count
+        self.owed[function] = max(0, self.owed.get(function, 0) - count)
+
+    def check_owed(self) -> None:
+        """What others may want has gone back."""
+        if any(self.owed.values()):
+            raise RuleBrokenError(BACK, "when its invocation ends", self.owed)
 
     def check_left(self, function: str | None) -> None:
         """Of no other function is a slot held that nothing uses."""

@@ -80,6 +80,8 @@ class QueueMachinePlan(msgspec.Struct, frozen=True, kw_only=True):
         grant_ms: How long a slot that is free takes to come, at most.
         call_ms: How long a call of the queue takes, at most.
         run_ms: How long an invocation takes: from, to.
+        alone_from: From which turn on nobody else wants slots of the function; None: never so.
+        alone_until: Until which turn; None: to the end.
     """
 
     is_fifo: bool
@@ -98,6 +100,8 @@ class QueueMachinePlan(msgspec.Struct, frozen=True, kw_only=True):
     run_ms: tuple[int, int]
     rates: Rates
     messages: tuple[MessagePlan, ...]
+    alone_from: int | None
+    alone_until: int | None
 
     @classmethod
     def draw(cls, rng: Random) -> "QueueMachinePlan":
@@ -136,6 +140,8 @@ class QueueMachinePlan(msgspec.Struct, frozen=True, kw_only=True):
             run_ms=rng.choice([ms for ms in RUNS_MS if ms[1] * 2 <= hidden_ms]),
             rates=rates,
             messages=_draw_messages(rng, settings, is_fifo=is_fifo),
+            alone_from=rng.choice([None, 0, 0, 10]),
+            alone_until=rng.choice([None, 5, 30]),
         )
 
 

@@ -27,6 +27,7 @@ def judge_turn(audit: QueueAudit, machine: QueueConsumer, deadline_ms: int | Non
     _check_waiting(audit, now_ms)
     audit.deletes.check(now_ms, at_once=audit.deletes_at_once)
     audit.failures.check(now_ms)
+    audit.slots.check_owed()
     if audit.is_stopping:
         audit.slots.check_left(None)
         is_finished = machine.is_finished()

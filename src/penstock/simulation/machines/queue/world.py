@@ -94,6 +94,7 @@ class QueueMachineWorld:
         self._commands = CommandAudit(self.audit)
         self._deadline_ms: int | None = None
         self._in_use = 0  # slots of the function, those on their way included
+        self._is_alone = False  # as far as the machine was told
         self._arriving = 0
 
     def _start(self) -> None:
@@ -184,8 +185,17 @@ class QueueMachineWorld:
             self._stop(abandons=self.plan.abandons)
             self._begin()
             self._start()
+        plan, until = self.plan, self.plan.alone_until
+        is_begun = plan.alone_from is not None and plan.alone_from <= turn
+        is_alone = is_begun and (until is None or turn < until)
+        if is_alone != self._is_alone:
+            self._is_alone, self.audit.slots.is_contended = is_alone, not is_alone
+            function_arn = FUNCTION_ARN + self._settings.function
+            self.feed(q.SlotsContended(function_arn, not is_alone))
 
     def _update(self, settings: QueueSettings) -> None:
+        if settings.function != self._settings.function:
+            self._is_alone, self.audit.slots.is_contended = False, True
         self._settings = settings
         self.audit.update(settings)
         self.feed(q.PolicyChanged(self._policy()))
