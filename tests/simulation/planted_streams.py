@@ -208,7 +208,8 @@ class MixesRecords(ShardWork):
     async def _invoke(self, command: s.Invoke) -> s.InvocationEnded:
         first, *others = command.batch.records
         if others:
-            first = msgspec.structs.replace(first, event=first.event.replace(b"eu-west-1", b"us-west-1"))
+            elsewhere = first.event.replace(b"eu-west-1", b"us-west-1")
+            first = msgspec.structs.replace(first, event=elsewhere)
         batch = msgspec.structs.replace(command.batch, records=(first, *others))
         ended = await super()._invoke(msgspec.structs.replace(command, batch=batch))
         return msgspec.structs.replace(ended, batch=command.batch)
