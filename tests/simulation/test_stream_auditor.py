@@ -14,7 +14,7 @@ FIRST_SEEDS = {
     "does not wait for the end of an unknown outcome": 47,
     "ignores the maximum age": 17,
     "trusts its destination": 125,
-    "saves nothing when it stops": 305,
+    "saves nothing when it stops": 1170,
     "does not split": 5,
     "leaves one record behind": 1,
     "runs beside what is unknown": 36,
