@@ -36,6 +36,7 @@ QUEUE_MODULES = (
     "receives",
     "renewals",
     "scaling",
+    "slot_demand",
     "waiting_batches",
     "window",
 )
