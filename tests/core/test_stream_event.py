@@ -1,5 +1,6 @@
 """The records of a stream as a function sees them, byte for byte."""
 
+import itertools
 import json
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from penstock.core.shard_contract import WindowInvocation
 from penstock.core.stream_event import (
     EVENT_ENVELOPE_BYTES_MAX,
+    DynamoDbChange,
     DynamoDbRecord,
     KinesisRecord,
     dynamodb_records,
@@ -192,6 +194,25 @@ def test_dynamodb_record_has_its_members_in_aws_s_order() -> None:
     )
 
 
+def test_changes_each_tell_their_own_second() -> None:
+    change = DynamoDbChange(1.0, msgspec.Raw(b"{}"), "1")
+    seconds = [1.0, 1.0, 2.5, 1.0]
+    wire = [
+        DynamoDbRecord(
+            msgspec.structs.replace(change, approximate_creation_date_time=each),
+            msgspec.Raw(b'"id"'),
+            msgspec.Raw(b'"INSERT"'),
+        )
+        for each in seconds
+    ]
+
+    records = dynamodb_records(wire, stream_arn=DYNAMODB_ARN)
+
+    shown = [json.loads(record.event)["dynamodb"] for record in records]
+    assert [each["ApproximateCreationDateTime"] for each in shown] == seconds
+    assert [record.arrived_ms for record in records] == [1000, 1000, 2500, 1000]
+
+
 @pytest.mark.parametrize("absent", [{}, {"NewImage": b"null", "OldImage": b"null"}])
 def test_image_that_is_not_there_is_left_out(absent: dict[str, bytes]) -> None:
     event = json.loads(dynamodb(absent).event)
@@ -203,6 +224,18 @@ def test_image_that_is_not_there_is_left_out(absent: dict[str, bytes]) -> None:
         "SizeBytes",
         "StreamViewType",
     ]
+
+
+@pytest.mark.parametrize("is_null", [*itertools.product([False, True], repeat=4)])
+def test_null_member_leaves_the_others_as_they_are(is_null: tuple[bool, ...]) -> None:
+    names = ["NewImage", "OldImage", "SizeBytes", "StreamViewType"]
+    change = {name: b"null" if null else b'"x"' for name, null in zip(names, is_null, strict=True)}
+
+    event = json.loads(dynamodb(change).event)
+
+    shown = [name for name, null in zip(names, is_null, strict=True) if not null]
+    assert [name for name in event["dynamodb"] if name in names] == shown
+    assert [event["dynamodb"][name] for name in shown] == ["x"] * len(shown)
 
 
 @pytest.mark.parametrize(
