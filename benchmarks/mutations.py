@@ -21,6 +21,7 @@ CORE = Path(__file__).parents[1] / "src" / "penstock" / "core"
 # What queues' worlds reach, what streams' worlds reach, and what both do.
 QUEUE_MODULES = (
     "deletions",
+    "discards",
     "failed_messages",
     "held_batch",
     "in_flight",
@@ -35,13 +36,13 @@ QUEUE_MODULES = (
     "receives",
     "renewals",
     "scaling",
+    "slot_demand",
     "waiting_batches",
     "window",
 )
 STREAM_MODULES = (
     "batch_forming",
     "byte_budget",
-    "discards",
     "failure_record",
     "lane",
     "lane_failures",

@@ -1,6 +1,6 @@
 """Engines with one defect each, to prove that the auditor sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -8,15 +8,16 @@ import pytest
 
 from penstock.core import queue_consumer, receives
 from penstock.core import queue_contract as q
+from penstock.core.function_event import queue_event
 from penstock.core.function_slots import FunctionSlots, Grant
 from penstock.core.held_batch import HeldBatch
 from penstock.core.in_flight import InFlight
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.scaling import RampPolicy
-from penstock.engine import queue_consumption
+from penstock.engine import queue_consumption, queue_work
 from penstock.engine.queue_work import QueueWork
 from penstock.model.instant import Instant
-from penstock.model.message import DeleteReport
+from penstock.model.message import DeleteReport, Message
 from penstock.simulation.queue import SimulatedQueue
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -253,3 +254,13 @@ def in_flight(defect: type[InFlight]) -> Plant:
 def source_retry_ms(delay_ms: int) -> Plant:
     """Plant a retry without back-off."""
     return lambda patch: patch.setattr(receives, "SOURCE_RETRY_MS_MAX", delay_ms)
+
+
+def no_digests(patch: pytest.MonkeyPatch) -> None:
+    """Plant events without the digests of attributes."""
+
+    def event(messages: Iterable[Message], queue_arn: str) -> bytes:
+        bare = [msgspec.structs.replace(m, md5_of_message_attributes=None) for m in messages]
+        return queue_event(bare, queue_arn)
+
+    patch.setattr(queue_work, "queue_event", event)

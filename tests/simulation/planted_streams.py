@@ -203,12 +203,13 @@ class LosesSlots(ShardWork):
 
 
 class MixesRecords(ShardWork):
-    """Gives a record the body of its neighbour."""
+    """Gives a record another region."""
 
     async def _invoke(self, command: s.Invoke) -> s.InvocationEnded:
         first, *others = command.batch.records
         if others:
-            first = msgspec.structs.replace(first, event=first.event.replace(b"good", b"bad!"))
+            elsewhere = first.event.replace(b"eu-west-1", b"us-west-1")
+            first = msgspec.structs.replace(first, event=elsewhere)
         batch = msgspec.structs.replace(command.batch, records=(first, *others))
         ended = await super()._invoke(msgspec.structs.replace(command, batch=batch))
         return msgspec.structs.replace(ended, batch=command.batch)

@@ -62,6 +62,7 @@ PLANTED = [
             {Rule.NOT_RETURNED},
         ),
         ("mixes bodies up", planted.work(planted.MixesBodies), {Rule.ALTERED}),
+        ("leaves a digest out", planted.no_digests, {Rule.ALTERED}),
         ("does not back off", planted.source_retry_ms(50), {Rule.HOT_LOOP}),
         ("falls asleep", planted.consumer(planted.FallsAsleep), {Rule.STUCK}),
         ("raises", planted.consumer(planted.Raises), {Rule.BROKEN}),

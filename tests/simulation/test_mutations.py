@@ -88,7 +88,7 @@ def test_draw_is_the_same_each_time_and_has_every_module_and_operator() -> None:
 @pytest.mark.parametrize(
     ("module", "was", "becomes", "is_killed"),
     [
-        pytest.param("queue_outcome", "not report_batch_item_failures", "True", True, id="killed"),
+        pytest.param("queue_outcome", "is not", "is", True, id="killed"),
         pytest.param("queue_options", "check_destination(arn)", "pass", False, id="survived"),
     ],
 )

@@ -56,7 +56,7 @@ class Scene:
 
     def put(self, count: int = 1) -> None:
         for index in range(count):
-            self.stream.put(f"key-{index}", b"", is_poison=False)
+            self.stream.put(f"key-{index}", 0, is_poison=False)
 
     def read(self, token: str | None = None, shard_id: str = FIRST) -> FetchedRecords:
         token = token or self.stream.open_iterator(shard_id, TrimHorizon()).token

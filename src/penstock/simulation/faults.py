@@ -85,6 +85,7 @@ class StreamFaultRates(DestinationRates, frozen=True, kw_only=True):
 
     Attributes:
         answer_empty: Per fetch: no records, though there are some.
+        answer_garbled: Per fetch: a record in it is none, and the whole of it cannot be read.
         iterator_expired: Per fetch: its iterator is refused as too old, whatever its age.
         listing_failed: Per listing of shards.
         store_unavailable: Per call of the store: no effect.
@@ -101,6 +102,7 @@ class StreamFaultRates(DestinationRates, frozen=True, kw_only=True):
     """
 
     answer_empty: float = 0.0
+    answer_garbled: float = 0.0
     iterator_expired: float = 0.0
     listing_failed: float = 0.0
     store_unavailable: float = 0.0

@@ -15,12 +15,18 @@ from penstock.model.function import Function, FunctionErrorKind, FunctionResult
 from penstock.simulation.auditor import Auditor
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import FaultRates
-from penstock.simulation.ledger import AuditedInvocation, Verdict, unqualified
+from penstock.simulation.ledger import AuditedInvocation, Rule, Verdict, unqualified
+from penstock.simulation.message_members import event_record
 from penstock.simulation.trace import Trace
 
 POISON = b'"poison'  # how the body of a message begins that no function ever succeeds with
 DIRECT_PAYLOAD = b'{"direct":true}'
-_ERROR = b'{"errorType":"Simulated","errorMessage":"drawn"}'
+# Whatever a function says of its end is passed on; not all of it is JSON, or UTF-8.
+_ERRORS = (
+    b'{"errorType":"Simulated","errorMessage":"drawn"}',
+    b'{"errorType":"Simulated","errorMessage":"\xff"}',
+    b"Task timed out",
+)
 
 
 class _Attributes(msgspec.Struct):
@@ -31,17 +37,21 @@ class _Record(msgspec.Struct, rename="camel"):
     message_id: str
     receipt_handle: str
     body: msgspec.Raw
-    attributes: _Attributes
+    attributes: msgspec.Raw
     event_source_arn: str = msgspec.field(name="eventSourceARN")
 
     @property
     def group(self) -> str:
         """The group whose order counts; empty on a standard queue."""
-        return self.attributes.group if self.event_source_arn.endswith(".fifo") else ""
+        return (
+            _decode_attributes(self.attributes).group
+            if self.event_source_arn.endswith(".fifo")
+            else ""
+        )
 
 
 class _Event(msgspec.Struct):
-    records: list[_Record] = msgspec.field(name="Records", default=[])
+    records: list[msgspec.Raw] = msgspec.field(name="Records", default=[])
 
 
 class Temper(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +77,8 @@ class _Ending(msgspec.Struct, frozen=True):
     result: FunctionResult
 
 
+_decode_attributes = msgspec.json.Decoder(_Attributes).decode
+_decode_record = msgspec.json.Decoder(_Record).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 
 
@@ -111,7 +123,10 @@ class SimulatedFunctions:
         function, temper = self._functions[unqualified(function_arn)]
         if payload == DIRECT_PAYLOAD:
             return await self._invoke_directly(function, temper)
-        records = _decode_event(payload).records
+        shown = _decode_event(payload).records
+        records = [_decode_record(each) for each in shown]
+        for record, raw in zip(records, shown, strict=True):
+            self._check_members(record, bytes(raw))
         invocation = self._auditor.functions.dispatched(
             function.arn,
             [(each.message_id, each.receipt_handle, bytes(each.body)) for each in records],
@@ -132,6 +147,18 @@ class SimulatedFunctions:
             raise
         self._auditor.functions.answered(invocation)
         return result
+
+    def _check_members(self, record: _Record, shown: bytes) -> None:
+        """Check that a record has all that its message carries, and nothing else."""
+        expected = event_record(
+            record.message_id,
+            record.receipt_handle,
+            bytes(record.body),
+            bytes(record.attributes),
+            record.event_source_arn,
+        )
+        if shown != expected:
+            self._auditor.books.report(Rule.ALTERED, f"{shown[-300:]!r}, not {expected[-300:]!r}")
 
     async def _invoke_directly(self, function: Function, temper: Temper) -> FunctionResult:
         chance = self._chances[function.arn]
@@ -175,7 +202,7 @@ class SimulatedFunctions:
         duration_ms = _draw_duration_ms(chance, function, temper)
         if chance.strikes(chance.rates.function_hung):
             duration_ms = function.timeout_s * 1000
-            ending = _Ending(Verdict(is_error=True), _failure())
+            ending = _Ending(Verdict(is_error=True), _failure(chance))
         self._running[function.arn] = self._running.get(function.arn, 0) + 1
 
         def end() -> None:
@@ -198,7 +225,7 @@ def _draw_ending(chance: Chance[FaultRates], temper: Temper, records: list[_Reco
     rates = chance.rates
     poison = [each.message_id for each in records if bytes(each.body).startswith(POISON)]
     if chance.strikes(rates.function_failed) or (poison and not temper.reports_failures):
-        return _Ending(Verdict(is_error=True), _failure())
+        return _Ending(Verdict(is_error=True), _failure(chance))
     if chance.strikes(rates.function_malformed):
         known = records[0].message_id.encode()
         response = chance.rng.choice(MALFORMED_RESPONSES).replace(b"KNOWN", known)
@@ -231,8 +258,8 @@ def _with_those_after(failed: set[str], records: list[_Record]) -> set[str]:
     return named
 
 
-def _failure() -> FunctionResult:
-    return FunctionResult(_ERROR, FunctionErrorKind.UNHANDLED)
+def _failure(chance: Chance[FaultRates]) -> FunctionResult:
+    return FunctionResult(chance.rng.choice(_ERRORS), FunctionErrorKind.UNHANDLED)
 
 
 # Responses of a function that reports no failures (AWS: complete success) ...

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from penstock.model.message import Message
+from penstock.simulation.message_members import md5_of, members_of
 
 
 class StoredMessage(msgspec.Struct, kw_only=True, eq=False):
@@ -165,9 +166,13 @@ def as_received(stored: StoredMessage) -> Message:
     if stored.deduplication_id:
         attributes["MessageDeduplicationId"] = stored.deduplication_id
         attributes["SequenceNumber"] = str(stored.sequence_number)
+    members = members_of(stored.message_id, bytes(stored.body))
     return Message(
         stored.message_id,
         stored.receipt_handle,
         stored.body,
+        md5_of(stored.message_id),
         attributes=msgspec.Raw(msgspec.json.encode(attributes)),
+        message_attributes=msgspec.Raw(members.sent),
+        md5_of_message_attributes=members.md5,
     )

@@ -15,11 +15,11 @@ from penstock.simulation.streams.shard_books import (
     AuditedShard,
     Fate,
 )
+from penstock.simulation.streams.written import is_dark
 
 if TYPE_CHECKING:
     from penstock.simulation.streams.stream import SimulatedStream
 
-DARK_MARK = b'"shade":"dark"'  # stands in the records that a filter lets through
 # A row that is written while the keeper waits for the store is taken up when it has its answer.
 POLICY_GRACE_MS = 60
 SAVE_AGAIN_MS = 1_500  # a save that failed is made again by then, and nothing is saved meanwhile
@@ -146,7 +146,7 @@ class AuditedMapping:
 
     def excludes(self, record: StreamRecord) -> bool:
         """Tell whether the filter, which no update changes, leaves a record out."""
-        return bool(self.row.filters) and DARK_MARK not in record.event
+        return bool(self.row.filters) and not is_dark(record.event)
 
     def requires(self, shard_id: str, record: StreamRecord) -> bool:
         """Tell whether a record is to be delivered."""

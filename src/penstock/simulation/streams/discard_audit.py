@@ -35,6 +35,9 @@ class DiscardAudit:
         is_final = discard.event.is_final
         if not is_final and discard.range() != _range_of(records):
             self._books.report(StreamRule.DISCARD, f"{discard.range()} of {_range_of(records)}")
+        if not is_final and discard.arrived_ms != _arrivals_of(records):
+            text = f"{discard.arrived_ms}, not {_arrivals_of(records)}"
+            self._books.report(StreamRule.DISCARD, f"{discard.range()} arrived at {text}")
         self._check(
             mapping,
             records,
@@ -169,6 +172,10 @@ class DiscardAudit:
             numbers = [(audited.number, audited.failures) for audited in records]
             text = f"{mapping.name}: {condition.value} of {numbers} after {invoke_count}"
             self._books.report(StreamRule.DISCARD, text)
+
+
+def _arrivals_of(records: list[AuditedRecord]) -> tuple[int, int]:
+    return records[0].record.arrived_ms, records[-1].record.arrived_ms
 
 
 def _range_of(records: list[AuditedRecord]) -> tuple[str, str, int]:

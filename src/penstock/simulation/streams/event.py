@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from penstock.simulation.streams.stream import POISON_MARK
+from penstock.simulation.streams.written import is_poison
 
 
 class EventRecord(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class EventRecord(msgspec.Struct, frozen=True):
     @property
     def is_poison(self) -> bool:
         """Tell whether functions fail on it."""
-        return POISON_MARK in self.raw[:200]
+        return is_poison(self.raw)
 
 
 class EventWindow(msgspec.Struct, frozen=True):

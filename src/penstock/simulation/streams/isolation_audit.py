@@ -4,7 +4,7 @@ from penstock.simulation.loop import WALL_MS_AT_START
 from penstock.simulation.streams.books import AuditedMapping, StreamBooks
 from penstock.simulation.streams.rules import StreamRule
 from penstock.simulation.streams.shard_books import AuditedRecord, AuditedShard, lane_of
-from penstock.simulation.streams.stream import POISON_MARK
+from penstock.simulation.streams.written import is_poison
 
 WAITING_MS_MAX = 100_000  # listings, idle reads and the turns of every other lane, and some
 
@@ -31,7 +31,7 @@ class IsolationAudit:
         for audited in shard.records:
             lanes.setdefault(lane_of(audited, factor), []).append(audited)
         for lane, records in lanes.items():
-            if any(POISON_MARK in audited.record.event for audited in records):
+            if any(is_poison(audited.record.event) for audited in records):
                 continue
             waited_ms = self._waited_ms(mapping, records)
             if waited_ms > WAITING_MS_MAX + mapping.row.maximum_batching_window_s * 1000:

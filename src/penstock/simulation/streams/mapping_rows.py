@@ -7,8 +7,7 @@ from penstock.simulation.names import SCOPE, function_arn
 from penstock.simulation.streams.names import mapping_uuid
 from penstock.simulation.streams.stream import SimulatedStream
 from penstock.simulation.streams.workload import StreamMappingPlan
-
-DARK_ONLY = '{"shade":["dark"]}'
+from penstock.simulation.streams.written import DARK_ONLY
 
 
 def wanted_row(index: int, plan: StreamMappingPlan, stream: SimulatedStream) -> EventSourceMapping:
@@ -40,7 +39,7 @@ def wanted_row(index: int, plan: StreamMappingPlan, stream: SimulatedStream) -> 
         destination_arn="arn:aws:sqs:eu-west-1:000000000000:failed"
         if plan.has_destination
         else None,
-        filters=(DARK_ONLY,) if plan.has_filter else (),
+        filters=(DARK_ONLY[stream.kind],) if plan.has_filter else (),
     )
 
 

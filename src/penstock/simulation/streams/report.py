@@ -16,6 +16,7 @@ class ReportedDiscard(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         batch_size: How many records it stands for.
+        arrived_ms: When the first and the last of them arrived.
         event: The invocation event; a tumbling window's last one carries no records.
     """
 
@@ -27,6 +28,7 @@ class ReportedDiscard(msgspec.Struct, frozen=True, kw_only=True):
     condition: Condition
     invoke_count: int
     discarded_ms: int
+    arrived_ms: tuple[int, int]
     event: StreamEvent
 
     def range(self) -> tuple[str, str, int]:
@@ -54,6 +56,8 @@ class _Range(msgspec.Struct, rename="camel"):
     start_sequence_number: str
     end_sequence_number: str
     batch_size: int
+    approximate_arrival_of_first_record: datetime
+    approximate_arrival_of_last_record: datetime
 
 
 class _Record(msgspec.Struct, rename="camel"):
@@ -82,6 +86,14 @@ def decode_report(report: FailureReport) -> ReportedDiscard:
         batch_size=batch.batch_size,
         condition=record.request_context.condition,
         invoke_count=record.request_context.approximate_invoke_count,
-        discarded_ms=round(record.timestamp.timestamp() * 1000),
+        discarded_ms=_to_ms(record.timestamp),
+        arrived_ms=(
+            _to_ms(batch.approximate_arrival_of_first_record),
+            _to_ms(batch.approximate_arrival_of_last_record),
+        ),
         event=decode_event(record.payload.encode()),
     )
+
+
+def _to_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

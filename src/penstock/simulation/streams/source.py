@@ -3,10 +3,19 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+import msgspec
+
+from penstock.core.stream_event import (
+    DynamoDbRecord,
+    KinesisRecord,
+    dynamodb_records,
+    kinesis_records,
+)
 from penstock.model.errors import (
     SourceError,
     SourceIteratorExpiredError,
     SourceNotFoundError,
+    SourceProtocolError,
     SourceThrottledError,
 )
 from penstock.model.stream import (
@@ -15,15 +24,21 @@ from penstock.model.stream import (
     Position,
     ShardIterator,
     StreamDescription,
+    StreamKind,
+    StreamRecord,
 )
 from penstock.ports import ByteBudget, QueueSource, StreamSource
 from penstock.simulation.chance import Chance
 from penstock.simulation.faults import StreamFaultRates
 from penstock.simulation.streams.stream import SimulatedStream
+from penstock.simulation.streams.written import INVOKE_IDENTITY_ARN, garble
 from penstock.simulation.trace import Trace
 from penstock.simulation.wire import Reply, Wire
 
 AnswerT = TypeVar("AnswerT")
+
+_decode_kinesis = msgspec.json.Decoder(list[KinesisRecord]).decode
+_decode_dynamodb = msgspec.json.Decoder(list[DynamoDbRecord]).decode
 
 
 class ReadWatch(Protocol):
@@ -113,6 +128,7 @@ class SimulatedStreamSource:
         """Read once; the answer's body is read when there is room for it."""
         self._watch.fetch_started(self._mapping, shard_id, limit)
         is_empty = self._chance.strikes(self._chance.rates.answer_empty)
+        is_garbled = self._chance.strikes(self._chance.rates.answer_garbled)
         if iterator.token in self._told:
             self._watch.iterator_reused(self._mapping, shard_id)
         if self._chance.strikes(self._chance.rates.iterator_expired):
@@ -121,7 +137,8 @@ class SimulatedStreamSource:
         def serve() -> FetchedRecords:
             if iterator.token in self._expired:
                 raise SourceIteratorExpiredError("the iterator is too old")
-            return self._stream.fetch(iterator.token, limit, is_empty=is_empty)
+            fetched = self._stream.fetch(iterator.token, limit, is_empty=is_empty)
+            return self._read_answer(shard_id, fetched, is_garbled=is_garbled)
 
         try:
             fetched = await self._read(shard_id, serve)
@@ -141,6 +158,30 @@ class SimulatedStreamSource:
                 "the end" if fetched.next_iterator is None else "",
             )
         return fetched
+
+    def _read_answer(
+        self, shard_id: str, fetched: FetchedRecords, *, is_garbled: bool
+    ) -> FetchedRecords:
+        """Read an answer's records as the adapters do; one that is odd is refused, whole."""
+        wire = self._stream.wire_records(fetched)
+        if is_garbled and wire:
+            index = self._chance.rng.randrange(len(wire))
+            wire[index] = garble(wire[index], self._chance.rng)
+        try:
+            records = self._decode_records(shard_id, b"[%b]" % b",".join(wire))
+        except ValueError as error:
+            raise SourceProtocolError("the answer cannot be read") from error
+        return msgspec.structs.replace(fetched, records=records)
+
+    def _decode_records(self, shard_id: str, wire: bytes) -> tuple[StreamRecord, ...]:
+        if self._stream.kind is StreamKind.DYNAMODB:
+            return dynamodb_records(_decode_dynamodb(wire), stream_arn=self.arn)
+        return kinesis_records(
+            _decode_kinesis(wire),
+            shard_id=f"{self._stream.incarnation}:{shard_id}",
+            stream_arn=self.arn,
+            invoke_identity_arn=INVOKE_IDENTITY_ARN,
+        )
 
     async def _read(self, shard_id: str, serve: Callable[[], AnswerT]) -> AnswerT:
         try:

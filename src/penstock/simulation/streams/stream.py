@@ -38,9 +38,8 @@ from penstock.model.stream import (
     TrimHorizon,
 )
 from penstock.simulation.streams.shard import KEY_SPACE, ServedShard
+from penstock.simulation.streams.written import Entry, write_dynamodb, write_kinesis
 
-POISON_MARK = b'"poison"'  # stands in a record that no function succeeds with before it is mended
-SHADES = (b"light", b"light", b"dark")  # a record has one of them, by its number
 LIMIT_MAX = {StreamKind.KINESIS: 10_000, StreamKind.DYNAMODB: 1_000}
 ITERATOR_MS = {StreamKind.KINESIS: 300_000, StreamKind.DYNAMODB: 900_000}
 
@@ -118,6 +117,7 @@ class SimulatedStream:
         self._incarnation_count = 0
         self._shard_count = 0
         self._number = 0
+        self._wire: dict[int, bytes] = {}  # what was put, as answers write it, by sequence number
 
     # What its owner does.
 
@@ -125,6 +125,7 @@ class SimulatedStream:
         """Make the stream, once more perhaps; sequence numbers start over."""
         self._incarnation_count += 1
         self._shard_count = 0
+        self._wire = {}
         self._number = self.traits.number_first + self._rng.choice((0, 5, 95, 990))
         self.incarnation = f"{self.name}#{self._incarnation_count}"
         self.shards = {}
@@ -139,27 +140,25 @@ class SimulatedStream:
         self.incarnation = ""
         self.shards = {}
 
-    def put(self, key: str, filler: bytes, *, is_poison: bool) -> None:
+    def put(self, key: str, filler_bytes: int, *, is_poison: bool) -> None:
         """Take a record in; one that comes while there is no stream is refused."""
         if not self.incarnation:
             return
-        mark = POISON_MARK if is_poison else b'"good"'
+        write_one = write_kinesis if self.kind is StreamKind.KINESIS else write_dynamodb
 
         def write(shard_id: str, number: int) -> StreamRecord:
-            event = b'{"eventID":"%s:%s:%d","%s":"%d","kind":%s,"shade":"%s","filler":"%s"}' % (
-                self.incarnation.encode(),
-                shard_id.encode(),
-                number,
-                b"SequenceNumber" if self.kind is StreamKind.DYNAMODB else b"sequenceNumber",
-                number,
-                mark,
-                SHADES[number % len(SHADES)],
-                filler,
+            entry = Entry(
+                stream_arn=self.arn,
+                shard_name=f"{self.incarnation}:{shard_id}",
+                number=number,
+                key=key,
+                wall_ms=self._wall_ms(),
+                is_poison=is_poison,
+                filler_bytes=filler_bytes,
             )
-            wall_ms = self._wall_ms()
-            if self.kind is StreamKind.DYNAMODB:
-                wall_ms -= wall_ms % 1000
-            return StreamRecord(str(number), key.encode(), wall_ms, event)
+            written = write_one(entry)
+            self._wire[number] = written.wire
+            return written.record
 
         self.take_in(zlib.crc32(b"shard of " + key.encode()) % KEY_SPACE, write)
 
@@ -271,6 +270,10 @@ class SimulatedStream:
         count_max = min(limit, self.traits.answer_count_max)
         records, following = shard.read(number, count_max, self.traits.answer_bytes_max)
         return self._answer(shard, records, following)
+
+    def wire_records(self, fetched: FetchedRecords) -> list[bytes]:
+        """Give the records of an answer as it writes them."""
+        return [self._wire[int(record.sequence_number)] for record in fetched.records]
 
     # What is inside.
 

@@ -174,10 +174,16 @@ def _widen(rng: Random, world: StreamWorldPlan) -> StreamWorldPlan:
         }
         world = msgspec.structs.replace(world, rates=StreamFaultRates(), incidents=())
     else:
-        # One lane is full, again and again, while others take what comes.
+        # One lane is full, again and again, while others take what comes. Small records between
+        # the large ones let one answer reach from a gap beyond the head.
+        sizes = rng.choice(((BIG_BYTES,), (BIG_BYTES, 0), (BIG_BYTES, 0, 0)))
         puts = tuple(
-            Put(at_ms=number * 20, key=max(0, rng.randrange(-15, 10)), filler_bytes=BIG_BYTES)
-            for number in range(rng.randint(12, 30))
+            Put(
+                at_ms=number * 20,
+                key=max(0, rng.randrange(-15, 10)),
+                filler_bytes=rng.choice(sizes),
+            )
+            for number in range(rng.randint(12, 30) * len(sizes))
         )
         changes = {"batch_size": 1, "factor": rng.choice((3, 10)), "tumbling_window_s": 0}
     traits = msgspec.structs.replace(

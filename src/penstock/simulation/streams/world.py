@@ -230,7 +230,7 @@ class StreamWorld:
             self.auditor.mapping_declared(mapping_uuid(index), self.stream_of(index))
 
     def _put(self, stream: SimulatedStream, put: Put) -> None:
-        stream.put(f"key-{put.key}", b"x" * put.filler_bytes, is_poison=put.is_poison)
+        stream.put(f"key-{put.key}", put.filler_bytes, is_poison=put.is_poison)
 
     def _create(self, index: int) -> None:
         row = self.row(index)

@@ -141,7 +141,10 @@ def _draw_rates(rng: Random) -> ShardRates:
     if strikes(rng, 0.35):
         return ShardRates()
     names = rng.sample(ShardRates.__struct_fields__, rng.randint(1, 4))
-    return ShardRates(**{name: rng.choice([0.05, 0.15, 0.15, 0.4]) for name in names})
+    rates = {name: rng.choice([0.05, 0.15, 0.15, 0.4]) for name in names}
+    if "save_fails" in rates and strikes(rng, 0.3):
+        rates["save_fails"] = 1.0  # its store is away until all is healed
+    return ShardRates(**rates)
 
 
 def _draw_records(rng: Random, *, is_big: bool) -> tuple[RecordPlan, ...]:

@@ -10,6 +10,7 @@ from penstock.simulation.machines.shard.plan import ShardSettings
 
 PASSES = "a checkpoint never passes an unsettled record"
 BACK = "a checkpoint never goes back"
+ARRIVED = "a checkpoint tells when its last record arrived"
 AT_ONCE = "what is settled is saved at once, one save at a time"
 JOURNALED = "what no destination takes is journaled with the checkpoint that passes it"
 RETRY_MS = 1_000
@@ -34,11 +35,13 @@ class ProgressBook:
         self.failures = 0
         self._factor = settings.factor
         self._reached = -1
+        self._marked: set[int] = set()  # by lanes' marks: those have no times
 
     def begin_after(self, checkpoint: Checkpoint) -> None:
         """A life begins with what is durable."""
         self.saved = checkpoint
         position = checkpoint.position
+        self._marked = {int(each) for marks in checkpoint.lanes for each in marks.settled.values()}
         if isinstance(position, AfterSequenceNumber):
             self._reached = int(position.sequence_number)
 
@@ -73,6 +76,9 @@ class ProgressBook:
         for rec in recs:
             if rec.number <= number and not rec.is_settled:
                 raise RuleBrokenError(PASSES, rec, "by", number)
+        arrived_ms = next((r.record.arrived_ms for r in recs if r.number == number), None)
+        if command.checkpoint.arrived_ms != arrived_ms and number not in self._marked:
+            raise RuleBrokenError(ARRIVED, command.checkpoint.arrived_ms, "not", arrived_ms)
         self._check_marks(command.checkpoint, recs, lanes, number)
         if number < least_position(recs, lanes, head):
             raise RuleBrokenError(AT_ONCE, number, "is behind", least_position(recs, lanes, head))
