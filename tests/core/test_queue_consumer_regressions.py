@@ -4,6 +4,7 @@ from builders import (
     QUEUE_ARN,
     ConsumerLife,
     batch,
+    deleted,
     grant,
     invoke,
     messages,
@@ -140,3 +141,16 @@ def test_consumer_forgets_what_was_refused_while_another_call_was_under_way() ->
     life.feed(q.VisibilityExtended(1, refused))
 
     assert q.Forget(MessageBatch(1, refused)) in life.feed(q.VisibilityExtended(2))
+
+
+def test_consumer_begins_what_is_due_when_a_delete_ends() -> None:
+    life = polling_consumer(batch_size=1, maximum_concurrency=2)
+    life.feed(q.MessagesReceived(1, messages(2)))
+    life.feed(grant(2))
+    life.feed(q.InvocationSucceeded(batch(2, first=2)))
+    life.feed(q.InvocationRejected(batch(1), "connection refused"))
+
+    # The process stood still meanwhile: the next try is long due.
+    commands = life.feed(deleted(*messages(1, first=2)), after_ms=5_000)
+
+    assert commands == [request_slots(2)]

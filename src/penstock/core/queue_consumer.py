@@ -79,7 +79,6 @@ class QueueConsumer:
 
     def handle(self, inp: q.Input, now: Instant) -> list[q.Command]:
         """Take one input in; give back what must be done."""
-        self._now = now
         commands: list[q.Command] = []
         match inp:  # these four are all that most batches bring
             case q.MessagesReceived(receive_id, messages):
@@ -94,6 +93,7 @@ class QueueConsumer:
                     return commands
             case _:
                 commands = self._take_other(inp, now)
+        self._now = now
         return commands + self._advance(now)
 
     def _take_other(self, inp: q.Input, now: Instant) -> list[q.Command]:
@@ -221,7 +221,10 @@ class QueueConsumer:
         was_choked = self._is_choked()
         self._deletions.take_report(report, attempt, now)
         has_risen = self._capacity != max(0, self._ramp.limit(now) - self._in_flight.slot_count)
-        return not (was_choked or has_risen or report.retryable or self._is_stopping)
+        # Of what is due by now nobody would be told again.
+        is_due = (self.deadline_ms() or now.monotonic_ms + 1) <= now.monotonic_ms
+        self._now = now
+        return not (was_choked or has_risen or report.retryable or self._is_stopping or is_due)
 
     def _end_renewal(
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
@@ -333,14 +336,12 @@ class QueueConsumer:
             holding_count = self._waiting.holding_count(now, self._in_flight.busy_groups)
             ready_count = self._waiting.ready_count(now, self._in_flight.busy_groups)
         is_choked = self._is_choked()
-        if self._may_receive(holding_count, is_choked=is_choked):
-            slot_count = self._in_flight.slot_count
+        if self._capacity and self._may_receive(holding_count, is_choked=is_choked):
             commands += self._demand.start_receives(
-                self._policy, self._hiding(), self._capacity, slot_count, now
+                self._policy, self._hiding(), self._capacity, self._in_flight.slot_count, now
             )
         commands += self._queue.start_due(now, not_before_ms=self._receives.retry_ms)
-        has_next_try_waiting = ready_count < holding_count
-        return commands, ready_count, not (has_next_try_waiting or is_choked)
+        return commands, ready_count, not (is_choked or ready_count < holding_count)
 
     def _let_go(self, now: Instant) -> list[q.Command]:
         """Part with what waits and is visible again, or goes back to the queue."""
@@ -384,8 +385,7 @@ class QueueConsumer:
         )
 
     def _may_receive(self, holding_count: int, *, is_choked: bool) -> bool:
-        is_known = self._queue.visibility is not None
-        return is_known and self._capacity > 0 and not (holding_count or is_choked)
+        return self._queue.visibility is not None and not (holding_count or is_choked)
 
     # What the state says.
 
