@@ -38,3 +38,13 @@ def test_capacity_without_pollers_has_no_throughput() -> None:
 
     assert capacity.may_receive(at(0))
     assert capacity.opens_ms(at(0)) is None
+
+
+def test_capacity_of_pollers_counts_what_they_received_before_an_update() -> None:
+    capacity = MappingCapacity(queue_policy(pollers=ONE_POLLER), RAMP)
+    capacity.take(100 * 1024 * 1024, at(0))
+    opens_ms = capacity.opens_ms(at(0))
+
+    capacity.change_policy(queue_policy(pollers=ONE_POLLER, batch_size=5))
+
+    assert (capacity.may_receive(at(0)), capacity.opens_ms(at(0))) == (False, opens_ms)

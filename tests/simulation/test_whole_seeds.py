@@ -32,6 +32,7 @@ def test_world_has_mappings_of_every_kind_over_the_same_functions() -> None:
         pytest.param(331, id="a mapping that two users create anew at once"),
         pytest.param(373, id="a window that waits for a clock that was set back"),
         pytest.param(417, id="a window that a clock set forward ends"),
+        pytest.param(203038, id="pollers that an update gave new throughput"),
         pytest.param(202037, id="a delete's end after a pause, when a next try was due"),
     ],
 )

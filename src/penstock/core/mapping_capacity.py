@@ -27,11 +27,10 @@ class MappingCapacity:
         self._throughput = PollerThroughput()
 
     def change_policy(self, policy: QueuePolicy) -> None:
-        """Follow an update."""
+        """Follow an update; what pollers have received still counts."""
         self._has_pollers = policy.pollers is not None
         ramp_policy = ramp_policy_of(policy.pollers, self._node_ramp)
         self.ramp.change_policy(ramp_policy, policy.maximum_concurrency)
-        self._throughput = PollerThroughput()
 
     def take(self, size_bytes: int, now: Instant) -> None:
         """Take note of what was received: pollers have a throughput."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from penstock.model.message import Message, QueueAttributes
 from penstock.simulation.machines.queue.books import Batch, BatchBook, Copy, Hiding, Stage
-from penstock.simulation.machines.queue.capacity import RampBook, ThroughputBook
+from penstock.simulation.machines.queue.capacity import RampBook
 from penstock.simulation.machines.queue.ending_audit import DeleteBook, FailureBook
 from penstock.simulation.machines.queue.plan import QueueMachinePlan, QueueSettings
 from penstock.simulation.machines.queue.receive_audit import ReceiveAudit, Room
@@ -257,7 +257,6 @@ class QueueAudit:
         if (old.window_s, old.batch_size) != (settings.window_s, settings.batch_size):
             self.batches.close()
         self.ramp.update(settings)
-        self.receives.throughput = ThroughputBook()
         if self.attributes is not None:
             self.hiding = Hiding.of(self.attributes.visibility_timeout_s, settings)
         for running in self.receives.running.values():
