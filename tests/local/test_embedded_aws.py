@@ -234,8 +234,8 @@ def test_request_on_which_moto_fails_is_told_in_a_line(capfd: pytest.CaptureFixt
         url = f"{endpoint}/111122223333/failing?Action=SendMessage"
         with pytest.raises(urllib.error.HTTPError) as raised:
             urllib.request.urlopen(urllib.request.Request(url, headers=signed))  # noqa: S310
+        body = json.loads(raised.value.read())  # while there is somebody who sends it
 
-    body = json.loads(raised.value.read())
     assert (raised.value.code, body["__type"]) == (500, "InternalFailure")
     assert "TypeError: object of type 'NoneType' has no len()" in body["message"]
     (line,) = "".join(capfd.readouterr()).splitlines()

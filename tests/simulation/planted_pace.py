@@ -3,8 +3,8 @@
 import pytest
 from planted import RewritingConsumer
 
-from penstock.core import queue_consumer
 from penstock.core import queue_contract as q
+from penstock.core import slot_demand
 from penstock.core.queue_consumer import QueueConsumer
 from penstock.core.receives import Receives, Receiving
 from penstock.core.renewals import Renewals
@@ -80,12 +80,12 @@ class _Forgetful(Receives):
 
 def receives_without_end(patch: pytest.MonkeyPatch) -> None:
     """Plant receives in parallel that go on when nothing comes."""
-    patch.setattr(queue_consumer, "Receives", _Insatiable)
+    patch.setattr(slot_demand, "Receives", _Insatiable)
 
 
 def lost_receives_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Plant receives that are always new ones."""
-    patch.setattr(queue_consumer, "Receives", _Forgetful)
+    patch.setattr(slot_demand, "Receives", _Forgetful)
 
 
 def pollers_without_bound(patch: pytest.MonkeyPatch) -> None:

@@ -75,10 +75,15 @@ class RampAudit:
             self._books.report(Rule.RAMP, text)
 
     def throttled(self, mapping: AuditedMapping) -> None:
-        """Take note of a throttle that the engine was told of: it halves, once per burst."""
+        """Take note of a throttle that the engine was told of: it halves, once per burst.
+
+        Which of a longer burst it halves at depends on when it began to count, as a new engine does
+        amid one: only the first is certain.
+        """
         ramp = self._rise(mapping)
-        if self._books.now_ms() - ramp.throttled_ms >= BURST_MS:
-            ramp.throttled_ms = self._books.now_ms()
+        is_first = self._books.now_ms() - ramp.throttled_ms >= BURST_MS
+        ramp.throttled_ms = self._books.now_ms()
+        if is_first:
             self._lower(ramp, self._limit(mapping, ramp) / 2)
 
     def failed(self, mapping: AuditedMapping) -> None:
