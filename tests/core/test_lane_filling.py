@@ -196,6 +196,42 @@ def test_filling_closes_gaps_of_which_nothing_is_left(given: dict[str, object]) 
     assert play.lanes[0].gap_after is None
 
 
+def test_filling_closes_gaps_of_a_closed_shard_whose_records_have_left_it() -> None:
+    play = with_gap()
+    play.drain(0)
+    play.reading.close("9")
+    play.fetch()
+
+    # Not every server says that a closed shard has ended.
+    play.take(behind_ms=0, next_iterator=ShardIterator("back"))
+
+    assert play.lanes[0].gap_after is None
+    assert not play.reading.is_backfilling
+
+
+@pytest.mark.parametrize(
+    ("is_closed", "behind_ms"),
+    [
+        pytest.param(False, 0, id="the-shard-is-open"),
+        pytest.param(True, None, id="the-server-does-not-tell"),
+        pytest.param(True, 1, id="more-is-to-come"),
+    ],
+)
+def test_filling_keeps_gaps_of_which_something_may_be_left(
+    is_closed: bool,  # noqa: FBT001 - a case
+    behind_ms: int | None,
+) -> None:
+    play = with_gap()
+    play.drain(0)
+    if is_closed:
+        play.reading.close("9")
+    play.fetch()
+
+    play.take(behind_ms=behind_ms, next_iterator=ShardIterator("back"))
+
+    assert play.lanes[0].gap_after == "2"
+
+
 def test_filling_goes_on_while_a_backfill_brings_nothing_yet() -> None:
     play = with_gap()
     play.drain(0)

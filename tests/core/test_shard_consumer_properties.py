@@ -130,14 +130,9 @@ class ShardConsumerWorld(RuleBasedStateMachine):
 
     @rule(count=st.integers(0, 3))
     def trim(self, count: int) -> None:
-        """The oldest records leave the stream.
-
-        Not the last of a closed shard that never says its end: who has not read it by then cannot
-        know that nothing comes any more.
-        """
+        """The oldest records leave the stream."""
         world = self.world
-        is_endless = world.is_closed and not world.says_end
-        world.trimmed = min(len(world.shard) - is_endless, world.trimmed + count)
+        world.trimmed = min(len(world.shard), world.trimmed + count)
 
     @rule(offset_s=st.sampled_from([0, -3600, -60, 30, 3600]))
     def set_clock(self, offset_s: int) -> None:
@@ -157,8 +152,7 @@ class ShardConsumerWorld(RuleBasedStateMachine):
             return
         world.is_closed = True
         # Only of Kinesis is a server known whose closed shards never say that they have ended.
-        is_empty = world.trimmed == len(world.shard)
-        world.says_end = says_end or is_empty or self.kind is StreamKind.DYNAMODB
+        world.says_end = says_end or self.kind is StreamKind.DYNAMODB
         world.feed(s.ShardClosed(world.shard[-1].sequence_number))
 
     @precondition(lambda self: self.world.saved)

@@ -63,7 +63,7 @@ class LaneFilling:
         reading.note_fetched(fetched, now)
         if is_backfill:
             records = self._take_backfill(records, head, now)
-            if fetched.next_iterator is None:
+            if reading.is_last_of_all(fetched):
                 self._close_gaps()
         elif records and int(records[0].sequence_number) <= head:
             # The server gave again what it was asked to go on after.

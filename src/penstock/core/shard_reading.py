@@ -205,6 +205,15 @@ class ShardReading:
         )
         self._head_ms = now.monotonic_ms + (self._pause_ms(now) if is_caught_up else 0)
 
+    def is_last_of_all(self, fetched: FetchedRecords) -> bool:
+        """Tell whether what was just fetched leaves nothing that was there when the shard closed.
+
+        Some servers never say that a closed shard has ended; a backfill may find that all it went
+        back for has left the stream.
+        """
+        is_drained = not fetched.records and fetched.behind_ms == 0 and self._is_read_closed
+        return fetched.next_iterator is None or is_drained
+
     def note_failed(self, failure: FetchFailure, now: Instant, *, spread: int) -> None:
         """Take a failure in: from where, and when, to try again."""
         self.is_fetching = False
