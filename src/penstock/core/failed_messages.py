@@ -33,13 +33,11 @@ class FailedMessages:
 
     Attributes:
         discards: Those that failed at their last receive.
-        has_any: Something is to be done, or was at the last ``start_due``.
     """
 
     def __init__(self, renewals: Renewals) -> None:
         self._delayed: list[tuple[HeldBatch, tuple[VisibilityChange, ...]]] = []
         self.discards = Discards(renewals)
-        self.has_any = False
 
     def __len__(self) -> int:
         """Count what is not done; for a stop to wait for."""
@@ -65,7 +63,6 @@ class FailedMessages:
         options = policy.options
         if options.backoff is None and options.on_failure_arn is None:
             return
-        self.has_any = True
         failed = select_failed(held.messages, failure)
         if options.on_failure_arn is not None and max_receive_count is not None:
             again: list[Message] = []
@@ -84,15 +81,15 @@ class FailedMessages:
         self, now: Instant, *, is_stopping: bool
     ) -> list[ChangeVisibility | SendToDestination]:
         """Give what may be done now; a stop does not wait for another attempt."""
+        if not self._delayed:
+            return [*self.discards.start_due(now, is_stopping=is_stopping)]
         commands: list[ChangeVisibility | SendToDestination] = []
         # An extension that is under way would land last, and undo the back-off.
         ready = [changes for held, changes in self._delayed if not held.renewals]
         self._delayed = [entry for entry in self._delayed if entry[0].renewals]
         for changes in ready:
             commands += cut_into_calls(changes)
-        commands += self.discards.start_due(now, is_stopping=is_stopping)
-        self.has_any = len(self) > 0
-        return commands
+        return commands + self.discards.start_due(now, is_stopping=is_stopping)
 
 
 def select_failed(

@@ -6,8 +6,8 @@ from penstock.core.queue_contract import RequestSlots, ReturnSlots
 class MappingSlots:
     """What one mapping has of its function's concurrency, beside its invocations.
 
-    While nobody else wants it, a slot stays when its invocation ends: asking for it again would be
-    half of what a batch costs.
+    While nobody else wants it, a slot stays when its invocation ends: to ask for it again costs an
+    input of its own.
 
     Attributes:
         free: Slots for what waits, and for what its receives may bring.

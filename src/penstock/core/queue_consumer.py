@@ -75,12 +75,12 @@ class QueueConsumer:
         self._changing_count = 0
         self._is_stopping = False
         self._capacity = 0  # how many invocations may still start under the ramp
-        self._now = Instant(0, 0)  # of the last input
+        self._deadline_ms: int | None = None
 
     def handle(self, inp: q.Input, now: Instant) -> list[q.Command]:
         """Take one input in; give back what must be done."""
         commands: list[q.Command] = []
-        match inp:  # these four are all that most batches bring
+        match inp:
             case q.MessagesReceived(receive_id, messages):
                 commands = self._take_messages(receive_id, messages, now)
             case q.SlotsGranted(function_arn, count):
@@ -92,12 +92,15 @@ class QueueConsumer:
                 if self._end_delete(report, attempt, now):
                     return commands
             case _:
-                commands = self._take_other(inp, now)
-        self._now = now
-        return commands + self._advance(now)
+                commands = self._take_seldom(inp, now)
+        commands += self._advance(now)
+        self._deadline_ms = self._next_deadline_ms(now)
+        return commands
 
-    def _take_other(self, inp: q.Input, now: Instant) -> list[q.Command]:
+    def _take_seldom(self, inp: q.SeldomInput, now: Instant) -> list[q.Command]:
         match inp:
+            case q.Started() | q.DeadlineReached():
+                pass
             case q.QueueDescribed(attributes):
                 # Failed receives are not forgotten: they may be refused where describing is not.
                 self._queue.take(attributes, self._policy, now)
@@ -122,23 +125,20 @@ class QueueConsumer:
             case q.StopRequested(abandon_receives):
                 self._is_stopping = True
                 return [q.AbandonReceives()] if abandon_receives else []
-            case (
-                q.InvocationPartiallyFailed()
-                | q.InvocationFailed()
-                | q.InvocationRejected()
-                | q.InvocationOutcomeUnknown()
-            ):
+            case _:
                 return self._end_invocation(inp, now)
         return []
 
     def deadline_ms(self) -> int | None:
         """Monotonic time at which ``DeadlineReached`` is due; None: no timer."""
-        now = self._now
-        moments = [self._renewals.deadline_ms()]
-        if self._deletions.pending_count:
-            moments.append(self._deletions.deadline_ms())
-        if self._failed.has_any:
-            moments.append(self._failed.discards.deadline_ms())
+        return self._deadline_ms
+
+    def _next_deadline_ms(self, now: Instant) -> int | None:
+        moments = [
+            self._deletions.deadline_ms(),
+            self._failed.discards.deadline_ms(),
+            self._renewals.deadline_ms(),
+        ]
         if not self._is_stopping:
             moments += [
                 self._queue.deadline_ms(not_before_ms=self._receives.retry_ms),
@@ -204,10 +204,8 @@ class QueueConsumer:
     def _hold(self, received: list[HeldBatch], now: Instant) -> list[q.Command]:
         """Let batches wait; what nothing holds up is invoked at once."""
         commands: list[q.Command] = []
-        room = 0
-        if not (len(self._waiting) or self._is_stopping):
-            capacity = self._ramp.limit(now) - self._in_flight.slot_count
-            room = min(self._slots.free, capacity)
+        is_held_up = len(self._waiting) or self._is_stopping
+        room = 0 if is_held_up else min(self._slots.free, self._room(now))
         for held in received:
             if len(commands) < room and not (held.is_open or held.groups):
                 commands.append(self._invoke(held, now))
@@ -220,11 +218,10 @@ class QueueConsumer:
         """A call ended; tell whether nothing follows from it."""
         was_choked = self._is_choked()
         self._deletions.take_report(report, attempt, now)
-        has_risen = self._capacity != max(0, self._ramp.limit(now) - self._in_flight.slot_count)
-        # Of what is due by now nobody would be told again.
-        is_due = (self.deadline_ms() or now.monotonic_ms + 1) <= now.monotonic_ms
-        self._now = now
-        return not (was_choked or has_risen or report.retryable or self._is_stopping or is_due)
+        is_due = self._deadline_ms is not None and self._deadline_ms <= now.monotonic_ms
+        has_risen = self._capacity != self._room(now)
+        is_heard = is_due or has_risen or self._is_stopping
+        return not (is_heard or was_choked or report.retryable)
 
     def _end_renewal(
         self, inp: q.VisibilityExtended | q.ExtendVisibilityFailed, now: Instant
@@ -299,18 +296,17 @@ class QueueConsumer:
         for held in self._in_flight.take_ended(now, at_once=self._is_stopping):
             self._renewals.leave(held)
             commands.append(q.ReturnSlots(held.function_arn, 1))
-        self._capacity = max(0, self._ramp.limit(now) - self._in_flight.slot_count)
+        self._capacity = self._room(now)
         if len(self._waiting):
             commands += self._let_go(now)
         ready_count, is_receiving = 0, False
         if not self._is_stopping:
             started, ready_count, is_receiving = self._go_on(now)
             commands += started
-        if self._failed.has_any:
-            failed = self._failed.start_due(now, is_stopping=self._is_stopping)
-            changes = [each.changes for each in failed if isinstance(each, q.ChangeVisibility)]
-            self._changing_count += sum(map(len, changes))
-            commands += failed
+        for command in self._failed.start_due(now, is_stopping=self._is_stopping):
+            if isinstance(command, q.ChangeVisibility):
+                self._changing_count += len(command.changes)
+            commands.append(command)
         if self._queue.visibility is not None:
             commands += self._renewals.start_due(self._queue.visibility, now)
         if self._deletions.pending_count:
@@ -389,12 +385,14 @@ class QueueConsumer:
 
     # What the state says.
 
+    def _room(self, now: Instant) -> int:
+        """Count the invocations that may start under the ramp."""
+        return max(0, self._ramp.limit(now) - self._in_flight.slot_count)
+
     def _hiding(self) -> Visibility:
         assert self._queue.visibility is not None, "nothing is received before it is described"
         return self._queue.visibility
 
     def _is_choked(self) -> bool:
         """Tell whether so little of what is done can be got rid of that receiving must wait."""
-        return self._deletions.is_blocked or (
-            self._failed.has_any and self._failed.discards.is_full
-        )
+        return self._deletions.is_blocked or self._failed.discards.is_full

@@ -235,16 +235,16 @@ InvocationEnded = (
     | InvocationOutcomeUnknown
 )
 
-Input = (
+SeldomInput = (
     Started
     | QueueDescribed
     | DescribeFailed
-    | MessagesReceived
     | ReceiveFailed
-    | SlotsGranted
     | SlotsContended
-    | InvocationEnded
-    | DeleteEnded
+    | InvocationPartiallyFailed
+    | InvocationFailed
+    | InvocationRejected
+    | InvocationOutcomeUnknown
     | VisibilityExtended
     | ExtendVisibilityFailed
     | VisibilityChanged
@@ -254,6 +254,8 @@ Input = (
     | StopRequested
     | DeadlineReached
 )
+# The four beside those are all that most batches bring.
+Input = SeldomInput | MessagesReceived | SlotsGranted | InvocationSucceeded | DeleteEnded
 
 
 # Commands: something the shell must do. Those with a completion name its inputs.

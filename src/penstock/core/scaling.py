@@ -62,11 +62,11 @@ class PollerThroughput:
 
     def opens_ms(self, concurrency: int, now: Instant) -> int:
         """Say from when on more may be received; the past or now: at once."""
-        credit = self._credit(concurrency, now)
-        if credit > 0:
+        if self._credit(concurrency, now) > 0:
             return now.monotonic_ms
         rate = _pollers(concurrency) * BYTES_PER_POLLER_SECOND
-        return now.monotonic_ms + 1 + int(-credit * _MS_PER_SECOND / rate)
+        # Counted from the last receive: the same moment, whenever it is asked for.
+        return self._counted_at_ms + 1 + int(-self._credit_bytes * _MS_PER_SECOND / rate)
 
     def _credit(self, concurrency: int, now: Instant) -> float:
         rate = _pollers(concurrency) * BYTES_PER_POLLER_SECOND

@@ -135,10 +135,10 @@ class ThroughputBook:
         """Tell whether there is some of it left."""
         return self._credit_at(limit, now_ms) > 0
 
-    def opens_ms(self, limit: int, now_ms: int) -> int:
+    def opens_ms(self, limit: int) -> int:
         """Say when there is some of it again."""
         rate = max(1, -(-limit // PER_POLLER)) * MEGABYTE
-        return now_ms + 1 + int(-self._credit_at(limit, now_ms) * 1000 / rate)
+        return self._at_ms + 1 + int(-self._credit * 1000 / rate)
 
     def _credit_at(self, limit: int, now_ms: int) -> float:
         rate = max(1, -(-limit // PER_POLLER)) * MEGABYTE

@@ -156,7 +156,7 @@ def _dues_of_running(audit: QueueAudit, now_ms: int) -> Iterator[tuple[int, str]
         yield now_ms + RAMP_MS, "the ramp"
     limit = audit.ramp.limit(now_ms)
     if audit.settings.pollers is not None and not audit.receives.throughput.is_open(limit, now_ms):
-        yield audit.receives.throughput.opens_ms(limit, now_ms), "the pollers' throughput"
+        yield audit.receives.throughput.opens_ms(limit), "the pollers' throughput"
     if not audit.receives.running:
         yield max(audit.receives.book.retry_ms, audit.receives.pause_until_ms), "a receive"
 
