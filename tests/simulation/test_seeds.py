@@ -41,13 +41,13 @@ def test_seeds_keep_every_rule(kind: WorldKind, capfd: pytest.CaptureFixture[str
     assert tally.seed_count > 0
 
 
-@pytest.mark.parametrize("seed", [1, 17, 21, 33, 366, 3520])
+@pytest.mark.parametrize("seed", [2, 17, 22, 33, 366, 3520])
 @OF_EACH_KIND
 def test_seed_gives_the_same_trace_each_time(kind: WorldKind, seed: int) -> None:
     first, second = (run_one(kind, seed, keeps_trace=True) for _ in range(2))
 
     assert first.lines == second.lines
-    assert len(first.lines) > 10
+    assert len(first.lines) > 20
     assert first.digest == second.digest
 
 
