@@ -32,6 +32,8 @@ class _Ramp(msgspec.Struct):
         before: What it was before it fell last.
         credit_bytes: What its pollers may still receive; negative: they must wait.
         received_ms: When they last received something.
+        told_ms: When the engine was last told of a throttle.
+        is_burst_unsure: What runs may have begun amid a burst, and counts it from there.
     """
 
     level: float
@@ -42,6 +44,8 @@ class _Ramp(msgspec.Struct):
     credit_bytes: float = POLLER_BYTES_PER_S
     counted_ms: int = 0
     received_ms: int = -1
+    told_ms: int = -BURST_MS
+    is_burst_unsure: bool = False
 
 
 class RampAudit:
@@ -55,6 +59,7 @@ class RampAudit:
         """Take note that a mapping's row was written: what runs by it may have begun anew."""
         ramp = self._rise(mapping)
         ramp.level = max(ramp.level, self._initial(mapping))
+        ramp.is_burst_unsure = True
 
     def node_started(self) -> None:
         """Take note of a new engine: it begins anew, and has received nothing yet."""
@@ -75,15 +80,14 @@ class RampAudit:
             self._books.report(Rule.RAMP, text)
 
     def throttled(self, mapping: AuditedMapping) -> None:
-        """Take note of a throttle that the engine was told of: it halves, once per burst.
-
-        Which of a longer burst it halves at depends on when it began to count, as a new engine does
-        amid one: only the first is certain.
-        """
-        ramp = self._rise(mapping)
-        is_first = self._books.now_ms() - ramp.throttled_ms >= BURST_MS
-        ramp.throttled_ms = self._books.now_ms()
-        if is_first:
+        """Take note of a throttle that the engine was told of: it halves, once per burst."""
+        ramp, now_ms = self._rise(mapping), self._books.now_ms()
+        is_new_burst = now_ms - ramp.told_ms >= BURST_MS
+        ramp.told_ms = now_ms
+        if is_new_burst:
+            ramp.is_burst_unsure = False
+        if not ramp.is_burst_unsure and now_ms - ramp.throttled_ms >= BURST_MS:
+            ramp.throttled_ms = now_ms
             self._lower(ramp, self._limit(mapping, ramp) / 2)
 
     def failed(self, mapping: AuditedMapping) -> None:
