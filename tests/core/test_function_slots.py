@@ -203,3 +203,33 @@ def test_slots_starve_nobody(concurrency: int, holder_count: int) -> None:
 
     counts = [granted.get(str(index), 0) for index in range(holder_count)]
     assert max(counts) - min(counts) <= 1
+
+
+def test_slots_of_one_mapping_are_its_own() -> None:
+    slots = FunctionSlots(3)
+    slots.want("a", 2)
+    slots.take_one("direct invokes")
+
+    assert not slots.is_contended
+
+
+def test_slots_of_two_mappings_are_contended_until_one_leaves() -> None:
+    slots = FunctionSlots(3)
+    slots.want("a", 2)
+    slots.want("b", 0)
+    is_contended_at_first = slots.is_contended
+
+    slots.leave("b")
+
+    assert (is_contended_at_first, slots.is_contended) == (True, False)
+
+
+def test_slots_are_contended_while_more_are_held_than_there_are() -> None:
+    slots = FunctionSlots(2)
+    slots.want("a", 2)
+    slots.change_concurrency(1)
+    is_contended_at_first = slots.is_contended
+
+    slots.free("a", 1)
+
+    assert (is_contended_at_first, slots.is_contended) == (True, False)

@@ -116,7 +116,7 @@ class Told:
         """Want slots."""
         self._ledger.want(ARN, self._name, count, lambda *_: None, self._note)
 
-    def _note(self, function_arn: str, is_contended: bool) -> None:  # noqa: FBT001 - OnContended
+    def _note(self, function_arn: str, *, is_contended: bool) -> None:
         assert function_arn == ARN
         self.contended.append(is_contended)
 

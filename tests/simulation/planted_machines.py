@@ -7,6 +7,7 @@ import pytest
 from penstock.core import deletions, lane_failures, mapping_capacity, retry
 from penstock.core import queue_contract as q
 from penstock.core import shard_contract as s
+from penstock.core.mapping_slots import MappingSlots
 from penstock.core.scaling import RampPolicy
 from penstock.core.shard_consumer import ShardConsumer
 from penstock.core.window import BatchWindow
@@ -107,6 +108,16 @@ def deletes_late(patch: pytest.MonkeyPatch) -> None:
 def notices_its_ramp_late(patch: pytest.MonkeyPatch) -> None:
     """Let a ramp that has risen be noticed late."""
     patch.setattr(mapping_capacity, "RAMP_TICK_MS", 5_000)
+
+
+def keeps_contended_slots(patch: pytest.MonkeyPatch) -> None:
+    """Let slots stay that others want."""
+
+    def end_one(slots: MappingSlots, _: str, *, is_current: bool) -> list[q.Command]:
+        slots.free += is_current
+        return []
+
+    patch.setattr(MappingSlots, "end_one", end_one)
 
 
 def closes_windows_early(patch: pytest.MonkeyPatch) -> None:

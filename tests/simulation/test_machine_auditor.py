@@ -4,6 +4,7 @@ import planted
 import planted_machines
 import pytest
 
+from penstock.simulation.machines import slot_audit
 from penstock.simulation.machines.queue import (
     command_audit,
     ending_audit,
@@ -39,6 +40,7 @@ PLANTED = [
         ),
         ("deletes late", planted_machines.deletes_late, turn_audit.WAKES),
         ("notices its ramp late", planted_machines.notices_its_ramp_late, turn_audit.WAKES),
+        ("keeps contended slots", planted_machines.keeps_contended_slots, slot_audit.BACK),
         ("closes windows early", planted_machines.closes_windows_early, receive_audit.PAUSED),
         (
             "saves one record too far",

@@ -28,6 +28,7 @@ class FunctionSlots:
         self.concurrency = concurrency
         self._held: dict[str, int] = {}
         self._held_count = 0
+        self._mappings: set[str] = set()  # that want slots now and then
         # Insertion order is the order of waiting.
         self._wanted: dict[str, int] = {}
 
@@ -36,6 +37,14 @@ class FunctionSlots:
         """Count the slots in use."""
         return self._held_count
 
+    @property
+    def is_contended(self) -> bool:
+        """Tell whether a slot must come back when its invocation ends: somebody else may want it.
+
+        Or more are held than there are, since the concurrency was lowered.
+        """
+        return len(self._mappings) > 1 or self._held_count > self.concurrency
+
     def change_concurrency(self, concurrency: int) -> list[Grant]:
         """Apply a changed concurrency; slots held above it are not taken back."""
         self.concurrency = concurrency
@@ -43,6 +52,7 @@ class FunctionSlots:
 
     def want(self, holder: str, count: int) -> list[Grant]:
         """Say how many more slots the holder wants, in place of what it wanted before."""
+        self._mappings.add(holder)
         if count > 0:
             self._wanted[holder] = count
         else:
@@ -69,6 +79,7 @@ class FunctionSlots:
 
     def leave(self, holder: str) -> list[Grant]:
         """Forget a holder: what it held is free, what it wanted is dropped."""
+        self._mappings.discard(holder)
         self._wanted.pop(holder, None)
         return self.free(holder, self._held.get(holder, 0))
 

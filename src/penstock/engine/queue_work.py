@@ -55,7 +55,6 @@ class QueueWork:
         # Ids of attempts must not have been used before, also not by this mapping's last run.
         self._attempt_prefix = surroundings.draw_uuid()
         self._source: QueueSource | None = None
-        self._ready: QueueSource | None = None  # the source, while it is open for that function
         self._missing = f"{queue_arn} has not been opened yet"  # or what was said when it was gone
         self._receives: set[asyncio.Task[object]] = set()
         self._is_abandoning = False
@@ -68,7 +67,6 @@ class QueueWork:
     def read_for(self, function_arn: str) -> None:
         """Read, delete and change as for this function from now on; long polls run to their end."""
         self._function_arn = function_arn
-        self._ready = self._source if self._opened_for == function_arn else None
 
     def disconnect(self) -> None:
         """The machine has ended: give every slot back."""
@@ -109,7 +107,7 @@ class QueueWork:
     def _grant(self, function_arn: str, count: int) -> None:
         self._send(q.SlotsGranted(function_arn, count))
 
-    def _contend(self, function_arn: str, is_contended: bool) -> None:  # noqa: FBT001 - OnContended
+    def _contend(self, function_arn: str, *, is_contended: bool) -> None:
         self._send(q.SlotsContended(function_arn, is_contended))
 
     async def _describe(self) -> q.QueueDescribed | q.DescribeFailed:
@@ -118,7 +116,7 @@ class QueueWork:
                 source = self._source or await self._open()
                 return q.QueueDescribed(await source.describe())
         except SourceNotFoundError as error:
-            self._source, self._ready, self._missing = None, None, str(error)
+            self._source, self._missing = None, str(error)
             return q.DescribeFailed(self._missing)
         except PenstockError as error:
             return q.DescribeFailed(str(error))
@@ -129,7 +127,7 @@ class QueueWork:
         receive = cast("asyncio.Task[object]", asyncio.current_task())
         self._receives.add(receive)
         try:
-            source = self._ready or await self._opened()
+            source = self._ready() or await self._opened()
             messages = await source.receive(
                 command.max_messages,
                 command.wait_s,
@@ -180,7 +178,7 @@ class QueueWork:
 
     async def _delete(self, command: q.DeleteMessages) -> q.DeleteEnded:
         try:
-            source = self._ready or await self._opened()
+            source = self._ready() or await self._opened()
             report = await source.delete(command.messages)
         except SourceError:
             report = DeleteReport(deleted=(), retryable=command.messages)
@@ -223,10 +221,14 @@ class QueueWork:
     def _attempt_id(self, number: int | None) -> str | None:
         return None if number is None else f"{self._attempt_prefix}-{number}"
 
+    def _ready(self) -> QueueSource | None:
+        """Give the source, if it is open for the mapping's function."""
+        return self._source if self._opened_for == self._function_arn else None
+
     async def _opened(self) -> QueueSource:
         if self._source is None:
             raise SourceUnavailableError(self._missing)
-        return self._ready or await self._open()
+        return self._ready() or await self._open()
 
     async def _open(self) -> QueueSource:
         function_arn = self._function_arn
@@ -234,8 +236,6 @@ class QueueWork:
             self._queue_arn, function_arn=function_arn, count_request=self._count_request
         )
         self._opened_for = function_arn
-        # While it was opened the mapping may have gone over to another function.
-        self._ready = self._source if function_arn == self._function_arn else None
         return self._source
 
 

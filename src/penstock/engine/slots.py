@@ -1,6 +1,7 @@
 """The slots of every function on this node, shared by its mappings and by direct Invokes."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -13,7 +14,14 @@ from penstock.ports import FunctionInvoker
 _DIRECT = "direct invokes"
 
 OnGrant = Callable[[str, int], None]
-OnContended = Callable[[str, bool], None]
+
+
+class OnContended(Protocol):
+    """Told, with the ARN as its holder wrote it, when ``FunctionSlots.is_contended`` changes."""
+
+    def __call__(self, function_arn: str, *, is_contended: bool) -> None:
+        """Take note."""
+        ...
 
 
 class _Holder(msgspec.Struct, frozen=True):
@@ -38,7 +46,7 @@ class SlotLedger:
         self._functions = functions
         self._slots: dict[str, FunctionSlots] = {}
         self._holders: dict[str, dict[str, _Holder]] = {}  # by function, then by their names
-        self._contended: set[str] = set()  # functions whose holders were told so
+        self._contended: set[str] = set()  # the functions whose holders were told that they are
 
     def want(
         self,
@@ -55,17 +63,17 @@ class SlotLedger:
             holder: The mapping.
             count: In place of what it wanted before.
             on_grant: Called within this call too.
-            on_contended: Called with the ARN, and with whether a slot must come back when its
-                invocation ends; None: it comes back in any case.
+            on_contended: Called at first, and with each change; None: its slots come back in any
+                case.
         """
         function = unqualified_function_arn(function_arn)
-        slots = self._slots_of(function)
+        grants = self._slots_of(function).want(holder, count)
         holders = self._holders.setdefault(function, {})
         known = holders.get(holder)
         if known is None or known.function_arn != function_arn:
             holders[holder] = _Holder(function_arn, on_grant, on_contended)
             self._note_contention(function, newcomer=holder)
-        self._pass_on(function, slots.want(holder, count))
+        self._pass_on(function, grants)
 
     def free(self, function_arn: str, holder: str, count: int) -> None:
         """Give slots back."""
@@ -127,10 +135,10 @@ class SlotLedger:
 
     def _note_contention(self, function: str, newcomer: str | None = None) -> None:
         """Tell a function's holders whether its slots are contended, and a newcomer in any case."""
-        holders, slots = self._holders.get(function, {}), self._slots[function]
-        is_contended = len(holders) > 1 or slots.held_count > slots.concurrency
+        is_contended = self._slots[function].is_contended
         has_changed = is_contended != (function in self._contended)
-        (self._contended.add if is_contended else self._contended.discard)(function)
-        for name, holder in list(holders.items()):
+        if has_changed:
+            self._contended ^= {function}
+        for name, holder in self._holders.get(function, {}).items():
             if (has_changed or name == newcomer) and holder.on_contended is not None:
-                holder.on_contended(holder.function_arn, is_contended)
+                holder.on_contended(holder.function_arn, is_contended=is_contended)
