@@ -301,3 +301,14 @@ def test_waiting_for_its_group_a_batch_holds_up_no_receive(
 
 def test_waiting_batches_without_groups_all_hold_up_receiving() -> None:
     assert waiting_batches().holding_count(at(0), FREE) == 2
+
+
+def test_waiting_batch_that_went_back_before_its_next_try_is_passed_over() -> None:
+    waiting = waiting_groups("a", "b")
+    rejected = waiting.take_ready(at(0), FREE)
+    assert rejected is not None
+    waiting.add_rejected(rejected, hiding(), at(0))
+    waiting.send_back({"a"})
+
+    assert taken_back(waiting) == [1]
+    assert take(waiting, 10_000) == 2
