@@ -288,3 +288,21 @@ def test_pollers_of_a_new_engine_have_received_nothing() -> None:
     scene.auditor.pace.receive_started(queue_arn(0), 0)
 
     assert scene.rules_broken() == []
+
+
+def test_attempt_that_was_lost_before_a_change_may_be_known_still() -> None:
+    scene = Scene(is_fifo=True)
+    pace, arn = scene.auditor.pace, queue_arn(0, is_fifo=True)
+    for attempt in ("before", "since"):
+        pace.receive_started(arn, 20, attempt)
+        pace.receive_ended(arn, 20, attempt, has_failed=True)
+        if attempt == "before":
+            pace.consumer_changed(arn)
+    scene.now_ms += 1
+
+    pace.receive_started(arn, 20, "before")
+    broken_by_the_same = scene.rules_broken()
+    pace.receive_started(arn, 20, "new")
+
+    assert broken_by_the_same == []
+    assert scene.rules_broken() == [Rule.REPEATED]

@@ -341,6 +341,27 @@ def test_failure_is_hidden_for_its_backoff(timeout_s: int, broken: list[Rule]) -
     assert scene.rules_broken() == broken
 
 
+@pytest.mark.parametrize(
+    ("waited_ms", "broken"),
+    [
+        pytest.param(0, [], id="in the turn that tells of its failure"),
+        pytest.param(1, [Rule.BACKOFF], id="later"),
+    ],
+)
+def test_failure_may_be_hidden_for_a_period_that_was_asked_for_while_it_ran(
+    waited_ms: int, broken: list[Rule]
+) -> None:
+    scene = Scene(options=QueueOptions(heartbeat_s=10, backoff=RetryBackoff(5, 60)))
+    scene.send("m")
+    scene.hand("m", timeout_ms=10_000)
+    scene.end(scene.dispatch("m"), "m")
+    scene.now_ms += waited_ms
+
+    scene.hide("m", 10)
+
+    assert scene.rules_broken() == broken
+
+
 def test_group_is_hidden_for_the_longest_of_its_backoffs() -> None:
     scene = Scene(options=BACKOFF, is_fifo=True)
     scene.send("a1", "a2")

@@ -25,7 +25,9 @@ class AuditedReceives(msgspec.Struct):
         wasted_count: Those since then that have found nothing, and did not wait for it.
         lost_attempts: Of a FIFO queue: when each attempt that has failed was first made, and when
             it failed.
-        attempts_ms: ... and those that may still succeed.
+        lost_before: Those that had failed before a change after which the consumer may be new, and
+            know nothing of them, or the same.
+        attempts_ms: Those that may still succeed.
         active_ms: When a message last moved.
         failing_starts_ms: Receives begun since the first failure that no success has followed;
             None while they succeed.
@@ -36,6 +38,7 @@ class AuditedReceives(msgspec.Struct):
     filled_count: int = 0
     wasted_count: int = 0
     lost_attempts: dict[str, tuple[int, int]] = {}
+    lost_before: set[str] = set()
     attempts_ms: dict[str, int] = {}
     active_ms: int = 0
     failing_starts_ms: list[int] | None = None
@@ -84,7 +87,7 @@ class PaceAudit:
         """
         now_ms = self._books.now_ms()
         lost = receives.lost_attempts
-        is_new = attempt_id not in lost
+        is_new = attempt_id not in lost and attempt_id not in receives.lost_before
         began_ms, _ = lost.pop(attempt_id, (now_ms, now_ms))
         receives.attempts_ms[attempt_id] = began_ms
         # One that begins at the moment of another's failure may have been asked for before it.
@@ -98,7 +101,9 @@ class PaceAudit:
 
     def consumer_changed(self, queue_arn: str) -> None:
         """Take note of a consumer that may be new, and know nothing of earlier attempts."""
-        self._of(queue_arn).lost_attempts.clear()
+        receives = self._of(queue_arn)
+        receives.lost_before.update(receives.lost_attempts)
+        receives.lost_attempts.clear()
 
     def receive_ended(
         self, queue_arn: str, wait_s: int, attempt_id: str | None = None, *, has_failed: bool

@@ -51,6 +51,10 @@ class VisibilityAudit:
         """Check for how long a message is hidden that failed: neither longer nor shorter."""
         if copy.holding is not Holding.FAILED or not copy.delays_s:
             return
+        now_ms = self._books.now_ms()
+        options = self._books.mappings[copy.message.queue_arn].options_since(now_ms - CALL_MS_MAX)
+        if copy.failed_ms == now_ms and timeout_s in [each.heartbeat_s for each in options]:
+            return  # asked for while it ran, in the very turn in which its failure was told
         copy.is_hiding_asked = True
         # The messages of a group come again together, after the longest of their times.
         longest_s = copy.longest_s if copy.message.group else max(copy.delays_s)
