@@ -130,11 +130,18 @@ class FunctionAudit:
                 other.waited_through = 0
 
     def _is_waiting(self, mapping: AuditedMapping) -> bool:
-        """Tell whether a mapping holds messages, and not for its window's sake alone."""
-        held = self._books.held(mapping)
-        since_ms = self._books.now_ms() - 1000 * mapping.row.maximum_batching_window_s
-        is_full = len(held) >= mapping.row.batch_size
-        return bool(held) and (is_full or min(copy.delivered_ms for copy in held) <= since_ms)
+        """Tell whether a mapping holds messages, and not for its window's sake alone.
+
+        By each of its rows that may be in force: a change takes its time to get about.
+        """
+        held, now_ms = self._books.held(mapping), self._books.now_ms()
+        if not held:
+            return False
+        waited_ms = now_ms - min([copy.delivered_ms for copy in held])
+        return all(
+            len(held) >= row.batch_size or waited_ms >= 1000 * row.maximum_batching_window_s
+            for row in mapping.rows_since(now_ms - ROW_GRACE_MS)
+        )
 
     def ended(self, invocation: AuditedInvocation, verdict: Verdict) -> None:
         """Take note that the function ran to its end, whoever is told."""
