@@ -192,6 +192,7 @@ class QueueAudit:
     def call_ended(self, queue_arn: str, call_id: int, *, has_failed: bool) -> None:
         """Take note of its end; one that failed or was slow may have had any effect at any time."""
         mapping = self._books.mappings[queue_arn]
+        self._books.held(mapping)  # what was visible by now is judged while the call is known
         took_ms = self._books.now_ms() - mapping.calls_ms.pop(call_id)
         if has_failed or took_ms > SLOW_MS:
             mapping.troubled_ms = self._books.now_ms()

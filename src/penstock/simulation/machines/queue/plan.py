@@ -193,7 +193,11 @@ def _draw_rates(rng: Random) -> Rates:
     if strikes(rng, 0.35):
         return Rates()
     names = rng.sample(Rates.__struct_fields__, rng.randint(1, 5))
-    return Rates(**{name: rng.choice([0.05, 0.15, 0.15, 0.4]) for name in names})
+    rates = {name: rng.choice([0.05, 0.15, 0.15, 0.4]) for name in names}
+    for name in ("destination_fails", "extend_fails"):
+        if name in rates and strikes(rng, 0.3):
+            rates[name] = 0.9  # as good as away, until all is healed
+    return Rates(**rates)
 
 
 def _draw_messages(
