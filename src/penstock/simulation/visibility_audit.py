@@ -51,14 +51,16 @@ class VisibilityAudit:
         """Check for how long a message is hidden that failed: neither longer nor shorter."""
         if copy.holding is not Holding.FAILED or not copy.delays_s:
             return
-        now_ms = self._books.now_ms()
-        options = self._books.mappings[copy.message.queue_arn].options_since(now_ms - CALL_MS_MAX)
-        if copy.failed_ms == now_ms and timeout_s in [each.heartbeat_s for each in options]:
-            return  # asked for while it ran, in the very turn in which its failure was told
-        copy.is_hiding_asked = True
         # The messages of a group come again together, after the longest of their times.
         longest_s = copy.longest_s if copy.message.group else max(copy.delays_s)
-        if not min(copy.delays_s) <= timeout_s <= longest_s:
+        is_right = min(copy.delays_s) <= timeout_s <= longest_s
+        now_ms = self._books.now_ms()
+        options = self._books.mappings[copy.message.queue_arn].options_since(now_ms - CALL_MS_MAX)
+        is_period = timeout_s in [each.heartbeat_s for each in options]
+        if not is_right and is_period and copy.failed_ms == now_ms:
+            return  # asked for while it ran, in the very turn in which its failure was told
+        copy.is_hiding_asked = True
+        if not is_right:
             text = f"{copy.message.message_id} is to be hidden for {timeout_s} s"
             self._books.report(Rule.BACKOFF, f"{text}; its back-off is {copy.delays_s} s")
 
