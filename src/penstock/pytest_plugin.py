@@ -27,7 +27,7 @@ def penstock() -> "Iterator[Penstock]":
 
     See docs/testing.md of Penstock, or ``help(penstock)`` in a test.
     """
-    from penstock.testing import Penstock  # noqa: PLC0415
+    from penstock.testing import Penstock  # noqa: PLC0415  for tests that ask for it alone
 
     with Penstock() as kit:
         yield kit
