@@ -210,7 +210,8 @@ class PlaceAudit:
             case ToRecord(shard_id, number):
                 self._to_record(mapping, description.shards, shard_id, number)
             case SkipRecord(shard_id, number):
-                checkpoint = before.checkpoints.get(shard_id)
+                is_same = before.incarnation == description.incarnation
+                checkpoint = before.checkpoints.get(shard_id) if is_same else None
                 is_known = Skip(shard_id, str(number)) in before.skips
                 if not is_known and checkpoint is not None and _rank_of(checkpoint) >= number:
                     self._books.report(StreamRule.SKIPPED, f"{number} is at {checkpoint}")
