@@ -16,6 +16,7 @@ class DeletionAudit:
 
     def __init__(self, books: Books) -> None:
         self._books = books
+        self._stood_still_ms = -1
 
     def done(self, copy: HandedMessage) -> None:
         """Take note that there is nothing more to do with a copy but to delete it."""
@@ -38,14 +39,18 @@ class DeletionAudit:
 
     def node_stands_still(self) -> None:
         """Take note that nobody deletes in time what was done by now."""
+        self._stood_still_ms = self._books.now_ms()
         for message in self._books.messages.values():
             message.done_copy = None
 
     def _check(self, copy: HandedMessage) -> None:
         is_owed = copy.message.done_copy is copy
         mapping = self._books.mappings[copy.message.queue_arn]
-        if mapping.is_lost or mapping.found_ms >= copy.delete_by_ms - DELETE_WAIT_MS:
+        done_ms = copy.delete_by_ms - DELETE_WAIT_MS
+        if mapping.is_lost or mapping.found_ms >= done_ms:
             return  # nobody heard what was asked for
+        if copy.delete_by_ms - self._stood_still_ms in (0, DELETE_WAIT_MS):
+            return  # it may have come to an engine that had just ended
         if is_owed and copy.delete_by_ms < self._books.now_ms():
             text = f"{copy.message.message_id} was to be deleted by {copy.delete_by_ms} ms"
             self._books.report(Rule.DELETED_LATE, text)
