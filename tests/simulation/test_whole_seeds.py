@@ -33,6 +33,7 @@ def test_world_has_mappings_of_every_kind_over_the_same_functions() -> None:
         pytest.param(373, id="a window that waits for a clock that was set back"),
         pytest.param(417, id="a window that a clock set forward ends"),
         pytest.param(300079, id="a batch that an update has filled, before that has got about"),
+        pytest.param(303370, id="a batch that was full until a duplicate in it became visible"),
         pytest.param(302936, id="what is left out in the moment of a crash"),
         pytest.param(302762, id="a skip in a stream that was just made anew"),
         pytest.param(300521, id="a back-off that is as long as a heartbeat"),

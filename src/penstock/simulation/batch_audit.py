@@ -36,7 +36,11 @@ class BatchAudit:
         next_bytes = mapping.body_bytes_max + RECORD_BYTES_MAX
         if payload_bytes + next_bytes <= PAYLOAD_BYTES_MAX:
             self._check_window(mapping, copies, rows)
-        mapping.expired = []
+        # What became visible may have left a batch that waits still.
+        waiting_ms = [copy.delivered_ms for copy in mapping.held.values()]
+        begun_ms = min(waiting_ms, default=self._books.now_ms())
+        begun_ms -= 1000 * max(row.maximum_batching_window_s for row in rows)
+        mapping.expired = [each for each in mapping.expired if each.delivered_ms >= begun_ms]
 
     def _check_window(
         self,
